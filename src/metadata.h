@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * metadata.h - the cache's bookkeeping on the metadata device, at the level of transactions.
+ *
+ * Everything here is a promise about the disk: after dmc_md_commit() returned 0 the state given
+ * to the calls before it survives a power cut; without a commit none of it does.  The on-disk
+ * format (versions 1 and 2) is drawn in superblock.h.
+ *
+ * Contexts: all functions may sleep and do I/O.  The caller serialises them (the core calls from
+ * its commit worker, or when that is idle); dmc_md_get_usage() alone may be called any time.
+ *
+ * Errors: 0 or a negative errno.  After an error from a changing call (insert, remove, resize,
+ * write_*, commit) the running transaction is undefined: call dmc_md_abort(), which returns to the
+ * last commit, or dmc_md_close().
+ *
+ * Also compiled in userspace, on a simulated disk.
+ */
+#ifndef DMC_METADATA_H
+#define DMC_METADATA_H
+
+#include "block-types.h"
+
+struct block_device;
+struct dmc_md;
+
+#define DMC_MD_POLICY_NAME_LEN 16
+
+/* Whose hints these are. */
+struct dmc_md_policy {
+	char name[DMC_MD_POLICY_NAME_LEN];	/* NUL-terminated */
+	u32 version[3];
+	u32 hint_size;				/* 0 or 4 */
+};
+
+/* Counters kept across restarts.  32 bits on disk; saturated when stored, never wrapped. */
+struct dmc_md_stats {
+	u64 read_hits;
+	u64 read_misses;
+	u64 write_hits;
+	u64 write_misses;
+};
+
+struct dmc_md_params {
+	struct block_device *bdev;	/* metadata device; borrowed */
+	const char *dev_name;		/* for messages, e.g. "253:3" */
+	u32 block_sectors;		/* cache block size from the table line, 512-byte sectors */
+	u64 origin_blocks;		/* oblocks of the origin, a partial last one included */
+	bool format2;			/* when formatting: use format 2 */
+};
+
+/* What a look at the superblock told. */
+struct dmc_md_summary {
+	bool blank;		/* all zero: would be formatted */
+	u32 version;		/* 1 or 2 */
+	u32 block_sectors;
+	u32 nr_cblocks;
+	bool clean;		/* clean-shutdown flag */
+	bool needs_check;
+};
+
+/*
+ * Why a device was refused: what to tell the user, one line without the device's name, ending in
+ * the next command to run where there is one.  Static storage.
+ */
+typedef const char *dmc_md_reason_t;
+
+/*
+ * Look, change nothing: may be called while another table has the device open.  0 if the device
+ * could be opened with @p (blank ones too), else -errno and *@why.
+ */
+int dmc_md_probe(const struct dmc_md_params *p, struct dmc_md_summary *out, dmc_md_reason_t *why);
+
+/*
+ * Opens the metadata; a blank device (all of block 0 zero) is formatted and committed first, nothing else
+ * is ever formatted.  Nothing is written to a formatted device until dmc_md_begin_changes().
+ * ERR_PTR on error, with *@why.
+ */
+struct dmc_md *dmc_md_open(const struct dmc_md_params *p, dmc_md_reason_t *why);
+
+/* Drops everything uncommitted. */
+void dmc_md_close(struct dmc_md *md);
+
+u32 dmc_md_version(struct dmc_md *md);		/* 1 or 2 */
+u32 dmc_md_nr_cblocks(struct dmc_md *md);	/* length of the mapping array, current transaction */
+bool dmc_md_needs_check(struct dmc_md *md);
+/* Was the clean-shutdown flag set when the superblock was last read from the device? */
+bool dmc_md_was_clean(struct dmc_md *md);
+/* A number that changes with every committed superblock (its checksum): has anyone else written? */
+u32 dmc_md_fingerprint(struct dmc_md *md);
+void dmc_md_get_stats(struct dmc_md *md, struct dmc_md_stats *stats);
+/* Blocks of 4096 bytes.  Callable at any time, from any context that may sleep. */
+void dmc_md_get_usage(struct dmc_md *md, u64 *used, u64 *total);
+
+/*
+ * Makes the mapping array (and dirty bitset) @nr long.  Refuses, before changing anything, with
+ * -EBUSY and the offending block in *@busy when a block that would go is dirty (every mapped
+ * block counts as dirty unless was_clean).
+ */
+int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy);
+
+/*
+ * Calls @fn for each mapped cblock, ascending.  dirty: stored dirty state if was_clean, else
+ * true.  The hint is valid only if was_clean and name, major version and hint size equal
+ * @policy's.  Checks everything metadata-format.md sections 3-5 asks for, among it that no oblock comes twice
+ * and none is beyond p->origin_blocks: a clean mapping beyond the end is removed (in the next
+ * transaction; callers must have called begin_changes before the commit), a dirty one is
+ * -EFBIG.  Stops at the first error, its own or @fn's.
+ */
+typedef int (*dmc_md_mapping_fn)(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty,
+				 u32 hint, bool hint_valid);
+int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
+			 dmc_md_mapping_fn fn, void *ctx);
+
+/*
+ * Calls @fn for each maximal run of discarded sectors [begin, end), rounded to the discard block
+ * size on disk; for none if not was_clean.
+ */
+typedef int (*dmc_md_discard_fn)(void *ctx, u64 begin_sector, u64 end_sector);
+int dmc_md_load_discards(struct dmc_md *md, dmc_md_discard_fn fn, void *ctx);
+
+/*
+ * Clears the clean-shutdown flag on disk, durably (superblock written in place, then flushed), if
+ * it is set.  Must have returned 0 before the first change of any kind, on the metadata or the
+ * data devices, after every open.
+ */
+int dmc_md_begin_changes(struct dmc_md *md);
+
+int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock);
+int dmc_md_remove(struct dmc_md *md, cblock_t cblock);	/* also clears its dirty bit */
+bool dmc_md_changed(struct dmc_md *md);			/* anything since the last commit? */
+
+/*
+ * Commits the running transaction, clean-shutdown flag clear.  @stats may be NULL: as before.
+ */
+int dmc_md_commit(struct dmc_md *md, const struct dmc_md_stats *stats);
+
+/*
+ * The clean shutdown: dirty bits, discards, hints and statistics, then one commit with the
+ * clean-shutdown flag set.  Only what differs from the disk is written.  Any failure: returns
+ * the error, the flag is not set.
+ *
+ * @dirty_word(ctx, i): dirty bits of cblocks 64 i .. 64 i + 63, lowest first; unmapped ones 0.
+ * @discard_word(ctx, i): likewise for dblocks.  @hint(ctx, cblock): its hint, for every cblock;
+ * not called if policy->hint_size is 0.
+ */
+struct dmc_md_shutdown {
+	void *ctx;
+	u64 (*dirty_word)(void *ctx, u32 index);
+	u64 (*discard_word)(void *ctx, u64 index);
+	u32 (*hint)(void *ctx, cblock_t cblock);
+	struct dmc_md_policy policy;
+	u64 discard_block_sectors;
+	u64 nr_dblocks;
+	struct dmc_md_stats stats;
+};
+int dmc_md_commit_clean(struct dmc_md *md, const struct dmc_md_shutdown *s);
+
+/*
+ * Back to the last commit: drops the running transaction and reads the superblock from the device
+ * again.  If this fails the metadata is unusable: only close is allowed.
+ */
+int dmc_md_abort(struct dmc_md *md);
+
+/*
+ * Sets needs_check in the superblock on disk (its other fields as committed, clean flag clear) and flushes.  After
+ * dmc_md_abort().  When it returns 0 the superblock on disk is known to be that of the last
+ * successful commit.
+ */
+int dmc_md_set_needs_check(struct dmc_md *md);
+
+#endif
