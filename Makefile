@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# dm-cache, out of tree. `make help` lists targets and variables, from the ## comments below.
+
+## Variables:
+##   KVER=VERSION    kernel release to build for (default: the running one if its headers are
+##                   installed, else the newest that has headers)
+##   KDIR=DIR        its build directory (default: found from KVER)
+##   C=1 W=1 V=1     passed to kbuild: sparse, more warnings, show the commands
+##   CC=COMPILER     default: the one the kernel names, else gcc
+##   DESTDIR=DIR     where `install` puts the modules (default: the system)
+##   TEST=GLOB       which VM tests `test-vm` runs (default: all)
+##   KERNEL=6.1      which kernels `test-vm` boots: 5.10 6.1 6.12 7.2 7.3, one or several
+##   DMC_WORK=DIR    where tests keep kernels and images (default: /var/tmp/dm-cache-test)
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+newest_headers = $(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*-amd64 2>/dev/null | \
+	sed 's,^/lib/modules/\(.*\)/build$$,\1,; s,^/usr/src/linux-headers-,,' | sort -V | tail -n 1)
+
+ifdef KDIR
+KVER ?= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+else
+KVER ?= $(if $(wildcard /lib/modules/$(shell uname -r)/build/Makefile),$(shell uname -r),$(newest_headers))
+KDIR := $(firstword $(wildcard /lib/modules/$(KVER)/build) $(wildcard /usr/src/linux-headers-$(KVER)))
+endif
+
+SRC := $(CURDIR)/src
+MODULES := dm-cache.ko persistent-data/dm-cache-persistent-data.ko policies/dm-cache-mq.ko \
+	   policies/dm-cache-smq.ko policies/dm-cache-cleaner.ko
+INSTALL_TO = $(DESTDIR)/lib/modules/$(KVER)/updates/dm-cache
+
+# The compiler that the headers' Makefile names may not be installed here.
+named_cc = $(lastword $(shell sed -n 's/^CC *=//p' $(KDIR)/.kernelvariables 2>/dev/null | \
+	sed 's/\$$(CROSS_COMPILE)//'))
+ifeq ($(origin CC),default)
+KBUILD_CC := $(if $(named_cc),$(if $(shell command -v $(named_cc)),,CC=gcc))
+endif
+
+# Without pahole some kernels throw the finished module away.
+KBUILD_BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
+
+KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
+
+.DEFAULT_GOAL := modules
+.PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
+	test test-vm test-dkms demo deps clean help need-headers
+
+## Build:
+
+modules: need-headers	## build the five modules (default)
+	@if [ -e .built-for ] && [ "$$(cat .built-for)" != "$(KDIR)" ]; then $(KBUILD) clean; fi
+	@echo $(KDIR) > .built-for
+	+@$(KBUILD) modules
+
+need-headers:
+	@if [ -z "$(KDIR)" ] || [ ! -e "$(KDIR)/Makefile" ]; then \
+		echo "No kernel headers found for '$(KVER)' (KDIR '$(KDIR)')." >&2; \
+		echo "Debian: apt-get install linux-headers-amd64; or name them: make KDIR=/path/to/headers" >&2; \
+		exit 1; fi
+
+clean:	## remove everything that a build made
+	@if [ -n "$(KDIR)" ] && [ -e "$(KDIR)/Makefile" ]; then $(KBUILD) clean; fi
+	@rm -rf .built-for src/compat/config.h src/compat/.probe src/compat/.probed
+	@if [ -e test/unit/Makefile ]; then $(MAKE) -C test/unit clean; fi
+
+## Install:
+
+install: modules	## copy the modules to updates/, where modprobe prefers them, and run depmod
+	install -d $(INSTALL_TO)
+	install -m 644 $(addprefix src/,$(MODULES)) $(INSTALL_TO)/
+	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
+
+uninstall:	## remove what `install` copied
+	rm -rf $(INSTALL_TO)
+	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
+
+dkms-install:	## register with DKMS, build and install; rebuilt at each kernel upgrade
+	scripts/dkms-install
+
+dkms-remove:	## undo dkms-install
+	scripts/dkms-remove
+
+## Check and test:
+
+check: check-style check-symbols	## style rules and exported symbols
+
+check-style:
+	scripts/check-style
+
+check-symbols: modules
+	scripts/check-symbols $(SRC)/Module.symvers $(KDIR)/Module.symvers
+
+unit:	## userspace unit tests
+	test/unit/run
+
+test-dkms:	## dkms add, build, install, remove in a private tree
+	test/dkms/run
+
+test-vm:	## tests on stock kernels in QEMU (TEST=GLOB KERNEL=6.1)
+	test/vm/run $(foreach k,$(KERNEL),--kernel $(k)) $(if $(TEST),'$(TEST)')
+
+test:	## everything, from a fresh Debian 12 as root: installs what it needs, then all of the above
+	@test/run
+
+demo:	## watch a cache warm up, and survive a power cut, in QEMU
+	@test/demo/run
+
+deps:	## apt-get what building, testing and the demo need
+	scripts/install-deps build test demo
+
+help:	## this text
+	@sed -n -e 's/^## \(.*:\)$$/\n\1/p' -e 's/^## \( .*\)/\1/p' -e 's/^\([a-z-]*\):[^#]*## *\(.*\)/  \1@\2/p' Makefile | \
+		awk -F@ 'NF > 1 { printf "%-16s%s\n", $$1, $$2; next } { print }'

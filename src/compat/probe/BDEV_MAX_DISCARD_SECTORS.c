@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+unsigned int probe(struct block_device *bdev)
+{
+	return bdev_max_discard_sectors(bdev);
+}
