@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Sourced by the host side of the VM tests (run, fetch, image). Where things are:
+#
+#   $WORK/kernels/K/image/    the stock kernel package of K, unpacked, never changed
+#   $WORK/kernels/K/version   its release, as uname -r says
+#   $WORK/kernels/K/root      "/", or the chroot in which modules for it are built
+#   $WORK/kernels/K/kdir      its headers, as seen from there
+#   $WORK/chroot/SUITE/       a small Debian with a compiler, for kernels whose kbuild needs a newer libc
+#   $WORK/tools.img           ext4, read-only in every guest: fio, dmsetup, mkfs, cache tools, python
+#   $WORK/images/K/           base.cpio (busybox, kmod, kernel modules), modules.cpio (ours)
+#   $WORK/apt/SUITE/          apt's private state; the system's own is not touched
+
+VMDIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(cd "$VMDIR/../.." && pwd)
+WORK=${DMC_WORK:-/var/tmp/dm-cache-test}
+PATH=$PATH:/usr/sbin:/sbin
+
+say() { echo "vm: $*" >&2; }
+die() { echo "vm: $*" >&2; exit 1; }
+
+# K is VERSION or VERSION-FLAVOUR: 6.1, 6.1-rt, 6.12-cloud.
+k_number() { echo "${1%%-*}"; }
+k_flavour() { case $1 in *-*) echo "${1#*-}-" ;; esac; }
+
+# Debian suite of a kernel, and the suite whose libc its build programs need ("-": this machine's will do).
+k_suites() {
+	case $(k_number "$1") in
+	5.10) echo "bullseye -" ;;
+	6.1) echo "bookworm -" ;;
+	6.12) echo "trixie trixie" ;;
+	7.*) echo "trixie-backports trixie" ;;
+	*) die "no kernel '$1': known are 5.10 6.1 6.12 7.2 7.3, each also with -rt or -cloud" ;;
+	esac
+}
+
+k_ready() { [ -e "$WORK/kernels/$1/kdir" ]; }
+
+# Where this machine gets its Debian packages from; LABEL is Debian or Debian-Security.
+mirror() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' | awk -v l="$1" '$1 == l { print $2; exit }'; }
+
+# apt_for SUITE get|cache ARGS...: apt with a private state that knows only that suite.
+apt_for() {
+	local suite=$1 cmd=$2 d=$WORK/apt/$1
+	shift 2
+	if [ ! -e "$d/ready" ]; then
+		mkdir -p "$d/lists/partial" "$d/cache/archives/partial"
+		local key=/usr/share/keyrings/debian-archive-keyring.gpg main sec
+		main=$(mirror Debian)
+		sec=$(mirror Debian-Security)
+		[ -n "$main" ] || die "apt names no Debian mirror; is /etc/apt/sources.list there, and was 'apt-get update' run?"
+		{
+			echo "deb [signed-by=$key] $main $suite main"
+			case $suite in
+			bookworm | bullseye | trixie) [ -z "$sec" ] || echo "deb [signed-by=$key] $sec $suite-security main" ;;
+			esac
+		} > "$d/sources.list"
+		: > "$d/ready"
+		apt_for "$suite" get -qq update || { rm -f "$d/ready"; return 1; }
+	fi
+	"apt-$cmd" -o Dir::Etc::sourcelist="$d/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::State::lists="$d/lists" -o Dir::Cache="$d/cache" -o Dir::State::status=/dev/null \
+		-o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@"
+}
+
+# unpack_debs SUITE DIR PACKAGE...
+unpack_debs() {
+	local suite=$1 dir=$2 p d
+	shift 2
+	mkdir -p "$WORK/debs" "$dir"
+	for p in "$@"; do
+		d=$(mktemp -d "$WORK/debs/get.XXXXXX")
+		(cd "$d" && apt_for "$suite" get -qq download "$p") || { rm -rf "$d"; return 1; }
+		dpkg -x "$d"/*.deb "$dir" || return 1
+		rm -rf "$d"
+	done
+}
