@@ -46,6 +46,13 @@ struct dmc_md_params {
 	u32 block_sectors;		/* cache block size from the table line, 512-byte sectors */
 	u64 origin_blocks;		/* oblocks of the origin, a partial last one included */
 	bool format2;			/* when formatting: use format 2 */
+
+	/*
+	 * What the metadata will have to hold, so that a device too small for it is not formatted;
+	 * 0: not known yet, then only one too small for anything is refused.
+	 */
+	u32 nr_cblocks;
+	u64 nr_dblocks;
 };
 
 /* What a look at the superblock told. */
@@ -56,6 +63,7 @@ struct dmc_md_summary {
 	u32 nr_cblocks;
 	bool clean;		/* clean-shutdown flag */
 	bool needs_check;
+	u32 fingerprint;	/* dmc_md_fingerprint() of the one who opens it */
 };
 
 /*
@@ -71,13 +79,19 @@ typedef const char *dmc_md_reason_t;
 int dmc_md_probe(const struct dmc_md_params *p, struct dmc_md_summary *out, dmc_md_reason_t *why);
 
 /*
- * Opens the metadata; a blank device (all of block 0 zero) is formatted and committed first, nothing else
- * is ever formatted.  Nothing is written to a formatted device until dmc_md_begin_changes().
- * ERR_PTR on error, with *@why.
+ * Metadata blocks (4096 bytes) that a cache of @nr_cblocks and @nr_dblocks needs, with room to copy
+ * on write; hints included.
+ */
+u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2);
+
+/*
+ * Opens the metadata; a blank device (all of block 0 zero) is formatted and committed first,
+ * nothing else is ever formatted.  Nothing is written to a formatted device until
+ * dmc_md_begin_changes().  ERR_PTR on error, with *@why.
  */
 struct dmc_md *dmc_md_open(const struct dmc_md_params *p, dmc_md_reason_t *why);
 
-/* Drops everything uncommitted. */
+/* Drops everything uncommitted.  @md is gone afterwards. */
 void dmc_md_close(struct dmc_md *md);
 
 u32 dmc_md_version(struct dmc_md *md);		/* 1 or 2 */
@@ -94,17 +108,18 @@ void dmc_md_get_usage(struct dmc_md *md, u64 *used, u64 *total);
 /*
  * Makes the mapping array (and dirty bitset) @nr long.  Refuses, before changing anything, with
  * -EBUSY and the offending block in *@busy when a block that would go is dirty (every mapped
- * block counts as dirty unless was_clean).
+ * block counts as dirty unless was_clean and nothing was inserted since), and with -ENOSPC when the
+ * metadata device has no room for the longer arrays.  After other errors: abort.
  */
 int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy);
 
 /*
  * Calls @fn for each mapped cblock, ascending.  dirty: stored dirty state if was_clean, else
  * true.  The hint is valid only if was_clean and name, major version and hint size equal
- * @policy's.  Checks everything metadata-format.md sections 3-5 asks for, among it that no oblock comes twice
- * and none is beyond p->origin_blocks: a clean mapping beyond the end is removed (in the next
- * transaction; callers must have called begin_changes before the commit), a dirty one is
- * -EFBIG.  Stops at the first error, its own or @fn's.
+ * @policy's.  Checks all of the arrays' structure on the way, and that no oblock comes twice and
+ * none is beyond p->origin_blocks: a clean mapping beyond the end is not shown, and removed (by
+ * begin_changes, or if that was before, with the next commit); a dirty one is -EFBIG.  Stops at the
+ * first error, its own or @fn's.  @fn may sleep, and must not call anything of this header.
  */
 typedef int (*dmc_md_mapping_fn)(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty,
 				 u32 hint, bool hint_valid);
@@ -121,7 +136,9 @@ int dmc_md_load_discards(struct dmc_md *md, dmc_md_discard_fn fn, void *ctx);
 /*
  * Clears the clean-shutdown flag on disk, durably (superblock written in place, then flushed), if
  * it is set.  Must have returned 0 before the first change of any kind, on the metadata or the
- * data devices, after every open.
+ * data devices, after every open and every commit_clean.  (The changing calls below and resize do
+ * it themselves where it was forgotten; nothing can do it for the data devices.)  -EPERM when
+ * needs_check is set.
  */
 int dmc_md_begin_changes(struct dmc_md *md);
 
@@ -131,13 +148,15 @@ bool dmc_md_changed(struct dmc_md *md);			/* anything since the last commit? */
 
 /*
  * Commits the running transaction, clean-shutdown flag clear.  @stats may be NULL: as before.
+ * Writes the superblock alone if only @stats differ, and nothing if nothing does.
  */
 int dmc_md_commit(struct dmc_md *md, const struct dmc_md_stats *stats);
 
 /*
  * The clean shutdown: dirty bits, discards, hints and statistics, then one commit with the
  * clean-shutdown flag set.  Only what differs from the disk is written.  Any failure: returns
- * the error, the flag is not set.
+ * the error, the flag is not set.  Mapping changes made before are committed first, by themselves:
+ * they are on disk unless their own commit failed.
  *
  * @dirty_word(ctx, i): dirty bits of cblocks 64 i .. 64 i + 63, lowest first; unmapped ones 0.
  * @discard_word(ctx, i): likewise for dblocks.  @hint(ctx, cblock): its hint, for every cblock;
@@ -156,15 +175,17 @@ struct dmc_md_shutdown {
 int dmc_md_commit_clean(struct dmc_md *md, const struct dmc_md_shutdown *s);
 
 /*
- * Back to the last commit: drops the running transaction and reads the superblock from the device
- * again.  If this fails the metadata is unusable: only close is allowed.
+ * Back to the last commit that returned 0: drops the running transaction and every buffer, and
+ * reads the space map again.  A commit that failed while writing the superblock may have left its
+ * own on the device; dmc_md_set_needs_check() replaces it.  If abort fails the metadata is
+ * unusable: only close is allowed.
  */
 int dmc_md_abort(struct dmc_md *md);
 
 /*
- * Sets needs_check in the superblock on disk (its other fields as committed, clean flag clear) and flushes.  After
- * dmc_md_abort().  When it returns 0 the superblock on disk is known to be that of the last
- * successful commit.
+ * Sets needs_check in the superblock on disk (its other fields as committed, clean flag clear) and
+ * flushes.  After dmc_md_abort(), else -EINVAL.  From then on changes give -EPERM.  When it returns
+ * 0 the superblock on disk is known to be that of the last successful commit.
  */
 int dmc_md_set_needs_check(struct dmc_md *md);
 

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mappings.c - the array that says which origin block each cache block holds.
+ *
+ * On a bio's path only through the commit worker, which records promotions and demotions here
+ * before it commits them.  Loading runs at activation, resizing before it.  Everything may sleep
+ * and do I/O; no locks (the caller serialises all metadata work).
+ *
+ * In format 1 a mapping carries its own dirty flag, in format 2 the dirty bits are a bitset beside
+ * the array.  Both are written at a clean shutdown only (md-shutdown.c).
+ */
+#include <linux/bitops.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "metadata-private.h"
+
+/* A bitmap over the origin may take as much memory as a hash table of the cache's blocks would. */
+#define SEEN_BITS_PER_CBLOCK 128
+#define SEEN_BITS_ALWAYS (1ULL << 20)
+
+#define WORD_BITS 64
+
+static u64 map_get(const void *value)
+{
+	__le64 v;
+
+	memcpy(&v, value, sizeof(v));
+	return le64_to_cpu(v);
+}
+
+static void map_put(void *value, u64 map)
+{
+	__le64 v = cpu_to_le64(map);
+
+	memcpy(value, &v, sizeof(v));
+}
+
+/* Long loops over a million blocks let others run now and then. */
+static void breathe(u32 index)
+{
+	if (!(index & 1023))
+		cond_resched();
+}
+
+/*----- dirty bits, stored -----*/
+
+/*
+ * The dirty bits as stored, held in memory while the mappings are walked.  The bitset is read,
+ * and so checked, even where its bits are not to be believed: a damaged one would make the next
+ * shutdown fail.
+ */
+struct stored_dirty {
+	u64 *words;		/* format 2 */
+};
+
+static int keep_dirty_word(void *ctx, u32 index, u64 word)
+{
+	struct stored_dirty *sd = ctx;
+
+	sd->words[index] = word;
+	return 0;
+}
+
+static int stored_dirty_read(struct dmc_md *md, struct stored_dirty *sd)
+{
+	int r;
+
+	sd->words = NULL;
+	if (!md_format2(md))
+		return 0;
+
+	sd->words = vzalloc(sizeof(u64) * ((u64)md->nr_cblocks / WORD_BITS + 1));
+	if (!sd->words)
+		return -ENOMEM;
+	r = dmc_bitset_walk_words(&md->dirty, keep_dirty_word, sd);
+	if (r) {
+		vfree(sd->words);
+		DMERR("%s: the dirty bits cannot be read (%d): " MD_REPAIR, md->name, r);
+	}
+	return r;
+}
+
+static void stored_dirty_free(struct stored_dirty *sd)
+{
+	vfree(sd->words);
+}
+
+static bool stored_dirty_test(const struct stored_dirty *sd, u32 cblock, u64 map)
+{
+	if (!sd->words)
+		return map & MAP_DIRTY;
+	return sd->words[cblock / WORD_BITS] >> (cblock % WORD_BITS) & 1;
+}
+
+/*----- one mapping -----*/
+
+/* Sets array element @cblock within a transaction that md_change_begin() let us change. */
+static int set_map(struct dmc_md *md, u32 cblock, u64 map)
+{
+	u8 value[sizeof(__le64)];
+
+	map_put(value, map);
+	md->changed = true;
+	return dmc_array_set(&md->maps_info, md->maps_root, cblock, value, &md->maps_root);
+}
+
+int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock)
+{
+	u32 cb = from_cblock(cblock);
+	u64 ob = from_oblock(oblock);
+	int r;
+
+	if (cb >= md->nr_cblocks || ob >= DMC_MAX_OBLOCKS)
+		return -EINVAL;
+	r = md_change_begin(md);
+	if (r)
+		return r;
+	/* The new mapping is clean on disk; whatever the core does with it next, the bit is stale. */
+	md->dirty_bits_valid = false;
+	return md_change_end(md, set_map(md, cb, ob << MAP_OBLOCK_SHIFT | MAP_VALID));
+}
+
+/* An unmapped block with its dirty bit set is an error to some checkers. */
+static int clear_stored_dirty(struct dmc_md *md, u32 cblock)
+{
+	bool dirty;
+	int r;
+
+	if (!md_format2(md))
+		return 0;
+	r = dmc_bitset_test(&md->dirty, cblock, &dirty);
+	if (!r && dirty)
+		r = dmc_bitset_clear(&md->dirty, cblock);
+	return r;
+}
+
+int dmc_md_remove(struct dmc_md *md, cblock_t cblock)
+{
+	u32 cb = from_cblock(cblock);
+	int r;
+
+	if (cb >= md->nr_cblocks)
+		return -EINVAL;
+	r = md_change_begin(md);
+	if (r)
+		return r;
+	r = set_map(md, cb, 0);
+	if (!r)
+		r = clear_stored_dirty(md, cb);
+	return md_change_end(md, r);
+}
+
+/*----- resize -----*/
+
+struct cut {
+	struct dmc_md *md;
+	struct stored_dirty dirty;
+	u32 end;		/* the new length */
+	u32 busy;
+};
+
+static int check_cut_block(void *ctx, u32 index, const void *value)
+{
+	struct cut *cut = ctx;
+	u64 map = map_get(value);
+
+	breathe(index);
+	if (index < cut->end || !(map & MAP_VALID))
+		return 0;
+	if (cut->md->dirty_bits_valid && !stored_dirty_test(&cut->dirty, index, map))
+		return 0;
+	cut->busy = index;
+	return -EBUSY;
+}
+
+/* -EBUSY if a block from @end on is dirty, or has to be taken for it. */
+static int check_cut(struct dmc_md *md, u32 end, cblock_t *busy)
+{
+	struct cut cut = { .md = md, .end = end };
+	int r;
+
+	r = stored_dirty_read(md, &cut.dirty);
+	if (r)
+		return r;
+	r = dmc_array_walk(&md->maps_info, md->maps_root, md->nr_cblocks, check_cut_block, &cut);
+	stored_dirty_free(&cut.dirty);
+	if (r == -EBUSY)
+		*busy = to_cblock(cut.busy);
+	return r;
+}
+
+/* Room for the longer arrays, hints included, and for the copies that making them takes. */
+static int check_growth(struct dmc_md *md, u32 nr)
+{
+	u64 need = dmc_md_min_blocks(nr, 0, md_format2(md));
+	u64 have = dmc_md_min_blocks(md->nr_cblocks, 0, md_format2(md));
+
+	if (dmc_tm_nr_free(md->tm) >= need - have)
+		return 0;
+	DMERR("%s: too small for %u cache blocks: about %llu KiB more are needed",
+	       md->name, nr, (need - have - dmc_tm_nr_free(md->tm)) * (DMC_MD_BLOCK_SIZE / 1024));
+	return -ENOSPC;
+}
+
+static int change_length(struct dmc_md *md, u32 nr)
+{
+	u8 unmapped[sizeof(__le64)];
+	int r;
+
+	map_put(unmapped, 0);
+	md->changed = true;
+	r = dmc_array_resize(&md->maps_info, md->maps_root, md->nr_cblocks, nr, unmapped,
+			     &md->maps_root);
+	if (!r && md_format2(md))
+		r = dmc_bitset_resize(&md->dirty, nr, false);
+	if (!r)
+		md->nr_cblocks = nr;
+	return r;
+}
+
+int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy)
+{
+	int r;
+
+	if (!md->tm || md->failed)
+		return -EIO;
+	if (nr > DMC_MAX_CBLOCKS)
+		return -EINVAL;
+	if (nr == md->nr_cblocks)
+		return 0;
+
+	/* A refusal leaves everything as it was, the clean-shutdown flag included. */
+	r = nr < md->nr_cblocks ? check_cut(md, nr, busy) : check_growth(md, nr);
+	if (!r)
+		r = md_change_begin(md);
+	if (r)
+		return r;
+	return md_change_end(md, change_length(md, nr));
+}
+
+/*----- which origin blocks were seen -----*/
+
+/*
+ * Finds an oblock that comes twice: by a bitmap over the origin where that is no bigger than a
+ * hash table of cache blocks, else by that table.  The table's multiplier is random, so that no
+ * disk can make its chains long.
+ */
+struct seen {
+	unsigned long *bits;
+	u64 *slots;		/* oblock + 1; 0: free */
+	u64 mask;
+	u64 multiplier;
+	unsigned int shift;
+};
+
+static int seen_init(struct seen *seen, u32 nr_cblocks, u64 origin_blocks)
+{
+	unsigned int order = max(fls64(nr_cblocks + (u64)nr_cblocks / 2), 6);
+
+	memset(seen, 0, sizeof(*seen));
+	if (origin_blocks <= max_t(u64, SEEN_BITS_ALWAYS, (u64)nr_cblocks * SEEN_BITS_PER_CBLOCK)) {
+		seen->bits = vzalloc(BITS_TO_LONGS(origin_blocks + 1) * sizeof(long));
+		return seen->bits ? 0 : -ENOMEM;
+	}
+
+	/* At most two thirds full. */
+	seen->slots = vzalloc(sizeof(u64) << order);
+	if (!seen->slots)
+		return -ENOMEM;
+	seen->mask = (1ULL << order) - 1;
+	seen->shift = 64 - order;
+	get_random_bytes(&seen->multiplier, sizeof(seen->multiplier));
+	seen->multiplier |= 1;
+	return 0;
+}
+
+static void seen_free(struct seen *seen)
+{
+	vfree(seen->bits);
+	vfree(seen->slots);
+}
+
+/* Notes @ob, which is below origin_blocks; true if it was there. */
+static bool seen_before(struct seen *seen, u64 ob)
+{
+	u64 slot;
+
+	if (seen->bits)
+		return __test_and_set_bit(ob, seen->bits);
+
+	for (slot = ob * seen->multiplier >> seen->shift; seen->slots[slot];
+	     slot = (slot + 1) & seen->mask)
+		if (seen->slots[slot] == ob + 1)
+			return true;
+	seen->slots[slot] = ob + 1;
+	return false;
+}
+
+/*----- load -----*/
+
+struct load {
+	struct dmc_md *md;
+	struct stored_dirty dirty;
+	u32 *hints;		/* NULL: none that this policy could use */
+	struct seen seen;
+	u32 nr_beyond;
+	dmc_md_mapping_fn fn;
+	void *ctx;
+};
+
+static int keep_hint(void *ctx, u32 index, const void *value)
+{
+	struct load *load = ctx;
+	__le32 hint;
+
+	memcpy(&hint, value, sizeof(hint));
+	load->hints[index] = le32_to_cpu(hint);
+	return 0;
+}
+
+/*
+ * The hints are a convenience: whatever is wrong with them, the cache loads without.  A damaged
+ * array is remembered, for it cannot be updated at shutdown.
+ */
+static void load_hints(struct load *load, const struct dmc_md_policy *policy)
+{
+	struct dmc_md *md = load->md;
+	int r = -ENOMEM;
+
+	if (!md->was_clean || policy->hint_size != sizeof(__le32) ||
+	    !dmc_sb_policy_matches(md->sb, policy))
+		return;
+	/* Those of the last shutdown are as long as the mappings were then. */
+	if (md->nr_cblocks != le32_to_cpu(md->sb->nr_cblocks) || md->hints == MD_HINTS_NONE)
+		return;
+
+	if (md->hints == MD_HINTS_DAMAGED)
+		r = -EILSEQ;
+	else
+		load->hints = vzalloc(sizeof(u32) * ((u64)md->nr_cblocks + 1));
+	if (load->hints)
+		r = dmc_array_walk(&md->hints_info, md->hint_root, md->nr_cblocks, keep_hint, load);
+	if (!r) {
+		md->hints = MD_HINTS_SOUND;
+		md->hints_len = md->nr_cblocks;
+		return;
+	}
+
+	DMWARN("%s: the policy's hints cannot be read (%d): continuing without", md->name, r);
+	if (md_is_damage(r))
+		md->hints = MD_HINTS_DAMAGED;
+	vfree(load->hints);
+	load->hints = NULL;
+}
+
+static int load_one(void *ctx, u32 cblock, const void *value)
+{
+	struct load *load = ctx;
+	struct dmc_md *md = load->md;
+	u64 map = map_get(value);
+	u64 ob = map >> MAP_OBLOCK_SHIFT;
+	bool dirty;
+
+	breathe(cblock);
+	if (!(map & MAP_VALID))
+		return 0;
+	dirty = !md->was_clean || stored_dirty_test(&load->dirty, cblock, map);
+
+	if (ob >= md->p.origin_blocks) {
+		if (dirty) {
+			DMERR("%s: cache block %u holds unwritten data of origin block %llu, but the origin has only %llu: give the origin its former size",
+			       md->name, cblock, ob, md->p.origin_blocks);
+			return -EFBIG;
+		}
+		load->nr_beyond++;
+		return 0;
+	}
+	if (seen_before(&load->seen, ob)) {
+		DMERR("%s: origin block %llu is mapped twice, the second time by cache block %u: " MD_REPAIR,
+		       md->name, ob, cblock);
+		return -EILSEQ;
+	}
+	return load->fn(load->ctx, to_cblock(cblock), to_oblock(ob), dirty,
+			load->hints ? load->hints[cblock] : 0, load->hints != NULL);
+}
+
+static int load_walk(struct load *load, const struct dmc_md_policy *policy)
+{
+	struct dmc_md *md = load->md;
+	int r;
+
+	r = seen_init(&load->seen, md->nr_cblocks, md->p.origin_blocks);
+	if (r)
+		return r;
+	load_hints(load, policy);
+	r = dmc_array_walk(&md->maps_info, md->maps_root, md->nr_cblocks, load_one, load);
+	if (r)
+		DMERR("%s: loading the mappings failed (%d)%s", md->name, r,
+		       md_is_damage(r) ? ": " MD_REPAIR : "");
+	vfree(load->hints);
+	seen_free(&load->seen);
+	return r;
+}
+
+int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
+			 dmc_md_mapping_fn fn, void *ctx)
+{
+	struct load load = { .md = md, .fn = fn, .ctx = ctx };
+	int r;
+
+	if (!md->tm || md->failed)
+		return -EIO;
+	r = stored_dirty_read(md, &load.dirty);
+	if (r)
+		return r;
+	r = load_walk(&load, policy);
+	stored_dirty_free(&load.dirty);
+	if (r || !load.nr_beyond)
+		return r;
+
+	DMWARN("%s: %u clean mappings lie beyond the end of the origin: dropped",
+		md->name, load.nr_beyond);
+	if (le32_to_cpu(md->sb->flags) & DMC_SB_CLEAN) {
+		/* Nothing may be written yet. */
+		md->drop_beyond = true;
+		return 0;
+	}
+	return md_change_end(md, md_drop_beyond(md));
+}
+
+/*----- drop -----*/
+
+static int drop_one(void *ctx, u32 index, void *value)
+{
+	const struct dmc_md *md = ctx;
+	u64 map = map_get(value);
+
+	breathe(index);
+	if (map & MAP_VALID && map >> MAP_OBLOCK_SHIFT >= md->p.origin_blocks)
+		map_put(value, 0);
+	return 0;
+}
+
+int md_drop_beyond(struct dmc_md *md)
+{
+	md->changed = true;
+	return dmc_array_update(&md->maps_info, md->maps_root, md->nr_cblocks, drop_one, md,
+				&md->maps_root);
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * superblock.c - reads and judges block 0 of the metadata device.
+ *
+ * Nowhere on a bio's path.  Called by metadata.c while a cache is constructed, activated or
+ * committed; may sleep; takes no locks.
+ *
+ * The rules for refusing a superblock are a table, in the order in which they are tried: a later
+ * rule may rely on the earlier ones.
+ */
+#include <linux/bug.h>
+#include <linux/crc32c.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
+
+#include "superblock.h"
+#include "persistent-data/transaction.h"
+
+/* Largest metadata a space map can cover: 255 bitmaps of 16320 blocks. */
+#define SB_MAX_METADATA_BLOCKS (255ULL * 16320)
+
+const struct dmc_validator dmc_sb_validator = {
+	.name = "superblock",
+	.salt = DMC_SB_SALT,
+	.blocknr_offset = offsetof(struct dmc_superblock, blocknr),
+};
+
+int dmc_sb_read(struct dmc_bm *bm, struct dmc_superblock *sb)
+{
+	struct dmc_block *blk;
+	int r;
+
+	BUILD_BUG_ON(sizeof(*sb) != DMC_MD_BLOCK_SIZE);
+	BUILD_BUG_ON(sizeof(sb->sm_root) != DMC_SM_ROOT_SIZE);
+	BUILD_BUG_ON(offsetof(struct dmc_superblock, mapping_root) != 192);
+	BUILD_BUG_ON(offsetof(struct dmc_superblock, dirty_root) != 284);
+
+	if (!dmc_bm_nr_blocks(bm))
+		return -ENOSPC;
+	r = dmc_bm_read_lock(bm, DMC_SB_BLOCK, NULL, &blk);
+	if (r)
+		return r;
+	memcpy(sb, dmc_block_data(blk), sizeof(*sb));
+	dmc_bm_unlock(blk);
+	return 0;
+}
+
+bool dmc_sb_is_blank(const struct dmc_superblock *sb)
+{
+	return !memchr_inv(sb, 0, sizeof(*sb));
+}
+
+__le32 dmc_sb_checksum(const struct dmc_superblock *sb)
+{
+	const u8 *after_csum = (const u8 *)sb + sizeof(sb->csum);
+
+	return cpu_to_le32(crc32c(~0U, after_csum, sizeof(*sb) - sizeof(sb->csum)) ^ DMC_SB_SALT);
+}
+
+static u64 sm_nr_blocks(const struct dmc_superblock *sb)
+{
+	return le64_to_cpu(sb->sm_root.nr_blocks);
+}
+
+bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root)
+{
+	u64 b = le64_to_cpu(root);
+
+	return b != DMC_SB_BLOCK && b < sm_nr_blocks(sb);
+}
+
+/*----- the rules -----*/
+
+/* What the rules judge by. */
+struct sb_judged {
+	const struct dmc_superblock *sb;
+	const struct dmc_md_params *p;
+	u64 device_blocks;
+};
+
+static bool bad_blocknr(const struct sb_judged *j)
+{
+	return le64_to_cpu(j->sb->blocknr) != DMC_SB_BLOCK;
+}
+
+static bool bad_magic(const struct sb_judged *j)
+{
+	return le64_to_cpu(j->sb->magic) != DMC_SB_MAGIC;
+}
+
+static bool bad_checksum(const struct sb_judged *j)
+{
+	return j->sb->csum != dmc_sb_checksum(j->sb);
+}
+
+static bool bad_version(const struct sb_judged *j)
+{
+	u32 version = le32_to_cpu(j->sb->version);
+
+	return version != 1 && version != 2;
+}
+
+static bool bad_block_size(const struct sb_judged *j)
+{
+	return le32_to_cpu(j->sb->block_sectors) != j->p->block_sectors;
+}
+
+static bool has_incompat(const struct sb_judged *j)
+{
+	return j->sb->incompat_flags != 0;
+}
+
+/* A cache always writes its metadata, so what must not be written is not opened at all. */
+static bool has_compat_ro(const struct sb_judged *j)
+{
+	return j->sb->compat_ro_flags != 0;
+}
+
+static bool has_needs_check(const struct sb_judged *j)
+{
+	return le32_to_cpu(j->sb->flags) & DMC_SB_NEEDS_CHECK;
+}
+
+static bool device_shrank(const struct sb_judged *j)
+{
+	u64 nr = sm_nr_blocks(j->sb);
+
+	return nr <= SB_MAX_METADATA_BLOCKS && nr > j->device_blocks;
+}
+
+static bool bad_space_map(const struct sb_judged *j)
+{
+	u64 nr = sm_nr_blocks(j->sb);
+
+	return !nr || nr > SB_MAX_METADATA_BLOCKS || le64_to_cpu(j->sb->sm_root.nr_allocated) > nr;
+}
+
+/* hint_root is not among them: hints are a convenience, and ignored when damaged. */
+static bool bad_root(const struct sb_judged *j)
+{
+	const struct dmc_superblock *sb = j->sb;
+
+	return !dmc_sb_root_ok(sb, sb->mapping_root) || !dmc_sb_root_ok(sb, sb->discard_root) ||
+	       (le32_to_cpu(sb->version) == 2 && !dmc_sb_root_ok(sb, sb->dirty_root));
+}
+
+static bool too_many_cblocks(const struct sb_judged *j)
+{
+	return le32_to_cpu(j->sb->nr_cblocks) > DMC_MAX_CBLOCKS;
+}
+
+static bool bad_discards(const struct sb_judged *j)
+{
+	u64 nr = le64_to_cpu(j->sb->discard_nr_blocks);
+	u64 size = le64_to_cpu(j->sb->discard_block_sectors);
+
+	return nr && (nr > U32_MAX || !size || size > U64_MAX / nr);
+}
+
+#define SB_REPAIR "run cache_check, then cache_repair onto another metadata device"
+#define SB_NOT_OURS "block 0 is no dm-cache superblock, nor all zero, so nothing was formatted: to give " \
+	"up what is there, zero its first 4 KiB (dd if=/dev/zero bs=4096 count=1 oflag=direct of=...)"
+
+static const struct {
+	bool (*refuses)(const struct sb_judged *j);
+	int error;
+	const char *why;
+} sb_rules[] = {
+	{ bad_blocknr, -ENOTBLK, SB_NOT_OURS },
+	{ bad_magic, -EILSEQ, SB_NOT_OURS },
+	{ bad_checksum, -EILSEQ, "the superblock's checksum is wrong: " SB_REPAIR },
+	{ bad_version, -EINVAL,
+	  "metadata version is neither 1 nor 2: use the dm-cache module that made it" },
+	{ bad_block_size, -EINVAL, "the table's block size is not that of the metadata: give the "
+	  "block_size that cache_dump shows" },
+	{ has_incompat, -EINVAL,
+	  "unknown incompatible features (incompat_flags): use the dm-cache module that made it" },
+	{ has_compat_ro, -EINVAL, "unknown features that forbid writing (compat_ro_flags): use the "
+	  "dm-cache module that made it" },
+	{ has_needs_check, -EPERM, "needs_check is set: run cache_check, then cache_check "
+	  "--clear-needs-check-flag, or cache_repair onto another metadata device" },
+	{ device_shrank, -ENOSPC, "the metadata device is smaller than the metadata on it: give it "
+	  "its former size, or run cache_check, then cache_repair onto another metadata device" },
+	{ bad_space_map, -EILSEQ, "the space map's root is damaged: " SB_REPAIR },
+	{ bad_root, -EILSEQ, "a root in the superblock is not a metadata block: " SB_REPAIR },
+	{ too_many_cblocks, -EFBIG, "more cache blocks than a cache can have: " SB_REPAIR },
+	{ bad_discards, -EILSEQ, "the size of the discard bitset makes no sense: " SB_REPAIR },
+};
+
+/* The first rules establish that this is a superblock at all. */
+#define SB_RULES_TO_BELIEVE 3
+
+int dmc_sb_check(const struct dmc_superblock *sb, const struct dmc_md_params *p, u64 device_blocks,
+		 struct dmc_md_summary *out, dmc_md_reason_t *why)
+{
+	struct sb_judged j = { .sb = sb, .p = p, .device_blocks = device_blocks };
+	u32 flags = le32_to_cpu(sb->flags);
+	unsigned int i;
+
+	memset(out, 0, sizeof(*out));
+	for (i = 0; i < ARRAY_SIZE(sb_rules); i++) {
+		if (i == SB_RULES_TO_BELIEVE) {
+			out->version = le32_to_cpu(sb->version);
+			out->block_sectors = le32_to_cpu(sb->block_sectors);
+			out->nr_cblocks = le32_to_cpu(sb->nr_cblocks);
+			out->clean = flags & DMC_SB_CLEAN;
+			out->needs_check = flags & DMC_SB_NEEDS_CHECK;
+			out->fingerprint = le32_to_cpu(sb->csum);
+		}
+		if (sb_rules[i].refuses(&j)) {
+			*why = sb_rules[i].why;
+			return sb_rules[i].error;
+		}
+	}
+	return 0;
+}
+
+void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p)
+{
+	memset(sb, 0, sizeof(*sb));
+	sb->magic = cpu_to_le64(DMC_SB_MAGIC);
+	sb->version = cpu_to_le32(p->format2 ? 2 : 1);
+	sb->block_sectors = cpu_to_le32(p->block_sectors);
+	sb->metadata_block_sectors = cpu_to_le32(DMC_SB_METADATA_BLOCK_SECTORS);
+}
+
+bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_policy *policy)
+{
+	/* A stored name without NUL is longer than any of ours, so it cannot match. */
+	return strnlen((const char *)sb->policy_name, sizeof(sb->policy_name)) ==
+		       strnlen(policy->name, sizeof(policy->name)) &&
+	       !memcmp(sb->policy_name, policy->name, strnlen(policy->name, sizeof(policy->name))) &&
+	       sb->policy_name[0] &&
+	       le32_to_cpu(sb->policy_version[0]) == policy->version[0] &&
+	       le32_to_cpu(sb->policy_hint_size) == policy->hint_size;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * superblock.h - block 0 of the metadata device: its layout, and when it is to be trusted.
+ *
+ * Nowhere on a bio's path.  Used by metadata.c (open, commit, abort, needs_check) only; may sleep;
+ * no locks of its own (the caller serialises all metadata work).
+ *
+ * The metadata device is an array of 4096-byte blocks.  Block 0 is the only one overwritten in
+ * place; everything else hangs below it and is copied on write:
+ *
+ *	superblock --- mapping_root ---> btree -> array of u64: oblock << 16 | flags, one a cblock
+ *	           |-- dirty_root -----> btree -> bitset, one bit a cblock     (format 2 only)
+ *	           |-- discard_root ---> btree -> bitset, one bit a dblock
+ *	           |-- hint_root ------> btree -> array of u32, one a cblock
+ *	           `-- sm_root --------> index -> bitmaps; btree of big reference counts
+ *
+ * All integers are little-endian.
+ */
+#ifndef DMC_SUPERBLOCK_H
+#define DMC_SUPERBLOCK_H
+
+#include <linux/types.h>
+
+#include "metadata.h"
+#include "persistent-data/block-manager.h"
+
+#define DMC_SB_BLOCK 0
+#define DMC_SB_MAGIC 06142003
+#define DMC_SB_SALT 9031977
+#define DMC_SB_METADATA_BLOCK_SECTORS 8
+
+/*
+ * flags.  CLEAN: dirty bits, hints and discards on disk are those of a clean shutdown.
+ * NEEDS_CHECK: the metadata failed while in use; only the tools clear it.
+ */
+#define DMC_SB_CLEAN (1U << 0)
+#define DMC_SB_NEEDS_CHECK (1U << 1)
+
+/* The space map's root: dmc_tm_copy_sm_root() fills it, dmc_tm_open() takes it. */
+struct dmc_sb_sm_root {
+	__le64 nr_blocks;		/* metadata blocks covered */
+	__le64 nr_allocated;
+	__le64 bitmap_root;
+	__le64 ref_count_root;
+} __packed;
+
+struct dmc_superblock {
+	/*   0 */ __le32 csum;			/* of all that follows, to the end of the block */
+	/*   4 */ __le32 flags;
+	/*   8 */ __le64 blocknr;		/* 0 */
+	/*  16 */ u8 uuid[16];			/* zero; kept as found */
+	/*  32 */ __le64 magic;
+	/*  40 */ __le32 version;		/* 1 or 2 */
+	/*  44 */ u8 policy_name[DMC_MD_POLICY_NAME_LEN]; /* whose hints; may lack its NUL */
+	/*  60 */ __le32 policy_hint_size;	/* 0 or 4 */
+	/*  64 */ struct dmc_sb_sm_root sm_root;
+	/*  96 */ u8 sm_root_unused[96];	/* the field has room for other space maps' roots */
+	/* 192 */ __le64 mapping_root;
+	/* 200 */ __le64 hint_root;		/* 0: never written */
+	/* 208 */ __le64 discard_root;
+	/* 216 */ __le64 discard_block_sectors;	/* 0 until first written */
+	/* 224 */ __le64 discard_nr_blocks;	/* likewise */
+	/* 232 */ __le32 block_sectors;		/* a cache block */
+	/* 236 */ __le32 metadata_block_sectors;
+	/* 240 */ __le32 nr_cblocks;		/* length of the mapping array */
+	/* 244 */ __le32 compat_flags;
+	/* 248 */ __le32 compat_ro_flags;
+	/* 252 */ __le32 incompat_flags;
+	/* 256 */ __le32 read_hits;
+	/* 260 */ __le32 read_misses;
+	/* 264 */ __le32 write_hits;
+	/* 268 */ __le32 write_misses;
+	/* 272 */ __le32 policy_version[3];	/* major, minor, patch */
+	/* 284 */ __le64 dirty_root;		/* format 2; note: not aligned */
+	/* 292 */ u8 unused[3804];		/* kept as found */
+} __packed;
+
+extern const struct dmc_validator dmc_sb_validator;
+
+/*
+ * Reads block 0 of @bm's device into @sb without judging it.  @bm should be short-lived: it must
+ * not be asked for block 0 under a validator afterwards.  0 or -errno.
+ */
+int dmc_sb_read(struct dmc_bm *bm, struct dmc_superblock *sb);
+
+/* All zero: the device was never formatted. */
+bool dmc_sb_is_blank(const struct dmc_superblock *sb);
+
+/*
+ * May metadata with this superblock be opened for writing, with parameters @p, on a device of
+ * @device_blocks metadata blocks?  0, or -errno and *@why for the user.  @out (not NULL) tells
+ * what the superblock says, as far as it can be believed.
+ */
+int dmc_sb_check(const struct dmc_superblock *sb, const struct dmc_md_params *p, u64 device_blocks,
+		 struct dmc_md_summary *out, dmc_md_reason_t *why);
+
+/* The superblock of freshly formatted metadata, but for its roots. */
+void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p);
+
+/* Is @root, from a superblock, the number of a block that the space map covers? */
+bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
+
+/* What csum must be.  Writing fills it in; this is for knowing it without reading back. */
+__le32 dmc_sb_checksum(const struct dmc_superblock *sb);
+
+/* The hints on disk belong to @policy: same name, major version and hint size. */
+bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_policy *policy);
+
+#endif
