@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # used where it is sourced
 #
 # Sourced by the host side of the VM tests (run, fetch, image). Where things are:
 #
 #   $WORK/kernels/K/image/    the stock kernel package of K, unpacked, never changed
+#   $WORK/kernels/K/vmlinuz   link to it; vmlinux is the same without its compression, if that worked
 #   $WORK/kernels/K/version   its release, as uname -r says
 #   $WORK/kernels/K/root      "/", or the chroot in which modules for it are built
 #   $WORK/kernels/K/kdir      its headers, as seen from there
@@ -38,6 +39,7 @@ k_suites() {
 k_ready() { [ -e "$WORK/kernels/$1/kdir" ]; }
 
 # Where this machine gets its Debian packages from; LABEL is Debian or Debian-Security.
+# shellcheck disable=SC2016 # these are apt's variables
 mirror() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' | awk -v l="$1" '$1 == l { print $2; exit }'; }
 
 # apt_for SUITE get|cache ARGS...: apt with a private state that knows only that suite.

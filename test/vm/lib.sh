@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=dash
 #
 # What a VM test may use. Sourced before the test, in the guest; the test runs under `set -eu`, as root,
 # with dash. README.md in this folder says how a test is written.
@@ -22,7 +21,7 @@ assert_eq() { [ "$1" = "$2" ] || fail "$3: expected '$2', got '$1'"; }
 assert_ne() { [ "$1" != "$2" ] || fail "$3: expected anything but '$2'"; }
 
 # assert_num GOT OP WANTED WHAT, OP as in test: -eq -ne -lt -le -gt -ge
-assert_num() { [ "$1" "$2" "$3" ] || fail "$4: expected $2 $3, got $1"; }
+assert_num() { test "$1" "$2" "$3" || fail "$4: expected $2 $3, got $1"; }
 
 # assert_match TEXT REGEX WHAT
 assert_match() { echo "$1" | grep -Eq -- "$2" || fail "$3: expected something like /$2/, got '$1'"; }
