@@ -173,4 +173,24 @@ static inline void compat_ti_split_discards(struct dm_target *ti)
 #endif
 }
 
+/*
+ * The mode of a device opened for reading and writing: blk_mode_t since 6.5, fmode_t before.  Drop when
+ * 6.1 goes.
+ */
+#ifdef BLK_OPEN_READ
+#define COMPAT_OPEN_RW (BLK_OPEN_READ | BLK_OPEN_WRITE)
+#else
+#define COMPAT_OPEN_RW (FMODE_READ | FMODE_WRITE)
+#endif
+
+/*
+ * The longest discard, in sectors: since 6.9 the block layer derives max_discard_sectors from
+ * max_hw_discard_sectors; before, both count.
+ */
+static inline void compat_set_max_discard(struct queue_limits *limits, unsigned int sectors)
+{
+	limits->max_hw_discard_sectors = sectors;
+	limits->max_discard_sectors = sectors;
+}
+
 #endif /* DMC_COMPAT_H */

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * activate.c - from a table to a running cache, and to a clean shutdown.
+ *
+ * Called by ctr.c (check, nothing is written) and by target.c before a resume and after a suspend:
+ * process context, no bio in flight, engine and commit idle.
+ *
+ * The metadata is open from resume to suspend only.  When a table is replaced, the old one has
+ * been suspended, so has written its clean shutdown and let go, before the new one is activated.
+ * live_caches knows who has which metadata open: no two caches share it.
+ *
+ * Order of an activation: look, load, refuse if something is wrong; only then clear the clean-shutdown
+ * flag, durably, and let bios in.  So a refused activation changes nothing on disk, and no write
+ * is ever admitted while the disk claims a clean shutdown (rule R4; that includes a resume without a
+ * reload).
+ *
+ * Locks: live_caches.lock, then md_mutex.
+ */
+#include "block-lock.h"
+
+static struct {
+	struct mutex lock;
+	struct list_head list;		/* struct cache.live; under lock */
+} live_caches = {
+	.lock = __MUTEX_INITIALIZER(live_caches.lock),
+	.list = LIST_HEAD_INIT(live_caches.list),
+};
+
+static struct cache *live_user(struct block_device *metadata)
+{
+	struct cache *c;
+
+	lockdep_assert_held(&live_caches.lock);
+	list_for_each_entry(c, &live_caches.list, live)
+		if (c->metadata_dev->bdev->bd_dev == metadata->bd_dev)
+			return c;
+	return NULL;
+}
+
+static int live_enter(struct cache *c)
+{
+	struct cache *other;
+	int r = 0;
+
+	mutex_lock(&live_caches.lock);
+	other = live_user(c->metadata_dev->bdev);
+	if (other) {
+		DMERR("%s: metadata device %s is in use by %s", cache_name(c),
+		      c->metadata_dev->name, cache_name(other));
+		r = -EBUSY;
+	} else {
+		list_add(&c->live, &live_caches.list);
+	}
+	mutex_unlock(&live_caches.lock);
+	return r;
+}
+
+static void live_leave(struct cache *c)
+{
+	mutex_lock(&live_caches.lock);
+	list_del_init(&c->live);
+	mutex_unlock(&live_caches.lock);
+}
+
+static void md_params(struct cache *c, struct dmc_md_params *p)
+{
+	*p = (struct dmc_md_params) {
+		.bdev = c->metadata_dev->bdev,
+		.dev_name = c->metadata_dev->name,
+		.block_sectors = c->block_sectors,
+		.origin_blocks = c->nr_oblocks,
+		.format2 = c->metadata2,
+	};
+}
+
+/*----- at table load -----*/
+
+/* Beyond the blocks that @c will have, does the live cache hold a dirty one? */
+static bool would_lose_dirty(struct cache *live, u32 nr_cblocks, u32 *block)
+{
+	for (*block = nr_cblocks; *block < live->nr_cblocks; (*block)++)
+		if (atomic_read(&live->table.entries[*block].state) & BL_DIRTY)
+			return true;
+	return false;
+}
+
+/* This table is to replace @live: what would fail after the switch is refused now (rule R10). */
+static int check_against_live(struct cache *c, struct cache *live, char **error)
+{
+	u32 block;
+
+	if (dm_table_get_md(live->ti->table) != dm_table_get_md(c->ti->table)) {
+		DMERR("%s: metadata device %s is in use by %s", cache_name(c),
+		      c->metadata_dev->name, cache_name(live));
+		*error = "Metadata device is in use by another cache";
+		return -EBUSY;
+	}
+	if (live->block_sectors != c->block_sectors) {
+		DMERR("%s: the cache has %u-sector blocks, the new table says %u", cache_name(c),
+		      live->block_sectors, c->block_sectors);
+		*error = "Block size differs from the live table's";
+		return -EINVAL;
+	}
+	if (c->io_mode == IO_PASSTHROUGH && atomic_read(&live->nr_dirty)) {
+		DMERR("%s: %u dirty blocks: clean them first (reload with the cleaner policy, wait for 0 dirty), then switch to passthrough",
+		      cache_name(c), atomic_read(&live->nr_dirty));
+		*error = "Cannot enter passthrough mode with dirty blocks";
+		return -EINVAL;
+	}
+	if (would_lose_dirty(live, c->nr_cblocks, &block)) {
+		DMERR("%s: cannot shrink to %u cache blocks: block %u is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
+		      cache_name(c), c->nr_cblocks, block);
+		*error = "Cannot shrink the cache over dirty blocks";
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int check_on_disk(struct cache *c, char **error)
+{
+	struct dmc_md_params params;
+	struct dmc_md_summary summary;
+	dmc_md_reason_t why = "";
+	int r;
+
+	md_params(c, &params);
+	r = dmc_md_probe(&params, &summary, &why);
+	if (r) {
+		DMERR("%s: metadata device %s: %s", cache_name(c), c->metadata_dev->name, why);
+		*error = "Metadata device refused, see the message before";
+		return r;
+	}
+	if (summary.blank) {
+		u64 have = bdev_nr_sectors(c->metadata_dev->bdev) >> 3;
+		u64 need = dmc_md_min_blocks(c->nr_cblocks, c->nr_dblocks, c->metadata2);
+
+		if (have < need) {
+			DMERR("%s: metadata device %s is too small: %llu KiB, needs %llu KiB for %u cache blocks",
+			      cache_name(c), c->metadata_dev->name, have * 4, need * 4,
+			      c->nr_cblocks);
+			*error = "Metadata device too small";
+			return -ENOSPC;
+		}
+	}
+	return 0;
+}
+
+/* Could this table be activated?  Changes nothing. 0, or -errno with *@error. */
+int activate_check_table(struct cache *c, char **error)
+{
+	struct cache *live;
+	int r = 0;
+
+	mutex_lock(&live_caches.lock);
+	live = live_user(c->metadata_dev->bdev);
+	if (live)
+		r = check_against_live(c, live, error);
+	mutex_unlock(&live_caches.lock);
+
+	return live ? r : check_on_disk(c, error);
+}
+
+/*----- before a resume -----*/
+
+static int load_mapping(void *ctx, cblock_t cb, oblock_t ob, bool dirty, u32 hint,
+			bool hint_valid)
+{
+	struct cache *c = ctx;
+
+	if (dirty && c->io_mode == IO_PASSTHROUGH) {
+		DMERR("%s: cache block %u is dirty: clean the cache first (load it with the cleaner policy, wait for 0 dirty), then use passthrough",
+		      cache_name(c), from_cblock(cb));
+		return -EINVAL;
+	}
+	table_insert(&c->table, cb, ob);
+	free_block_occupy(c, cb);
+	if (dirty)
+		dirty_load(c, cb);
+	return c->policy->type->load_mapping(c->policy, cb, ob, dirty, hint, hint_valid);
+}
+
+static void policy_on_disk(struct cache *c, struct dmc_md_policy *p)
+{
+	const struct dmc_policy_type *t = c->policy->type;
+
+	memset(p, 0, sizeof(*p));
+	strscpy(p->name, dmc_policy_stored_name(t), sizeof(p->name));
+	memcpy(p->version, t->version, sizeof(p->version));
+	p->hint_size = t->hint_size;
+}
+
+static int resize(struct cache *c)
+{
+	cblock_t busy = to_cblock(0);
+	int r;
+
+	if (dmc_md_nr_cblocks(c->md) == c->nr_cblocks)
+		return 0;
+	r = dmc_md_resize(c->md, c->nr_cblocks, &busy);
+	if (r == -EBUSY)
+		DMERR("%s: cannot shrink from %u to %u cache blocks: block %u is dirty; load the old size with the cleaner policy, wait for 0 dirty",
+		      cache_name(c), dmc_md_nr_cblocks(c->md), c->nr_cblocks, from_cblock(busy));
+	else if (r)
+		DMERR("%s: metadata device %s: cannot resize to %u cache blocks (%d)%s",
+		      cache_name(c), c->metadata_dev->name, c->nr_cblocks, r,
+		      r == -ENOSPC ? ": it is too small" : "");
+	return r;
+}
+
+/* Everything is read before anything is written. */
+static int load(struct cache *c)
+{
+	struct dmc_md_policy policy;
+	int r;
+
+	if (!dmc_md_was_clean(c->md) && dmc_md_nr_cblocks(c->md))
+		DMWARN("%s: was not shut down cleanly: every cached block counts as dirty",
+		       cache_name(c));
+	r = resize(c);
+	if (r)
+		return r;
+
+	policy_on_disk(c, &policy);
+	r = dmc_md_load_mappings(c->md, &policy, load_mapping, c);
+	if (!r)
+		r = dmc_md_load_discards(c->md, discard_load, c);
+	if (r) {
+		DMERR("%s: metadata device %s: cannot load (%d); run cache_check on it",
+		      cache_name(c), c->metadata_dev->name, r);
+		return r;
+	}
+	dmc_md_get_stats(c->md, &c->base_stats);
+	c->md_version = dmc_md_version(c->md);
+	c->loaded = true;
+	return 0;
+}
+
+/* A load that failed half-way cannot be repeated: table and policy know some of the blocks. */
+static int load_once(struct cache *c)
+{
+	if (c->load_tried) {
+		DMERR("%s: an earlier load failed: reload the table", cache_name(c));
+		return -EINVAL;
+	}
+	c->load_tried = true;
+	return load(c);
+}
+
+/* Resumed without a reload: what is in memory must still be what is on disk. */
+static int check_unchanged(struct cache *c)
+{
+	if (dmc_md_fingerprint(c->md) == c->md_fingerprint)
+		return 0;
+	DMERR("%s: metadata on %s changed while the cache was suspended: reload the table",
+	      cache_name(c), c->metadata_dev->name);
+	return -ESTALE;
+}
+
+static int open_and_load(struct cache *c)
+{
+	struct dmc_md_params params;
+	dmc_md_reason_t why = "";
+	struct dmc_md *md;
+	int r;
+
+	lockdep_assert_held(&c->md_mutex);
+	md_params(c, &params);
+	md = dmc_md_open(&params, &why);
+	if (IS_ERR(md)) {
+		DMERR("%s: metadata device %s: %s", cache_name(c), c->metadata_dev->name, why);
+		return PTR_ERR(md);
+	}
+	c->md = md;
+
+	r = c->loaded ? check_unchanged(c) : load_once(c);
+	if (!r)
+		r = dmc_md_begin_changes(md);
+	if (!r && dmc_md_changed(md))
+		r = dmc_md_commit(md, NULL);
+	if (r) {
+		DMERR("%s: not activated (%d)", cache_name(c), r);
+		dmc_md_close(md);
+		c->md = NULL;
+		return r;
+	}
+	dmc_md_get_usage(md, &c->md_used, &c->md_total);
+	return 0;
+}
+
+/* Before bios come in.  On error nothing is held, and the device stays suspended. */
+int activate(struct cache *c)
+{
+	int r;
+
+	/* Metadata that failed earlier stays closed; hits and misses do without. */
+	if (c->md || cache_md_mode(c) != MD_WRITE)
+		return 0;
+
+	r = live_enter(c);
+	if (r)
+		return r;
+	mutex_lock(&c->md_mutex);
+	r = open_and_load(c);
+	mutex_unlock(&c->md_mutex);
+	if (r)
+		live_leave(c);
+	return r;
+}
+
+/*----- after a suspend -----*/
+
+static u32 hint_of(void *ctx, cblock_t cb)
+{
+	struct cache *c = ctx;
+
+	if (entry_of(c, cb)->oblock == NO_OBLOCK)
+		return 0;
+	return c->policy->type->get_hint(c->policy, cb);
+}
+
+/* The flag says that the data devices hold what the metadata claims: so they are flushed first. */
+static int shut_down_cleanly(struct cache *c)
+{
+	struct dmc_md_shutdown s = {
+		.ctx = c,
+		.dirty_word = dirty_word,
+		.discard_word = discard_word,
+		.hint = hint_of,
+		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
+		.nr_dblocks = c->nr_dblocks,
+	};
+	int r;
+
+	lockdep_assert_held(&c->md_mutex);
+	r = flush_device(&c->origin_flush);
+	if (!r)
+		r = flush_device(&c->cache_flush);
+	if (r) {
+		DMERR("%s: cannot flush the data devices (%d): after the next load every block counts as dirty",
+		      cache_name(c), r);
+		return 0;
+	}
+	policy_on_disk(c, &s.policy);
+	stats_for_disk(c, &s.stats);
+	return dmc_md_commit_clean(c->md, &s);
+}
+
+/* After the last bio.  Afterwards another table may use the devices. */
+void deactivate(struct cache *c)
+{
+	int r;
+
+	engine_stop(c);
+
+	mutex_lock(&c->md_mutex);
+	if (c->md) {
+		if (cache_md_mode(c) == MD_WRITE) {
+			r = shut_down_cleanly(c);
+			if (r)
+				mode_metadata_failed(c, "clean shutdown", r);
+		}
+		c->md_fingerprint = dmc_md_fingerprint(c->md);
+		dmc_md_get_usage(c->md, &c->md_used, &c->md_total);
+		dmc_md_close(c->md);
+		c->md = NULL;
+	}
+	mutex_unlock(&c->md_mutex);
+	live_leave(c);
+}

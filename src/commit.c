@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * commit.c - makes finished copies count: one metadata commit for as many migrations as wait.
+ *
+ * Step 5 of a migration (migrate.h).  A work item of its own, so that the engine goes on while a
+ * commit waits for the disks; what is copied meanwhile forms the next batch.
+ *
+ * The order is the whole point (rule R2).  A copy is durable on its destination before the
+ * metadata that relies on it: promotions on the cache device, demotions on the origin.  Then the
+ * metadata changes and commits; only then does mg_finish() show the result to bios.
+ *
+ * Locks: md_mutex over the metadata calls; mg_lock to take the batch.
+ */
+#include "block-lock.h"
+#include "migrate.h"
+
+static void take_batch(struct cache *c, struct list_head *batch)
+{
+	spin_lock_irq(&c->mg_lock);
+	list_splice_init(&c->mg_commit, batch);
+	spin_unlock_irq(&c->mg_lock);
+}
+
+static void fail_batch(struct list_head *batch, enum mg_kind kind, int error)
+{
+	struct migration *mg;
+
+	list_for_each_entry(mg, batch, list)
+		if (mg->kind == kind && !mg->error)
+			mg->error = error;
+}
+
+static bool batch_has(struct list_head *batch, enum mg_kind kind)
+{
+	struct migration *mg;
+
+	list_for_each_entry(mg, batch, list)
+		if (mg->kind == kind)
+			return true;
+	return false;
+}
+
+/* A device that cannot flush fails its copies, and no others. */
+static void flush_data(struct cache *c, struct list_head *batch)
+{
+	int r;
+
+	if (batch_has(batch, MG_PROMOTE)) {
+		r = flush_device(&c->cache_flush);
+		if (r) {
+			DMERR_LIMIT("%s: cannot flush the cache device (%d): not promoting",
+				    cache_name(c), r);
+			fail_batch(batch, MG_PROMOTE, r);
+		}
+	}
+	if (batch_has(batch, MG_DEMOTE)) {
+		r = flush_device(&c->origin_flush);
+		if (r) {
+			DMERR_LIMIT("%s: cannot flush the origin device (%d): not demoting",
+				    cache_name(c), r);
+			fail_batch(batch, MG_DEMOTE, r);
+		}
+	}
+}
+
+static int change_metadata(struct cache *c, struct list_head *batch)
+{
+	struct migration *mg;
+	int r;
+
+	lockdep_assert_held(&c->md_mutex);
+	list_for_each_entry(mg, batch, list) {
+		if (mg->error)
+			continue;
+		if (mg->kind == MG_PROMOTE)
+			r = dmc_md_insert(c->md, mg->cblock, mg->oblock);
+		else
+			r = dmc_md_remove(c->md, mg->cblock);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* 0, or an error after which nothing of the batch is durable and the metadata mode has gone down. */
+static int commit_batch(struct cache *c, struct list_head *batch)
+{
+	struct dmc_md_stats stats;
+	int r;
+
+	lockdep_assert_held(&c->md_mutex);
+	if (cache_md_mode(c) != MD_WRITE)
+		return -EROFS;
+
+	r = change_metadata(c, batch);
+	if (r) {
+		mode_metadata_failed(c, "changing a mapping", r);
+		return r;
+	}
+	if (!dmc_md_changed(c->md))
+		return 0;
+	stats_for_disk(c, &stats);
+	r = dmc_md_commit(c->md, &stats);
+	if (r) {
+		mode_metadata_failed(c, "commit", r);
+		return r;
+	}
+	dmc_md_get_usage(c->md, &c->md_used, &c->md_total);
+	return 0;
+}
+
+void commit_work_fn(struct work_struct *work)
+{
+	struct cache *c = container_of(work, struct cache, commit_work);
+	struct migration *mg, *next;
+	LIST_HEAD(batch);
+	int r;
+
+	take_batch(c, &batch);
+	if (list_empty(&batch))
+		return;
+
+	flush_data(c, &batch);
+	mutex_lock(&c->md_mutex);
+	r = commit_batch(c, &batch);
+	mutex_unlock(&c->md_mutex);
+
+	list_for_each_entry_safe(mg, next, &batch, list) {
+		list_del_init(&mg->list);
+		if (r && !mg->error)
+			mg->error = r;
+		mg_make_ready(mg, MG_COMMITTED);
+	}
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * copy.c - move the data of one block.
+ *
+ * Step 3 of a migration (migrate.h): copy_start() is called by the engine, with the bios that would
+ * disturb the copy kept out.  The copy is done by dm-kcopyd, whose callback runs in its own
+ * thread, or by a bio that overwrites the whole block.  mg_copied() hands the migration back.
+ *
+ * A last, partial block is copied only as far as the origin goes (rule R11).
+ *
+ * Locks: none held.
+ */
+#include "block-lock.h"
+#include "migrate.h"
+
+/* The copy has ended; @error negative or 0.  Any context. */
+void mg_copied(struct migration *mg, int error)
+{
+	mg->error = error;
+	mg_make_ready(mg, MG_COPIED);
+}
+
+/* Who failed decides what becomes of the cblock: a read or write error on the cache retires it. */
+static void copy_ended(int read_err, unsigned long write_err, void *context)
+{
+	struct migration *mg = context;
+	struct cache *c = mg->c;
+	bool to_cache = mg->kind == MG_PROMOTE;
+
+	flush_note_write(to_cache ? &c->cache_flush : &c->origin_flush);
+	if (!read_err && !write_err) {
+		mg_copied(mg, 0);
+		return;
+	}
+	DMERR_LIMIT("%s: %s error on the %s device, block %llu: %s", cache_name(c),
+		    read_err ? "read" : "write",
+		    to_cache == !!read_err ? "origin" : "cache",
+		    (unsigned long long)(to_cache == !!read_err ? from_oblock(mg->oblock) :
+								  from_cblock(mg->cblock)),
+		    to_cache ? "not promoted" : "stays dirty in the cache");
+	mg->retire_cblock = to_cache && !read_err;
+	mg_copied(mg, -EIO);
+}
+
+static void make_regions(struct migration *mg, struct dm_io_region *origin,
+			 struct dm_io_region *cache)
+{
+	struct cache *c = mg->c;
+
+	origin->bdev = c->origin_dev->bdev;
+	origin->sector = oblock_to_sector(c, mg->oblock);
+	origin->count = oblock_sectors(c, mg->oblock);
+	cache->bdev = c->cache_dev->bdev;
+	cache->sector = cblock_to_sector(c, mg->cblock);
+	cache->count = origin->count;
+}
+
+/* The bio writes to the cache and, in writethrough mode, to the origin. */
+static void copy_by_overwriting(struct migration *mg)
+{
+	struct cache *c = mg->c;
+	struct bio *bio = mg->overwriter;
+	struct bio_ctx *x = bio_ctx(bio);
+	int r;
+
+	x->held = HELD_OVERWRITE;
+	if (write_makes_dirty(c, mg->oblock))
+		r = remap_to_cache(c, bio, mg->cblock);
+	else
+		r = remap_to_both(c, bio, mg->cblock);
+	if (r == DM_MAPIO_REMAPPED)
+		submit_bio_noacct(bio);
+	else
+		mg_copied(mg, -ENOMEM);
+}
+
+void copy_start(struct migration *mg)
+{
+	struct cache *c = mg->c;
+	struct dm_io_region origin, cache;
+
+	if (mg->overwriter) {
+		copy_by_overwriting(mg);
+		return;
+	}
+	if (mg->kind == MG_INVALIDATE ||
+	    (mg->kind == MG_DEMOTE &&
+	     !(atomic_read(&entry_of(c, mg->cblock)->state) & BL_DIRTY))) {
+		mg_copied(mg, 0);
+		return;
+	}
+
+	atomic_add(c->block_sectors, &c->copying_sectors);
+	mg->counted = true;
+	make_regions(mg, &origin, &cache);
+	if (mg->kind != MG_PROMOTE)
+		dm_kcopyd_copy(c->copier, &cache, 1, &origin, 0, copy_ended, mg);
+	else if (discarded(c, mg->oblock))
+		/* Nothing to preserve; but what lay on the cache before is nobody's business. */
+		dm_kcopyd_zero(c->copier, 1, &cache, 0, copy_ended, mg);
+	else
+		dm_kcopyd_copy(c->copier, &origin, 1, &cache, 0, copy_ended, mg);
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ctr.c - table line -> struct cache, and back to nothing.
+ *
+ *   <metadata dev> <cache dev> <origin dev> <block size>
+ *   <#feature args> [<feature arg>]* <policy> <#policy args> [<key> <value>]*
+ *
+ * Called by device-mapper when a table is loaded or dropped, in process context, while an older table
+ * of the same device may be live.  So nothing is written here, not even to blank metadata: that is
+ * activation's (activate.c).  Every refusal says why, in ti->error and, where numbers matter, in
+ * the log, and unwinds completely.
+ */
+#include "block-lock.h"
+#include <linux/log2.h>
+#include <linux/mm.h>
+
+/* What the words of the table line say, before anything is opened. */
+struct ctr_args {
+	const char *metadata_path, *cache_path, *origin_path;
+	unsigned int block_sectors;
+	const char *policy_name;
+	unsigned int nr_policy_args;
+	char **policy_args;		/* key, value, key, value... */
+};
+
+static int bad(struct dm_target *ti, char *why)
+{
+	ti->error = why;
+	return -EINVAL;
+}
+
+/*----- words -----*/
+
+struct feature {
+	const char *name;
+	bool is_mode;
+	enum io_mode mode;
+	size_t flag;		/* offset of a bool in struct cache */
+};
+
+static const struct feature features[] = {
+	{ "writeback", true, IO_WRITEBACK },
+	{ "writethrough", true, IO_WRITETHROUGH },
+	{ "passthrough", true, IO_PASSTHROUGH },
+	{ "metadata2", .flag = offsetof(struct cache, metadata2) },
+	{ "no_discard_passdown", .flag = offsetof(struct cache, no_discard_passdown) },
+};
+
+static const struct feature *find_feature(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(features); i++)
+		if (!strcasecmp(name, features[i].name))
+			return features + i;
+	return NULL;
+}
+
+static int parse_features(struct cache *c, struct dm_arg_set *as)
+{
+	static const struct dm_arg limit = { 0, 3, "Invalid number of cache feature arguments" };
+	struct dm_target *ti = c->ti;
+	const struct feature *f;
+	unsigned int n, nr_modes = 0;
+	int r;
+
+	c->io_mode = IO_WRITEBACK;
+	r = dm_read_arg_group(&limit, as, &n, &ti->error);
+	if (r)
+		return r;
+	while (n--) {
+		f = find_feature(dm_shift_arg(as));
+		if (!f)
+			return bad(ti, "Unrecognised cache feature requested");
+		if (f->is_mode && nr_modes++)
+			return bad(ti, "Duplicate cache io_mode features requested");
+		if (f->is_mode)
+			c->io_mode = f->mode;
+		else
+			*(bool *)((char *)c + f->flag) = true;
+	}
+	return 0;
+}
+
+static int parse_policy(struct cache *c, struct dm_arg_set *as, struct ctr_args *args)
+{
+	static const struct dm_arg limit = { 0, 1024, "Invalid number of policy arguments" };
+	struct dm_target *ti = c->ti;
+	int r;
+
+	args->policy_name = dm_shift_arg(as);
+	if (!args->policy_name)
+		return bad(ti, "Insufficient args: no policy");
+	r = dm_read_arg_group(&limit, as, &args->nr_policy_args, &ti->error);
+	if (r)
+		return r;
+	if (args->nr_policy_args % 2)
+		return bad(ti, "Policy arguments must be pairs of a key and a value");
+	args->policy_args = as->argv;
+	dm_consume_args(as, args->nr_policy_args);
+	if (as->argc)
+		return bad(ti, "Too many arguments after the policy's");
+	return 0;
+}
+
+static int parse_table_line(struct cache *c, unsigned int argc, char **argv, struct ctr_args *args)
+{
+	struct dm_arg_set as = { argc, argv };
+	struct dm_target *ti = c->ti;
+	int r;
+
+	if (argc < 7)
+		return bad(ti, "Insufficient args: <metadata dev> <cache dev> <origin dev> <block size> <#features> [<feature>]* <policy> <#policy args> [<key> <value>]*");
+	args->metadata_path = dm_shift_arg(&as);
+	args->cache_path = dm_shift_arg(&as);
+	args->origin_path = dm_shift_arg(&as);
+
+	if (kstrtouint(dm_shift_arg(&as), 10, &args->block_sectors) ||
+	    args->block_sectors < CACHE_MIN_BLOCK_SECTORS ||
+	    args->block_sectors > CACHE_MAX_BLOCK_SECTORS ||
+	    args->block_sectors % CACHE_MIN_BLOCK_SECTORS)
+		return bad(ti, "Invalid data block size: must be a multiple of 64 sectors (32 KiB), up to 2097152 (1 GiB)");
+	c->block_sectors = args->block_sectors;
+	c->block_shift = is_power_of_2(c->block_sectors) ? ilog2(c->block_sectors) : -1;
+
+	r = parse_features(c, &as);
+	return r ? r : parse_policy(c, &as, args);
+}
+
+/* Everything after the devices, for the table line. */
+static int copy_ctr_args(struct cache *c, unsigned int argc, char **argv)
+{
+	unsigned int i;
+
+	c->ctr_args = kcalloc(argc, sizeof(*c->ctr_args), GFP_KERNEL);
+	if (!c->ctr_args)
+		return -ENOMEM;
+	c->nr_ctr_args = argc;
+	for (i = 0; i < argc; i++) {
+		c->ctr_args[i] = kstrdup(argv[i], GFP_KERNEL);
+		if (!c->ctr_args[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void free_ctr_args(struct cache *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nr_ctr_args; i++)
+		kfree(c->ctr_args[i]);
+	kfree(c->ctr_args);
+}
+
+/*----- devices -----*/
+
+static int open_devices(struct cache *c, const struct ctr_args *args)
+{
+	const struct {
+		const char *path;
+		struct dm_dev **dev;
+		char *error;
+	} devices[] = {
+		{ args->metadata_path, &c->metadata_dev, "Error opening metadata device" },
+		{ args->cache_path, &c->cache_dev, "Error opening cache device" },
+		{ args->origin_path, &c->origin_dev, "Error opening origin device" },
+	};
+	unsigned int i;
+	int r;
+
+	/* Written to even if the table is read-only: promotions, and demotions of older writes. */
+	for (i = 0; i < ARRAY_SIZE(devices); i++) {
+		r = dm_get_device(c->ti, devices[i].path, COMPAT_OPEN_RW, devices[i].dev);
+		if (r) {
+			c->ti->error = devices[i].error;
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void close_devices(struct cache *c)
+{
+	if (c->origin_dev)
+		dm_put_device(c->ti, c->origin_dev);
+	if (c->cache_dev)
+		dm_put_device(c->ti, c->cache_dev);
+	if (c->metadata_dev)
+		dm_put_device(c->ti, c->metadata_dev);
+}
+
+static int check_devices(struct cache *c)
+{
+	struct dm_target *ti = c->ti;
+	u64 nr_cblocks;
+
+	if (c->metadata_dev->bdev == c->cache_dev->bdev ||
+	    c->metadata_dev->bdev == c->origin_dev->bdev ||
+	    c->cache_dev->bdev == c->origin_dev->bdev)
+		return bad(ti, "Metadata, cache and origin must be three different devices");
+
+	c->origin_sectors = bdev_nr_sectors(c->origin_dev->bdev);
+	c->cache_sectors = bdev_nr_sectors(c->cache_dev->bdev);
+	if (ti->len > c->origin_sectors)
+		return bad(ti, "Device size larger than cached device");
+
+	nr_cblocks = div64_u64(c->cache_sectors, c->block_sectors);
+	if (!nr_cblocks)
+		return bad(ti, "Data block size is larger than the cache device");
+	if (nr_cblocks > DMC_MAX_CBLOCKS)
+		return bad(ti, "Too many cache blocks: use a larger block size");
+	c->nr_cblocks = nr_cblocks;
+
+	c->nr_oblocks = DIV64_U64_ROUND_UP(c->origin_sectors, c->block_sectors);
+	if (c->nr_oblocks > DMC_MAX_OBLOCKS)
+		return bad(ti, "Origin too large for this block size");
+	c->partial_oblock = to_oblock(NO_OBLOCK);
+	if (c->nr_oblocks * c->block_sectors != c->origin_sectors)
+		c->partial_oblock = to_oblock(c->nr_oblocks - 1);
+	return 0;
+}
+
+/*----- policy -----*/
+
+static int create_policy(struct cache *c, const struct ctr_args *args)
+{
+	struct dmc_policy_type *type = policy_type_get(args->policy_name);
+	struct dmc_policy *policy;
+	unsigned int i;
+	int r;
+
+	if (!type) {
+		DMERR("unknown policy '%s': is the module dm-cache-%s installed?",
+		      args->policy_name, args->policy_name);
+		return bad(c->ti, "Unknown policy type");
+	}
+	policy = type->create(c->nr_cblocks, c->origin_sectors, c->block_sectors);
+	if (IS_ERR(policy)) {
+		policy_type_put(type);
+		c->ti->error = "Error creating the policy";
+		return PTR_ERR(policy);
+	}
+	c->policy = policy;
+
+	for (i = 0; i < args->nr_policy_args; i += 2) {
+		r = cache_set_config(c, args->policy_args[i], args->policy_args[i + 1]);
+		if (r) {
+			c->ti->error = "Error setting a policy argument";
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void destroy_policy(struct cache *c)
+{
+	struct dmc_policy_type *type;
+
+	if (!c->policy)
+		return;
+	type = (struct dmc_policy_type *)c->policy->type;
+	type->destroy(c->policy);
+	policy_type_put(type);
+}
+
+/*----- the parts of struct cache -----*/
+
+static int slots_init(struct cache *c)
+{
+	/* Enough that two busy blocks seldom share one; small beside the table. */
+	u32 nr = clamp_t(u32, roundup_pow_of_two(c->nr_cblocks / 8 + 1), 1024, 65536);
+
+	c->slot_mask = nr - 1;
+	c->slots = kvcalloc(nr, sizeof(*c->slots), GFP_KERNEL);
+	return c->slots ? 0 : -ENOMEM;
+}
+
+static int broken_init(struct cache *c)
+{
+	c->broken = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
+	return c->broken ? 0 : -ENOMEM;
+}
+
+/* In this order; parts_exit() copes with any prefix. */
+static int parts_init(struct cache *c)
+{
+	int r;
+
+	mutex_init(&c->md_mutex);
+	INIT_LIST_HEAD(&c->live);
+	c->migration_threshold = CACHE_MIGRATION_THRESHOLD;
+	flush_init(&c->origin_flush, c->origin_dev->bdev);
+	flush_init(&c->cache_flush, c->cache_dev->bdev);
+
+	r = stats_init(c);
+	if (!r)
+		r = table_init(&c->table, c->nr_cblocks);
+	if (!r)
+		r = slots_init(c);
+	if (!r)
+		r = broken_init(c);
+	if (!r)
+		r = free_blocks_init(c);
+	if (!r)
+		r = discard_init(c);
+	if (!r)
+		r = engine_init(c);
+	if (r)
+		c->ti->error = "Cannot allocate the cache: out of memory";
+	return r;
+}
+
+static void parts_exit(struct cache *c)
+{
+	engine_exit(c);
+	discard_exit(c);
+	free_blocks_exit(c);
+	kvfree(c->broken);
+	kvfree(c->slots);
+	table_exit(&c->table);
+	stats_exit(c);
+}
+
+static void cache_free(struct cache *c)
+{
+	destroy_policy(c);
+	parts_exit(c);
+	close_devices(c);
+	free_ctr_args(c);
+	kfree(c);
+}
+
+static int set_target(struct cache *c)
+{
+	struct dm_target *ti = c->ti;
+
+	ti->num_flush_bios = 2;		/* cache and origin; flush.c decides whether */
+	ti->flush_supported = true;
+	ti->num_discard_bios = 1;
+	ti->discards_supported = true;
+	ti->per_io_data_size = sizeof(struct bio_ctx);
+	compat_ti_limit_swap_bios(ti);
+	return dm_set_target_max_io_len(ti, c->block_sectors);
+}
+
+static int construct(struct cache *c, unsigned int argc, char **argv)
+{
+	struct ctr_args args;
+	int r;
+
+	r = parse_table_line(c, argc, argv, &args);
+	if (!r)
+		r = copy_ctr_args(c, argc - 3, argv + 3);
+	if (!r)
+		r = open_devices(c, &args);
+	if (!r)
+		r = check_devices(c);
+	if (!r)
+		r = parts_init(c);
+	if (!r)
+		r = create_policy(c, &args);
+	if (!r)
+		r = activate_check_table(c, &c->ti->error);
+	if (!r)
+		r = set_target(c);
+	return r;
+}
+
+int cache_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct cache *c = kzalloc(sizeof(*c), GFP_KERNEL);
+	int r;
+
+	if (!c) {
+		ti->error = "Cannot allocate the cache: out of memory";
+		return -ENOMEM;
+	}
+	c->ti = ti;
+	r = construct(c, argc, argv);
+	if (r) {
+		cache_free(c);
+		return r;
+	}
+	ti->private = c;
+	return 0;
+}
+
+void cache_dtr(struct dm_target *ti)
+{
+	cache_free(ti->private);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dm-cache.h - what the files of the core share.
+ *
+ * Words
+ *
+ *   origin, cache, metadata device   slow, fast, and bookkeeping
+ *   oblock, cblock, dblock           block index on the origin, the cache, in the discard bitset
+ *   promotion, demotion              copy origin -> cache, evict cache -> origin
+ *   writeback (verb: clean)          copy a dirty cblock to the origin; the mapping stays
+ *   invalidation                     drop a mapping without a copy
+ *   migration                        any of these four
+ *   clean shutdown                   dirty bits, hints and discards on disk can be trusted
+ *
+ * The path of a bio
+ *
+ *   target.c    cache_map()
+ *     map.c       which oblock? look it up; hit, miss, or wait for a migration
+ *       table.c     oblock -> cblock, without a lock
+ *       block-lock.h  count the bio in: the block cannot move while it is counted
+ *       dirty.c     first write to a clean block (writeback)
+ *       remap.c     point the bio at a device; writethrough: at both
+ *     flush.c     FLUSH: only to a device that has something to make durable
+ *     discard.c   DISCARD: remember it, pass it down
+ *   target.c    cache_end_io(): count it out
+ *
+ * The path of a block
+ *
+ *   engine.c    asks the policy what to do, within limits
+ *     migrate.c   claim the block -> wait for its bios -> copy -> commit -> publish -> release
+ *       copy.c      kcopyd, or the very bio that overwrites the whole block
+ *       commit.c    flush the data devices, change the metadata, one commit for many migrations
+ *     mode.c      a metadata failure: read-only, or fail
+ *
+ * Contexts: map and end_io run on any CPU, end_io also in interrupts.  Engine and commit are two
+ * work items of the cache's own workqueue, each running once at a time.  The mapping table is
+ * changed by the engine alone (and by activation, when no bio can be there).
+ *
+ * Lock order, outermost first; the spin locks are taken with interrupts disabled
+ *
+ *   live_caches.lock (activate.c)   mutex: which cache has which metadata device open
+ *   cache.md_mutex                  mutex: every use of cache.md
+ *   cache.mg_lock                   the running migrations, their parked bios, the ready list
+ *   cache.free_lock                 which cblocks are free
+ *   cache.deferred_lock             bios for the engine
+ *   the policy's own locks
+ */
+#ifndef DM_CACHE_H
+#define DM_CACHE_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/device-mapper.h>
+#include <linux/dm-kcopyd.h>
+#include <linux/list.h>
+#include <linux/mempool.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "block-types.h"
+#include "metadata.h"
+#include "policies/policy.h"
+
+#define DM_MSG_PREFIX "cache"
+
+#define CACHE_MIN_BLOCK_SECTORS 64		/* 32 KiB; block sizes are multiples of it */
+#define CACHE_MAX_BLOCK_SECTORS (1 << 21)	/* 1 GiB */
+#define CACHE_MAX_DBLOCKS (1 << 14)		/* discard bits over the origin, at most (about) */
+#define CACHE_MAX_MIGRATIONS 128		/* at once; the mempool holds as many */
+#define CACHE_MIGRATION_THRESHOLD 2048		/* sectors being copied at once; what LVM expects */
+#define CACHE_MG_BUCKETS 64
+
+/* What the table line asks for. */
+enum io_mode {
+	IO_WRITEBACK,
+	IO_WRITETHROUGH,
+	IO_PASSTHROUGH,
+};
+
+/* How far the metadata can be used.  It only ever goes down; mode.c. */
+enum md_mode {
+	MD_WRITE,
+	MD_READ_ONLY,
+	MD_FAIL,
+};
+
+/*
+ * One cache block.  @oblock is NO_OBLOCK unless the block is mapped; @next links the hash chain
+ * of the mapping table (table.c); @state counts the bios and says who may enter (block-lock.h).
+ */
+struct cblock_entry {
+	u64 oblock;
+	u32 next;
+	atomic_t state;
+};
+
+#define NO_OBLOCK (~0ULL)
+
+/* The mapping table; table.c. */
+struct mapping_table {
+	struct cblock_entry *entries;	/* one a cblock */
+	u32 *buckets;
+	u32 nr_buckets;			/* a power of two */
+	u32 nr_entries;
+	atomic_t nr_mapped;
+};
+
+/* Does a FLUSH have to reach this device?  flush.c. */
+struct flush_state {
+	struct block_device *bdev;
+	atomic_t word;			/* bit 0: written since; above: flushes in flight */
+};
+
+struct cache_stats {
+	u64 read_hits;
+	u64 read_misses;
+	u64 write_hits;
+	u64 write_misses;
+};
+
+struct cache {
+	/* --- what every bio reads; written at load only, but for the two modes --- */
+	struct dm_target *ti;
+	struct mapping_table table;
+	atomic_t *slots;		/* write misses in flight; block-lock.h */
+	u32 slot_mask;
+	int block_shift;		/* -1: the block size is no power of two */
+	u32 block_sectors;
+	enum io_mode io_mode;
+	enum md_mode md_mode;		/* WRITE_ONCE by mode.c */
+	u64 nr_oblocks;			/* a partial last one included */
+	oblock_t partial_oblock;	/* the last one, if partial; never dirty; else NO_OBLOCK */
+	struct dmc_policy *policy;
+	struct cache_stats __percpu *stats;
+	unsigned long *discarded;	/* one bit a dblock */
+	int dblock_shift;		/* dblock = oblock >> dblock_shift */
+	struct flush_state origin_flush, cache_flush;
+
+	/* --- devices and the table line --- */
+	struct dm_dev *metadata_dev, *cache_dev, *origin_dev;
+	sector_t origin_sectors, cache_sectors;
+	u32 nr_cblocks;
+	u64 nr_dblocks;
+	bool metadata2;			/* feature: format 2 when formatting */
+	bool no_discard_passdown;	/* feature */
+	bool discard_passdown;		/* in effect */
+	unsigned int nr_ctr_args;
+	char **ctr_args;		/* after the three devices, for the table line */
+	unsigned int migration_threshold;	/* sectors */
+
+	/* --- dirty blocks --- */
+	atomic_t nr_dirty;
+
+	/* --- free cblocks --- */
+	spinlock_t free_lock;
+	unsigned long *allocated;	/* bit set: mapped, being filled, or retired */
+	u32 nr_free;			/* under free_lock; a glance may be stale */
+	u32 free_hint;
+	atomic_t nr_retired;		/* cblocks not used any more: I/O errors */
+
+	/* --- migrations --- */
+	spinlock_t mg_lock;
+	struct hlist_head mg_hash[CACHE_MG_BUCKETS];	/* by slot; under mg_lock */
+	struct list_head mg_ready;	/* wait for the engine; under mg_lock */
+	struct list_head mg_commit;	/* wait for the commit; under mg_lock */
+	atomic_t nr_mg;
+	atomic_t copying_sectors;
+	wait_queue_head_t mg_wait;	/* nr_mg fell to 0 */
+	mempool_t *mg_pool;
+	struct dm_kcopyd_client *copier;
+	unsigned long *broken;		/* cblocks to invalidate after an I/O error */
+	bool any_broken;
+	atomic64_t nr_promotions, nr_demotions, nr_writebacks;
+
+	/* --- engine and commit --- */
+	struct workqueue_struct *wq;
+	struct delayed_work engine_work;
+	struct work_struct commit_work;
+	struct delayed_work tick_work;
+	bool quiescing;			/* from presuspend to resume */
+	spinlock_t deferred_lock;
+	struct bio_list deferred;	/* to be mapped again; under deferred_lock */
+	struct bio_list reread;		/* failed on a clean cblock, to be read from the origin */
+	u64 seen_bios;			/* engine only: for idleness */
+	unsigned long busy_at;		/* jiffies; engine only */
+
+	/* --- metadata --- */
+	struct mutex md_mutex;
+	struct dmc_md *md;		/* NULL while suspended */
+	bool load_tried;
+	bool loaded;			/* mappings are in the table */
+	u32 md_fingerprint;		/* of the superblock written at suspend */
+	u32 md_version;
+	bool needs_check;
+	u64 md_used, md_total;		/* blocks, at the last commit; for status */
+	struct list_head live;		/* activate.c */
+	struct dmc_md_stats base_stats;	/* from the superblock */
+};
+
+/* What a bio holds, to be given back in end_io. */
+enum held {
+	HELD_NOTHING,
+	HELD_READ,		/* a read counted in a cblock's entry */
+	HELD_WRITE,		/* a write counted there */
+	HELD_SLOT,		/* a write miss counted in a slot */
+	HELD_FLUSH_ORIGIN,
+	HELD_FLUSH_CACHE,
+	HELD_DISCARD,
+	HELD_OVERWRITE,		/* this bio is the copy of a promotion */
+};
+
+/*
+ * Per-bio data.  @saved is the bio as it came in: a bio that failed on the cache is sent to the
+ * origin from it.  @clone is the second half of a writethrough pair, embedded so that a write never
+ * waits for memory.
+ */
+struct bio_ctx {
+	enum held held;
+	u32 index;			/* cblock, or slot */
+	bool paired;			/* also written to the other device through @clone */
+	bool retried;			/* failed on the cache once: goes to the origin now */
+	bool counted;			/* is in the statistics, though it comes to map.c again */
+	struct migration *mg;		/* HELD_OVERWRITE */
+	struct bvec_iter saved;
+	struct bio clone;
+};
+
+static inline struct bio_ctx *bio_ctx(struct bio *bio)
+{
+	return dm_per_bio_data(bio, sizeof(struct bio_ctx));
+}
+
+static inline struct bio *bio_of_ctx(struct bio_ctx *x)
+{
+	return dm_bio_from_per_bio_data(x, sizeof(*x));
+}
+
+static inline struct cblock_entry *entry_of(struct cache *c, cblock_t cb)
+{
+	return c->table.entries + from_cblock(cb);
+}
+
+static inline const char *cache_name(struct cache *c)
+{
+	return dm_table_device_name(c->ti->table);
+}
+
+/* First sector of a block; 64 bits, whatever the block's number. */
+static inline sector_t oblock_to_sector(struct cache *c, oblock_t ob)
+{
+	return (sector_t)from_oblock(ob) * c->block_sectors;
+}
+
+static inline sector_t cblock_to_sector(struct cache *c, cblock_t cb)
+{
+	return (sector_t)from_cblock(cb) * c->block_sectors;
+}
+
+/* Sectors of the origin that @ob really covers: fewer at the end of an odd-sized origin. */
+static inline u32 oblock_sectors(struct cache *c, oblock_t ob)
+{
+	if (unlikely(ob == c->partial_oblock))
+		return c->origin_sectors - oblock_to_sector(c, ob);
+	return c->block_sectors;
+}
+
+/* A write in this mode leaves the block dirty?  A partial last block never gets dirty: the
+ * kernel's own module would refuse to load it.
+ */
+static inline bool write_makes_dirty(struct cache *c, oblock_t ob)
+{
+	return c->io_mode == IO_WRITEBACK && ob != c->partial_oblock;
+}
+
+static inline enum md_mode cache_md_mode(struct cache *c)
+{
+	return READ_ONCE(c->md_mode);
+}
+
+/* ctr.c */
+int cache_ctr(struct dm_target *ti, unsigned int argc, char **argv);
+void cache_dtr(struct dm_target *ti);
+
+/* map.c */
+int map_bio(struct cache *c, struct bio *bio);
+void map_again(struct cache *c, struct bio *bio);
+int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
+
+/* table.c */
+int table_init(struct mapping_table *t, u32 nr_entries);
+void table_exit(struct mapping_table *t);
+bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb);
+void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob);
+void table_remove(struct mapping_table *t, cblock_t cb);
+
+/* remap.c */
+int remap_to_origin(struct cache *c, struct bio *bio);
+int remap_to_cache(struct cache *c, struct bio *bio, cblock_t cb);
+int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb);
+
+/* free-blocks.c */
+int free_blocks_init(struct cache *c);
+void free_blocks_exit(struct cache *c);
+bool free_block_take(struct cache *c, cblock_t *cb);
+void free_block_occupy(struct cache *c, cblock_t cb);
+void free_block_return(struct cache *c, cblock_t cb);
+
+/* dirty.c */
+void dirty_set(struct cache *c, cblock_t cb);
+bool dirty_clear(struct cache *c, cblock_t cb);
+void dirty_load(struct cache *c, cblock_t cb);
+u64 dirty_word(void *ctx, u32 index);
+
+/* discard.c */
+int discard_init(struct cache *c);
+void discard_exit(struct cache *c);
+int discard_map(struct cache *c, struct bio *bio);
+void discard_done(struct cache *c, struct bio_ctx *x);
+int discard_load(void *ctx, u64 begin, u64 end);
+u64 discard_word(void *ctx, u64 index);
+void discard_limits(struct cache *c, struct queue_limits *limits);
+
+static inline bool discarded(struct cache *c, oblock_t ob)
+{
+	return test_bit(from_oblock(ob) >> c->dblock_shift, c->discarded);
+}
+
+/* Tested first: the bit is nearly always clear, and a read can be shared by all CPUs. */
+static inline void discard_forget(struct cache *c, oblock_t ob)
+{
+	if (unlikely(discarded(c, ob)))
+		clear_bit(from_oblock(ob) >> c->dblock_shift, c->discarded);
+}
+
+/* flush.c */
+void flush_init(struct flush_state *f, struct block_device *bdev);
+int flush_map(struct cache *c, struct bio *bio);
+void flush_ended(struct flush_state *f, bool ok);
+int flush_device(struct flush_state *f);
+
+/* Called when a write to the device has completed, before anyone is told. */
+static inline void flush_note_write(struct flush_state *f)
+{
+	if (!(atomic_read(&f->word) & 1))
+		atomic_or(1, &f->word);
+}
+
+/* stats.c */
+int stats_init(struct cache *c);
+void stats_exit(struct cache *c);
+void stats_sum(struct cache *c, struct cache_stats *sum);
+void stats_for_disk(struct cache *c, struct dmc_md_stats *out);
+
+/* engine.c */
+int engine_init(struct cache *c);
+void engine_exit(struct cache *c);
+void engine_kick(struct cache *c);
+void engine_defer(struct cache *c, struct bio *bio, bool later);
+void engine_reread(struct cache *c, struct bio *bio);
+void engine_start(struct cache *c);
+void engine_stop(struct cache *c);
+
+/* mode.c */
+void mode_metadata_failed(struct cache *c, const char *what, int error);
+const char *mode_name(enum md_mode mode);
+
+/* activate.c */
+int activate_check_table(struct cache *c, char **error);
+int activate(struct cache *c);
+void deactivate(struct cache *c);
+
+/* status.c, message.c */
+void cache_status(struct dm_target *ti, status_type_t type, unsigned int flags,
+		  char *result, unsigned int maxlen);
+int cache_message(struct dm_target *ti, unsigned int argc, char **argv,
+		  char *result, unsigned int maxlen);
+int cache_set_config(struct cache *c, const char *key, const char *value);
+
+/* policy-registry.c */
+struct dmc_policy_type *policy_type_get(const char *name);
+void policy_type_put(struct dmc_policy_type *type);
+
+#endif

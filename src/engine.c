@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * engine.c - drives the migrations, and maps bios that had to wait.
+ *
+ * Beside the bio's path: one delayed work a cache, running once at a time.  Each round takes the
+ * steps that are due, maps released bios, and asks the policy for more work, within the limits:
+ * migration_threshold sectors being copied, CACHE_MAX_MIGRATIONS at all, none while suspending or
+ * when the metadata cannot be changed.  It is kicked by misses that interest the policy, by ends of
+ * copies and commits, and by a tick once a second.
+ *
+ * The engine never sleeps on I/O: copies are asynchronous, commits run in their own work
+ * (commit.c).  So released bios never wait for a commit they do not need.
+ *
+ * Locks: mg_lock or deferred_lock, briefly; the policy is called without any.
+ */
+#include "block-lock.h"
+#include "migrate.h"
+#include <linux/bitmap.h>
+
+#define TICK_PERIOD HZ
+#define IDLE_AFTER (HZ / 4)	/* no bio for so long: background work is welcome */
+#define WORK_PER_ROUND 256
+
+void engine_kick(struct cache *c)
+{
+	queue_delayed_work(c->wq, &c->engine_work, 0);
+}
+
+/* Consumes @bio: maps it again, soon or, with @later, after a moment.  Any context. */
+void engine_defer(struct cache *c, struct bio *bio, bool later)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->deferred_lock, flags);
+	bio_list_add(&c->deferred, bio);
+	spin_unlock_irqrestore(&c->deferred_lock, flags);
+	queue_delayed_work(c->wq, &c->engine_work, later ? 1 : 0);
+}
+
+/* Consumes @bio, which failed on a clean cblock: reads it from the origin.  Any context. */
+void engine_reread(struct cache *c, struct bio *bio)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->deferred_lock, flags);
+	bio_list_add(&c->reread, bio);
+	spin_unlock_irqrestore(&c->deferred_lock, flags);
+	engine_kick(c);
+}
+
+static void map_deferred(struct cache *c)
+{
+	struct bio_list deferred, reread;
+	unsigned long flags;
+	struct bio *bio;
+
+	spin_lock_irqsave(&c->deferred_lock, flags);
+	deferred = c->deferred;
+	reread = c->reread;
+	bio_list_init(&c->deferred);
+	bio_list_init(&c->reread);
+	spin_unlock_irqrestore(&c->deferred_lock, flags);
+
+	while ((bio = bio_list_pop(&reread))) {
+		remap_to_origin(c, bio);
+		submit_bio_noacct(bio);
+	}
+	while ((bio = bio_list_pop(&deferred)))
+		map_again(c, bio);
+}
+
+static void step_ready(struct cache *c)
+{
+	struct migration *mg;
+	LIST_HEAD(ready);
+
+	spin_lock_irq(&c->mg_lock);
+	list_splice_init(&c->mg_ready, &ready);
+	spin_unlock_irq(&c->mg_lock);
+
+	while ((mg = list_first_entry_or_null(&ready, struct migration, list))) {
+		list_del_init(&mg->list);
+		mg_step(mg);
+	}
+}
+
+/* Drops the mapping of @cb if it has one; its content cannot be trusted. */
+static void invalidate_broken(struct cache *c, cblock_t cb)
+{
+	u64 oblock = READ_ONCE(entry_of(c, cb)->oblock);
+	struct migration *mg;
+	int r;
+
+	if (oblock == NO_OBLOCK)
+		goto forget;
+	mg = mg_alloc(c, MG_INVALIDATE, to_oblock(oblock), cb);
+	if (!mg)
+		return;		/* the bit stays: next round */
+	mg->retire_cblock = true;
+	r = mg_start(mg);
+	if (r)
+		mg_free(mg);
+	if (r == -EBUSY)
+		return;
+forget:
+	clear_bit(from_cblock(cb), c->broken);
+}
+
+static void handle_broken(struct cache *c)
+{
+	unsigned long bit;
+
+	if (likely(!READ_ONCE(c->any_broken)) || cache_md_mode(c) != MD_WRITE)
+		return;
+	WRITE_ONCE(c->any_broken, false);
+	for_each_set_bit(bit, c->broken, c->nr_cblocks) {
+		if (atomic_read(&c->table.entries[bit].state) & BL_DIRTY)
+			clear_bit(bit, c->broken);	/* the only copy: keep it */
+		else
+			invalidate_broken(c, to_cblock(bit));
+	}
+	if (!bitmap_empty(c->broken, c->nr_cblocks))
+		WRITE_ONCE(c->any_broken, true);
+}
+
+/* True after IDLE_AFTER without a bio. */
+static bool engine_idle(struct cache *c)
+{
+	struct cache_stats s;
+	u64 bios;
+
+	stats_sum(c, &s);
+	bios = s.read_hits + s.read_misses + s.write_hits + s.write_misses;
+	if (bios != c->seen_bios) {
+		c->seen_bios = bios;
+		c->busy_at = jiffies;
+	}
+	return time_after(jiffies, c->busy_at + IDLE_AFTER);
+}
+
+static struct migration *mg_for_work(struct cache *c, const struct dmc_work *w)
+{
+	if (from_oblock(w->oblock) >= c->nr_oblocks)
+		return NULL;
+	if (w->op == DMC_OP_PROMOTE)
+		return mg_alloc_promotion(c, w->oblock);
+	if (from_cblock(w->cblock) >= c->nr_cblocks)
+		return NULL;
+	return mg_alloc(c, w->op == DMC_OP_DEMOTE ? MG_DEMOTE : MG_WRITEBACK, w->oblock,
+			w->cblock);
+}
+
+static void start_work(struct cache *c, struct dmc_work *w)
+{
+	struct migration *mg = mg_for_work(c, w);
+
+	if (mg) {
+		mg->asked_by_policy = true;
+		if (!mg_start(mg))
+			return;
+		mg_free(mg);
+	}
+	c->policy->type->work_done(c->policy, w, false);
+}
+
+static bool may_start_work(struct cache *c)
+{
+	if (READ_ONCE(c->quiescing) || cache_md_mode(c) != MD_WRITE ||
+	    c->io_mode == IO_PASSTHROUGH)
+		return false;
+	/* What was started but does not copy yet counts too. */
+	return atomic_read(&c->nr_mg) < CACHE_MAX_MIGRATIONS / 2 &&
+	       (!atomic_read(&c->nr_mg) ||
+		(u64)atomic_read(&c->nr_mg) * c->block_sectors <
+		READ_ONCE(c->migration_threshold));
+}
+
+static void ask_policy(struct cache *c)
+{
+	const struct dmc_policy_type *t = c->policy->type;
+	struct dmc_work w;
+	bool idle;
+	int i;
+
+	if (!may_start_work(c))
+		return;
+	idle = engine_idle(c);
+	for (i = 0; i < WORK_PER_ROUND && may_start_work(c); i++) {
+		if (t->next_work(c->policy, idle, READ_ONCE(c->nr_free), &w))
+			break;
+		start_work(c, &w);
+	}
+}
+
+static void engine_work_fn(struct work_struct *work)
+{
+	struct cache *c = container_of(to_delayed_work(work), struct cache, engine_work);
+
+	step_ready(c);
+	map_deferred(c);
+	handle_broken(c);
+	ask_policy(c);
+}
+
+static void tick_work_fn(struct work_struct *work)
+{
+	struct cache *c = container_of(to_delayed_work(work), struct cache, tick_work);
+
+	if (c->policy->type->tick)
+		c->policy->type->tick(c->policy);
+	engine_kick(c);
+	queue_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
+}
+
+/* Resume: from here on migrations start. */
+void engine_start(struct cache *c)
+{
+	c->busy_at = jiffies;
+	WRITE_ONCE(c->quiescing, false);
+	queue_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
+}
+
+/*
+ * Postsuspend: no bio is in flight, none will come.  Returns when no migration is left and neither
+ * work runs.  Migrations end by themselves, with an error if a device is gone.
+ */
+void engine_stop(struct cache *c)
+{
+	WRITE_ONCE(c->quiescing, true);
+	cancel_delayed_work_sync(&c->tick_work);
+	wait_event(c->mg_wait, !atomic_read(&c->nr_mg));
+	cancel_delayed_work_sync(&c->engine_work);
+	flush_work(&c->commit_work);
+}
+
+/* On error engine_exit() cleans up. */
+int engine_init(struct cache *c)
+{
+	struct dm_kcopyd_client *copier;
+
+	spin_lock_init(&c->mg_lock);
+	spin_lock_init(&c->deferred_lock);
+	INIT_LIST_HEAD(&c->mg_ready);
+	INIT_LIST_HEAD(&c->mg_commit);
+	bio_list_init(&c->deferred);
+	bio_list_init(&c->reread);
+	init_waitqueue_head(&c->mg_wait);
+	INIT_DELAYED_WORK(&c->engine_work, engine_work_fn);
+	INIT_DELAYED_WORK(&c->tick_work, tick_work_fn);
+	INIT_WORK(&c->commit_work, commit_work_fn);
+	c->quiescing = true;
+
+	c->mg_pool = mempool_create_kmalloc_pool(CACHE_MAX_MIGRATIONS, sizeof(struct migration));
+	if (!c->mg_pool)
+		return -ENOMEM;
+	c->wq = alloc_workqueue("dm-" DM_MSG_PREFIX, WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!c->wq)
+		return -ENOMEM;
+	copier = dm_kcopyd_client_create(NULL);
+	if (IS_ERR(copier))
+		return PTR_ERR(copier);
+	c->copier = copier;
+	return 0;
+}
+
+/* Copes with any part of engine_init(). */
+void engine_exit(struct cache *c)
+{
+	if (c->copier)
+		dm_kcopyd_client_destroy(c->copier);
+	if (c->wq)
+		destroy_workqueue(c->wq);
+	mempool_destroy(c->mg_pool);
+}

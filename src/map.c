@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * map.c - a bio comes in: which block, hit or miss, where to; and out again.
+ *
+ * Called by target.c for every bio (the context of whoever submitted it, so nothing here waits for
+ * memory or I/O) and by engine.c for bios that had to wait.  map_end_io() runs in interrupts.
+ *
+ * A hit looks its block up, counts itself in the entry (block-lock.h), marks its CPU's statistics,
+ * leaves the policy a mark, and goes to the cache.  A miss tells the policy and goes to the origin;
+ * a write counts itself in a slot first.  A bio that meets a migration parks on it and is mapped
+ * again at its end.
+ *
+ * Locks: none here; parking takes mg_lock.
+ */
+#include "block-lock.h"
+#include "migrate.h"
+
+/* Internal answer: the world changed under the look-up, start again. */
+#define MAP_LOOK_AGAIN (-EAGAIN)
+
+static oblock_t oblock_of(struct cache *c, const struct bio *bio)
+{
+	sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+
+	if (likely(c->block_shift >= 0))
+		return to_oblock(sector >> c->block_shift);
+	sector_div(sector, c->block_sectors);
+	return to_oblock(sector);
+}
+
+static int fail_bio(struct bio *bio, blk_status_t status)
+{
+	bio->bi_status = status;
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* A migration has the block: wait for its end, unless it has just ended. */
+static int park(struct cache *c, oblock_t ob, struct bio *bio)
+{
+	return mg_park(c, ob, bio) ? DM_MAPIO_SUBMITTED : MAP_LOOK_AGAIN;
+}
+
+static void tell_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, enum dmc_dir dir)
+{
+	c->policy->type->hit(c->policy, cb, ob, dir, bio_sectors(bio));
+	if (dir == DMC_READ)
+		this_cpu_inc(c->stats->read_hits);
+	else
+		this_cpu_inc(c->stats->write_hits);
+}
+
+/* Counts @bio in the block; on anything but BL_OK, *@r is what to return. */
+static bool enter_block(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 unit,
+			int *r)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+
+	switch (block_count(c, entry_of(c, cb), ob, unit)) {
+	case BL_OK:
+		x->held = unit == BL_READER ? HELD_READ : HELD_WRITE;
+		x->index = from_cblock(cb);
+		return true;
+	case BL_MOVED:
+		*r = MAP_LOOK_AGAIN;
+		return false;
+	case BL_BUSY:
+		*r = park(c, ob, bio);
+		return false;
+	case BL_FULL:
+		break;
+	}
+	engine_defer(c, bio, true);
+	*r = DM_MAPIO_SUBMITTED;
+	return false;
+}
+
+static int map_read_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+{
+	int r;
+
+	if (unlikely(c->io_mode == IO_PASSTHROUGH)) {
+		this_cpu_inc(c->stats->read_hits);
+		return remap_to_origin(c, bio);
+	}
+	if (!enter_block(c, bio, ob, cb, BL_READER, &r))
+		return r;
+	bio_ctx(bio)->saved = bio->bi_iter;
+	tell_hit(c, bio, ob, cb, DMC_READ);
+	return remap_to_cache(c, bio, cb);
+}
+
+/*
+ * Passthrough: the origin is about to differ from the cached copy, so the mapping has to go, on disk
+ * too, before the write.  The bio waits on the invalidation and then is a miss.
+ */
+static int map_passthrough_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+{
+	struct migration *mg;
+
+	if (cache_md_mode(c) != MD_WRITE)
+		return fail_bio(bio, BLK_STS_IOERR);	/* the stale mapping could not be removed */
+
+	mg = mg_alloc(c, MG_INVALIDATE, ob, cb);
+	if (!mg) {
+		engine_defer(c, bio, true);
+		return DM_MAPIO_SUBMITTED;
+	}
+	bio_list_add(&mg->parked, bio);
+	if (!bio_ctx(bio)->counted)
+		this_cpu_inc(c->stats->write_hits);
+	bio_ctx(bio)->counted = true;
+	if (!mg_start(mg))
+		return DM_MAPIO_SUBMITTED;
+
+	bio_list_init(&mg->parked);
+	mg_free(mg);
+	return park(c, ob, bio);
+}
+
+static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+{
+	int r;
+
+	if (unlikely(c->io_mode == IO_PASSTHROUGH))
+		return map_passthrough_write(c, bio, ob, cb);
+	if (!enter_block(c, bio, ob, cb, BL_WRITER, &r))
+		return r;
+	discard_forget(c, ob);
+	tell_hit(c, bio, ob, cb, DMC_WRITE);
+	if (write_makes_dirty(c, ob)) {
+		dirty_set(c, cb);
+		return remap_to_cache(c, bio, cb);
+	}
+	return remap_to_both(c, bio, cb);
+}
+
+static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
+{
+	const sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+
+	this_cpu_inc(c->stats->read_misses);
+	if (likely(c->io_mode != IO_PASSTHROUGH) &&
+	    c->policy->type->miss(c->policy, ob, DMC_READ, sector, bio_sectors(bio), false,
+				  READ_ONCE(c->nr_free)) == DMC_WORK)
+		engine_kick(c);
+	return remap_to_origin(c, bio);
+}
+
+static bool covers_block(struct cache *c, const struct bio *bio)
+{
+	/* The target is split at block boundaries, so the length tells. */
+	return bio_sectors(bio) == c->block_sectors;
+}
+
+/*
+ * A write that covers a whole block, or falls into a discarded one, can be cached without reading the
+ * origin.  Everything the promotion needs is taken before the policy is asked, so its yes can be
+ * honoured.  Returns true if the bio was taken, with *@r.
+ */
+static bool try_cheap_promotion(struct cache *c, struct bio *bio, oblock_t ob, int *r)
+{
+	const sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+	bool cheap = covers_block(c, bio) || discarded(c, ob);
+	struct bio_ctx *x = bio_ctx(bio);
+	struct migration *mg = NULL;
+	enum dmc_advice advice;
+
+	if (unlikely(cheap && ob != c->partial_oblock && !x->retried))
+		mg = mg_alloc_promotion(c, ob);
+
+	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio),
+				       mg != NULL, READ_ONCE(c->nr_free));
+	if (advice == DMC_WORK)
+		engine_kick(c);
+	if (likely(!mg))
+		return false;
+	if (advice != DMC_PROMOTE) {
+		mg_free(mg);
+		return false;
+	}
+
+	mg->asked_by_policy = true;
+	if (covers_block(c, bio)) {
+		mg->overwriter = bio;
+		x->saved = bio->bi_iter;
+		x->mg = mg;
+	} else {
+		bio_list_add(&mg->parked, bio);
+	}
+	this_cpu_inc(c->stats->write_misses);
+	x->counted = true;
+	*r = DM_MAPIO_SUBMITTED;
+	if (!mg_start(mg))
+		return true;
+
+	/* Mapped, or being promoted, by now: the engine tells the policy, the bio looks again. */
+	mg->overwriter = NULL;
+	bio_list_init(&mg->parked);
+	mg->error = -EBUSY;
+	mg_make_ready(mg, MG_COMMITTED);
+	*r = park(c, ob, bio);
+	return true;
+}
+
+static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+	const u32 slot = slot_of(c, ob);
+	cblock_t cb;
+	int r;
+
+	/*
+	 * The promotion comes before the count, or it would wait for this very bio.  Whether the
+	 * block got mapped meanwhile is found out below, or by mg_start().
+	 */
+	if (likely(c->io_mode != IO_PASSTHROUGH) && try_cheap_promotion(c, bio, ob, &r))
+		return r;
+	if (!slot_count(c, slot))
+		return park(c, ob, bio);
+	if (unlikely(table_lookup(&c->table, ob, &cb))) {
+		slot_uncount(c, slot);
+		return MAP_LOOK_AGAIN;
+	}
+	x->held = HELD_SLOT;
+	x->index = slot;
+	if (!x->counted)
+		this_cpu_inc(c->stats->write_misses);
+	discard_forget(c, ob);
+	return remap_to_origin(c, bio);
+}
+
+static int map_data(struct cache *c, struct bio *bio)
+{
+	const bool write = op_is_write(bio_op(bio));
+	const oblock_t ob = oblock_of(c, bio);
+	cblock_t cb;
+	int r;
+
+	do {
+		if (table_lookup(&c->table, ob, &cb))
+			r = write ? map_write_hit(c, bio, ob, cb) : map_read_hit(c, bio, ob, cb);
+		else
+			r = write ? map_write_miss(c, bio, ob) : map_read_miss(c, bio, ob);
+	} while (unlikely(r == MAP_LOOK_AGAIN));
+	return r;
+}
+
+/* Also called again for a bio that had to wait.  Returns a DM_MAPIO_* code. */
+static int map_any(struct cache *c, struct bio *bio)
+{
+	if (unlikely(cache_md_mode(c) == MD_FAIL))
+		return DM_MAPIO_KILL;
+	if (unlikely(bio->bi_opf & REQ_PREFLUSH))
+		return flush_map(c, bio);
+	if (unlikely(bio_op(bio) == REQ_OP_DISCARD))
+		return discard_map(c, bio);
+	return map_data(c, bio);
+}
+
+/* A bio comes in.  Returns a DM_MAPIO_* code. */
+int map_bio(struct cache *c, struct bio *bio)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+
+	x->held = HELD_NOTHING;
+	x->paired = false;
+	x->retried = false;
+	x->counted = false;
+	return map_any(c, bio);
+}
+
+/* Engine: a bio that was parked or deferred has its turn.  Consumes it. */
+void map_again(struct cache *c, struct bio *bio)
+{
+	switch (map_any(c, bio)) {
+	case DM_MAPIO_REMAPPED:
+		submit_bio_noacct(bio);
+		break;
+	case DM_MAPIO_KILL:
+		fail_bio(bio, BLK_STS_IOERR);
+		break;
+	}
+}
+
+/*
+ * A read of a clean cblock failed: the origin has the same data.  The block is still counted, and
+ * clean while it is: so the origin is good for any read that began before a later write.
+ */
+static bool read_elsewhere(struct cache *c, struct bio *bio, struct bio_ctx *x)
+{
+	if (atomic_read(&c->table.entries[x->index].state) & BL_DIRTY)
+		return false;
+	bio->bi_iter = x->saved;
+	bio->bi_status = BLK_STS_OK;
+	x->retried = true;
+	return true;
+}
+
+/* The cached copy cannot be trusted any more; the engine will drop it. */
+static void block_broke(struct cache *c, u32 cblock)
+{
+	set_bit(cblock, c->broken);
+	WRITE_ONCE(c->any_broken, true);
+	engine_kick(c);
+}
+
+static int read_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool failed)
+{
+	bool again = failed && read_elsewhere(c, bio, x);
+
+	if (again)
+		block_broke(c, x->index);
+	block_uncount(c, &c->table.entries[x->index], BL_READER);
+	if (!again)
+		return DM_ENDIO_DONE;
+	engine_reread(c, bio);
+	return DM_ENDIO_INCOMPLETE;
+}
+
+static void write_hit_ended(struct cache *c, struct bio_ctx *x, bool failed)
+{
+	flush_note_write(&c->cache_flush);
+	if (x->paired) {
+		flush_note_write(&c->origin_flush);
+		if (unlikely(failed))
+			block_broke(c, x->index);
+	}
+	block_uncount(c, &c->table.entries[x->index], BL_WRITER);
+}
+
+/* Gives back what the bio holds.  Returns a DM_ENDIO_* code. */
+int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+	const enum held held = x->held;
+
+	x->held = HELD_NOTHING;
+	switch (held) {
+	case HELD_NOTHING:
+		break;
+	case HELD_READ:
+		return read_hit_ended(c, bio, x, *status != BLK_STS_OK);
+	case HELD_WRITE:
+		write_hit_ended(c, x, *status != BLK_STS_OK);
+		break;
+	case HELD_SLOT:
+		flush_note_write(&c->origin_flush);
+		slot_uncount(c, x->index);
+		break;
+	case HELD_FLUSH_ORIGIN:
+		flush_ended(&c->origin_flush, *status == BLK_STS_OK);
+		break;
+	case HELD_FLUSH_CACHE:
+		flush_ended(&c->cache_flush, *status == BLK_STS_OK);
+		break;
+	case HELD_DISCARD:
+		if (*status == BLK_STS_OK)
+			discard_done(c, x);
+		break;
+	case HELD_OVERWRITE:
+		flush_note_write(&c->cache_flush);
+		if (x->paired)
+			flush_note_write(&c->origin_flush);
+		mg_copied(x->mg, blk_status_to_errno(*status));
+		return DM_ENDIO_INCOMPLETE;
+	}
+	return DM_ENDIO_DONE;
+}

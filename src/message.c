@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * message.c - "dmsetup message", and the tunables of the table line.
+ *
+ *   migration_threshold N          sectors being copied at once, at most
+ *   <policy tunable> <value>       also as: set_config <tunable> <value>
+ *   invalidate_cblocks B|B-E ...   passthrough only; E is one past the end
+ *
+ * Called in process context; device-mapper serialises messages, not against bios.
+ */
+#include "block-lock.h"
+#include "migrate.h"
+
+static int set_migration_threshold(struct cache *c, const char *value)
+{
+	unsigned int sectors;
+
+	if (kstrtouint(value, 10, &sectors) || sectors > INT_MAX) {
+		DMERR("%s: migration_threshold: '%s' is no number of sectors", cache_name(c), value);
+		return -EINVAL;
+	}
+	WRITE_ONCE(c->migration_threshold, sectors);
+	return 0;
+}
+
+/* A core tunable, or one of the policy. 0 or -EINVAL, with a log line that says what. */
+int cache_set_config(struct cache *c, const char *key, const char *value)
+{
+	const struct dmc_policy_type *t = c->policy->type;
+	int r = -EINVAL;
+
+	if (!strcasecmp(key, "migration_threshold"))
+		return set_migration_threshold(c, value);
+	if (t->set_config)
+		r = t->set_config(c->policy, key, value);
+	if (r)
+		DMERR("%s: policy '%s' does not take '%s %s'", cache_name(c), t->name, key, value);
+	return r;
+}
+
+/* "7" is [7, 8); "7-9" is [7, 9). */
+static int parse_range(struct cache *c, const char *arg, u32 *begin, u32 *end)
+{
+	char copy[32], *second;
+	u64 b, e;
+
+	if (strscpy(copy, arg, sizeof(copy)) < 0)
+		goto bad;
+	second = strchr(copy, '-');
+	if (second)
+		*second++ = '\0';
+	if (kstrtou64(copy, 10, &b))
+		goto bad;
+	e = b + 1;
+	if (second && kstrtou64(second, 10, &e))
+		goto bad;
+	if (b >= e || e > c->nr_cblocks) {
+		DMERR("%s: invalidate_cblocks: '%s' is not within the %u blocks of the cache",
+		      cache_name(c), arg, c->nr_cblocks);
+		return -EINVAL;
+	}
+	*begin = b;
+	*end = e;
+	return 0;
+bad:
+	DMERR("%s: invalidate_cblocks: '%s' is neither a block nor a range BEGIN-END",
+	      cache_name(c), arg);
+	return -EINVAL;
+}
+
+/* Starts the removal of one mapping; true if there is nothing (more) to start. */
+static bool start_invalidation(struct cache *c, cblock_t cb)
+{
+	u64 oblock = READ_ONCE(entry_of(c, cb)->oblock);
+	struct migration *mg;
+	int r;
+
+	if (oblock == NO_OBLOCK)
+		return true;
+	mg = mg_alloc(c, MG_INVALIDATE, to_oblock(oblock), cb);
+	if (!mg)
+		return false;
+	r = mg_start(mg);
+	if (r)
+		mg_free(mg);
+	return false;	/* look again: started, or another migration has it */
+}
+
+/*
+ * Each block is looked at until it is unmapped.  The pool of migrations may be exhausted for a
+ * moment; the metadata may fail, and then nothing can be invalidated any more.
+ */
+static int invalidate_range(struct cache *c, u32 begin, u32 end)
+{
+	u32 started = begin, b;
+
+	for (b = begin; b < end; b++) {
+		/* Keep many in flight: they share a commit. */
+		while (started < end && started < b + CACHE_MAX_MIGRATIONS / 2) {
+			start_invalidation(c, to_cblock(started));
+			started++;
+		}
+		while (!start_invalidation(c, to_cblock(b))) {
+			if (cache_md_mode(c) != MD_WRITE)
+				return -EIO;
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			schedule_timeout_uninterruptible(1);
+		}
+	}
+	return 0;
+}
+
+static int invalidate_cblocks(struct cache *c, unsigned int argc, char **argv)
+{
+	u32 begin, end;
+	unsigned int i;
+	int r;
+
+	if (c->io_mode != IO_PASSTHROUGH) {
+		DMERR("%s: invalidate_cblocks: only in passthrough mode; reload the table with it",
+		      cache_name(c));
+		return -EPERM;
+	}
+	if (READ_ONCE(c->quiescing) || cache_md_mode(c) != MD_WRITE) {
+		DMERR("%s: invalidate_cblocks: the cache is suspended or its metadata read-only",
+		      cache_name(c));
+		return -EINVAL;
+	}
+	/* All or nothing, as far as the words go. */
+	for (i = 0; i < argc; i++) {
+		r = parse_range(c, argv[i], &begin, &end);
+		if (r)
+			return r;
+	}
+	for (i = 0; i < argc; i++) {
+		r = parse_range(c, argv[i], &begin, &end);
+		if (!r)
+			r = invalidate_range(c, begin, end);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int cache_message(struct dm_target *ti, unsigned int argc, char **argv,
+		  char *result, unsigned int maxlen)
+{
+	struct cache *c = ti->private;
+
+	if (!argc)
+		return -EINVAL;
+	if (!strcasecmp(argv[0], "invalidate_cblocks"))
+		return invalidate_cblocks(c, argc - 1, argv + 1);
+	if (!strcasecmp(argv[0], "set_config")) {
+		argc--;
+		argv++;
+	}
+	if (argc != 2) {
+		DMERR("%s: message '%s': expected <tunable> <value>", cache_name(c),
+		      argc ? argv[0] : "set_config");
+		return -EINVAL;
+	}
+	return cache_set_config(c, argv[0], argv[1]);
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * migrate.c - promote, demote, clean, drop: one state machine for a block.
+ *
+ * Beside the bio's path: started by the policy's wish (engine.c) or by a bio (map.c), driven by
+ * the engine from step to step (migrate.h lists them).  mg_start(), mg_park() and mg_drained() run
+ * in any context; mg_step() in the engine only.
+ *
+ * The mapping table and the entries' locks change in mg_finish() alone, after the commit, so
+ * what bios see is never ahead of what is durable (rule R1), and a cblock is returned to the free
+ * ones only there (rule R3).
+ *
+ * Locks: mg_lock, then free_lock or deferred_lock.
+ */
+#include "block-lock.h"
+#include "migrate.h"
+
+static struct hlist_head *bucket_of_slot(struct cache *c, u32 slot)
+{
+	return &c->mg_hash[slot % CACHE_MG_BUCKETS];
+}
+
+/* Never sleeps.  NULL if the limit is reached or there is no memory. */
+struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb)
+{
+	struct migration *mg;
+
+	if (atomic_inc_return(&c->nr_mg) > CACHE_MAX_MIGRATIONS)
+		goto err_count;
+	mg = mempool_alloc(c->mg_pool, GFP_NOWAIT | __GFP_NOWARN);
+	if (!mg)
+		goto err_count;
+
+	memset(mg, 0, sizeof(*mg));
+	mg->c = c;
+	mg->kind = kind;
+	mg->oblock = ob;
+	mg->cblock = cb;
+	mg->slot = slot_of(c, ob);
+	INIT_HLIST_NODE(&mg->hash);
+	INIT_LIST_HEAD(&mg->list);
+	bio_list_init(&mg->parked);
+	return mg;
+
+err_count:
+	if (atomic_dec_and_test(&c->nr_mg))
+		wake_up(&c->mg_wait);
+	return NULL;
+}
+
+/* At least one copy may always run, or a large block size would stop everything. */
+static bool within_threshold(struct cache *c)
+{
+	int copying = atomic_read(&c->copying_sectors);
+
+	return !copying || copying + c->block_sectors <= READ_ONCE(c->migration_threshold);
+}
+
+/* A promotion with its free cblock, if now is a time for one.  Never sleeps. */
+struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob)
+{
+	struct migration *mg;
+
+	if (READ_ONCE(c->quiescing) || c->io_mode == IO_PASSTHROUGH ||
+	    cache_md_mode(c) != MD_WRITE || !within_threshold(c) || !READ_ONCE(c->nr_free))
+		return NULL;
+	mg = mg_alloc(c, MG_PROMOTE, ob, to_cblock(0));
+	if (!mg)
+		return NULL;
+	mg->owns_cblock = free_block_take(c, &mg->cblock);
+	if (!mg->owns_cblock) {
+		mg_free(mg);
+		return NULL;
+	}
+	return mg;
+}
+
+/* Not, or no longer, in any list. */
+void mg_free(struct migration *mg)
+{
+	struct cache *c = mg->c;
+
+	if (mg->owns_cblock && mg->retire_cblock)
+		atomic_inc(&c->nr_retired);
+	else if (mg->owns_cblock)
+		free_block_return(c, mg->cblock);
+	mempool_free(mg, c->mg_pool);
+	if (atomic_dec_and_test(&c->nr_mg))
+		wake_up(&c->mg_wait);
+}
+
+static void mg_make_ready_locked(struct migration *mg, enum mg_state state)
+{
+	lockdep_assert_held(&mg->c->mg_lock);
+	mg->state = state;
+	list_add_tail(&mg->list, &mg->c->mg_ready);
+}
+
+/* Hands @mg to the engine.  Any context. */
+void mg_make_ready(struct migration *mg, enum mg_state state)
+{
+	struct cache *c = mg->c;
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->mg_lock, flags);
+	mg_make_ready_locked(mg, state);
+	spin_unlock_irqrestore(&c->mg_lock, flags);
+	engine_kick(c);
+}
+
+static u32 lock_bit(const struct migration *mg)
+{
+	return mg->kind == MG_WRITEBACK ? BL_NO_WRITE : BL_LOCKED;
+}
+
+static bool mg_is_drained(const struct migration *mg)
+{
+	if (mg_locks_entry(mg))
+		return block_drained(entry_of(mg->c, mg->cblock), lock_bit(mg));
+	return slot_drained(mg->c, mg->slot);
+}
+
+/* Is the world as whoever wanted this migration thought? */
+static int mg_check_locked(const struct migration *mg)
+{
+	struct cache *c = mg->c;
+	const struct migration *other;
+	cblock_t cb;
+	bool mapped;
+
+	lockdep_assert_held(&c->mg_lock);
+	hlist_for_each_entry(other, bucket_of_slot(c, mg->slot), hash)
+		if (other->oblock == mg->oblock)
+			return -EBUSY;
+
+	mapped = table_lookup(&c->table, mg->oblock, &cb);
+	if (mg->kind == MG_PROMOTE)
+		return mapped ? -EEXIST : 0;
+	if (!mapped || cb != mg->cblock)
+		return -ENOENT;
+	if (mg->kind == MG_WRITEBACK && !(atomic_read(&entry_of(c, cb)->state) & BL_DIRTY))
+		return -ENOENT;
+	return 0;
+}
+
+/*
+ * Claims the block.  0: the migration runs and is no longer the caller's.  -EBUSY (another
+ * migration of the oblock), -EEXIST (already mapped), -ENOENT (not mapped so, or not dirty):
+ * nothing happened.  Never sleeps.
+ */
+int mg_start(struct migration *mg)
+{
+	struct cache *c = mg->c;
+	unsigned long flags;
+	bool drained;
+	int r;
+
+	spin_lock_irqsave(&c->mg_lock, flags);
+	r = mg_check_locked(mg);
+	if (r) {
+		spin_unlock_irqrestore(&c->mg_lock, flags);
+		return r;
+	}
+
+	hlist_add_head(&mg->hash, bucket_of_slot(c, mg->slot));
+	if (mg_locks_entry(mg))
+		block_lock(entry_of(c, mg->cblock), lock_bit(mg));
+	else
+		slot_claim(c, mg->slot);
+	/* Whoever leaves after this look sees the claim, and comes to mg_drained(). */
+	mg->state = MG_DRAINING;
+	drained = mg_is_drained(mg);
+	if (drained)
+		mg_make_ready_locked(mg, MG_DRAINED);
+	spin_unlock_irqrestore(&c->mg_lock, flags);
+
+	if (drained)
+		engine_kick(c);
+	return 0;
+}
+
+/* The last bio that a migration of this slot waits for may have left.  Any context. */
+void mg_drained(struct cache *c, u32 slot)
+{
+	struct migration *mg;
+	unsigned long flags;
+	bool kick = false;
+
+	spin_lock_irqsave(&c->mg_lock, flags);
+	hlist_for_each_entry(mg, bucket_of_slot(c, slot), hash) {
+		if (mg->state == MG_DRAINING && mg_is_drained(mg)) {
+			mg_make_ready_locked(mg, MG_DRAINED);
+			kick = true;
+		}
+	}
+	spin_unlock_irqrestore(&c->mg_lock, flags);
+	if (kick)
+		engine_kick(c);
+}
+
+/*
+ * Leaves @bio to the migration that bars it: true, it will be mapped again at the end.  False:
+ * that migration is over.  Any context.
+ */
+bool mg_park(struct cache *c, oblock_t ob, struct bio *bio)
+{
+	const u32 slot = slot_of(c, ob);
+	struct migration *mg;
+	unsigned long flags;
+	bool parked = false;
+
+	spin_lock_irqsave(&c->mg_lock, flags);
+	hlist_for_each_entry(mg, bucket_of_slot(c, slot), hash) {
+		if (mg->oblock == ob || (mg->kind == MG_PROMOTE && mg->slot == slot)) {
+			bio_list_add(&mg->parked, bio);
+			parked = true;
+			break;
+		}
+	}
+	spin_unlock_irqrestore(&c->mg_lock, flags);
+	return parked;
+}
+
+/* Step 4: the copy is there, or failed. */
+static void mg_after_copy(struct migration *mg)
+{
+	struct cache *c = mg->c;
+	unsigned long flags;
+
+	if (mg->counted) {
+		atomic_sub(c->block_sectors, &c->copying_sectors);
+		mg->counted = false;
+	}
+	if (mg->error || mg->kind == MG_WRITEBACK) {
+		mg_make_ready(mg, MG_COMMITTED);
+		return;
+	}
+	spin_lock_irqsave(&c->mg_lock, flags);
+	mg->state = MG_COMMIT;
+	list_add_tail(&mg->list, &c->mg_commit);
+	spin_unlock_irqrestore(&c->mg_lock, flags);
+	queue_work(c->wq, &c->commit_work);
+}
+
+/* The last dirty block is clean: who waits for it with "dmsetup wait" is told. */
+static void clean_block(struct migration *mg)
+{
+	struct cache *c = mg->c;
+
+	if (dirty_clear(c, mg->cblock))
+		dm_table_event(c->ti->table);
+}
+
+static void tell_policy(struct migration *mg)
+{
+	struct cache *c = mg->c;
+	const struct dmc_policy_type *t = c->policy->type;
+	struct dmc_work work = {
+		.op = mg->kind == MG_PROMOTE ? DMC_OP_PROMOTE :
+		      mg->kind == MG_DEMOTE ? DMC_OP_DEMOTE : DMC_OP_WRITEBACK,
+		.oblock = mg->oblock,
+		.cblock = mg->cblock,
+	};
+
+	if (mg->asked_by_policy)
+		t->work_done(c->policy, &work, !mg->error);
+	else if (mg->kind == MG_INVALIDATE && !mg->error)
+		t->invalidate(c->policy, mg->cblock);
+}
+
+/* The policy knows the block before the first bio can hit it. */
+static void publish_promotion(struct migration *mg)
+{
+	struct cache *c = mg->c;
+
+	mg->owns_cblock = false;
+	tell_policy(mg);
+	if (mg->overwriter && write_makes_dirty(c, mg->oblock))
+		dirty_set(c, mg->cblock);
+	discard_forget(c, mg->oblock);
+	table_insert(&c->table, mg->cblock, mg->oblock);
+	atomic64_inc(&c->nr_promotions);
+}
+
+/* The block is locked, so no bio can hit it, and stays so until the policy has forgotten it. */
+static void publish_removal(struct migration *mg)
+{
+	struct cache *c = mg->c;
+
+	clean_block(mg);
+	table_remove(&c->table, mg->cblock);
+	tell_policy(mg);
+	mg->owns_cblock = true;
+	if (mg->kind == MG_DEMOTE)
+		atomic64_inc(&c->nr_demotions);
+}
+
+static void publish(struct migration *mg)
+{
+	if (mg->error) {
+		tell_policy(mg);
+	} else if (mg->kind == MG_PROMOTE) {
+		publish_promotion(mg);
+	} else if (mg->kind == MG_WRITEBACK) {
+		clean_block(mg);
+		tell_policy(mg);
+		atomic64_inc(&mg->c->nr_writebacks);
+	} else {
+		publish_removal(mg);
+	}
+}
+
+static void end_overwriter(struct migration *mg)
+{
+	struct bio *bio = mg->overwriter;
+	struct bio_ctx *x = bio_ctx(bio);
+
+	if (mg->error) {
+		/* The cache did not take it; nobody was told, so the origin can. */
+		bio->bi_iter = x->saved;
+		bio->bi_status = BLK_STS_OK;
+		x->retried = true;
+		x->paired = false;
+		engine_defer(mg->c, bio, false);
+		return;
+	}
+	bio->bi_status = BLK_STS_OK;
+	bio_endio(bio);
+}
+
+/*
+ * A passthrough write whose block could not be dropped must not reach the origin: the mapping on
+ * disk would serve stale data later.
+ */
+static void release_parked(struct migration *mg, struct bio_list *parked)
+{
+	struct cache *c = mg->c;
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(parked))) {
+		if (mg->kind == MG_INVALIDATE && mg->error && c->io_mode == IO_PASSTHROUGH) {
+			bio->bi_status = BLK_STS_IOERR;
+			bio_endio(bio);
+		} else {
+			engine_defer(c, bio, false);
+		}
+	}
+}
+
+/* Step 6: the metadata is durable (or this failed): change what bios see, and let them in. */
+static void mg_finish(struct migration *mg)
+{
+	struct cache *c = mg->c;
+	struct bio_list parked;
+	unsigned long flags;
+	bool hashed = !hlist_unhashed(&mg->hash);
+
+	publish(mg);
+	if (hashed) {
+		if (mg_locks_entry(mg))
+			block_unlock(entry_of(c, mg->cblock), lock_bit(mg));
+		else
+			slot_unclaim(c, mg->slot);
+	}
+	spin_lock_irqsave(&c->mg_lock, flags);
+	hlist_del_init(&mg->hash);
+	parked = mg->parked;
+	bio_list_init(&mg->parked);
+	spin_unlock_irqrestore(&c->mg_lock, flags);
+
+	if (mg->overwriter)
+		end_overwriter(mg);
+	release_parked(mg, &parked);
+	mg_free(mg);
+}
+
+/* Engine: takes the next step.  The migration may be gone afterwards. */
+void mg_step(struct migration *mg)
+{
+	switch (mg->state) {
+	case MG_DRAINED:
+		mg->state = MG_COPYING;
+		copy_start(mg);
+		break;
+	case MG_COPIED:
+		mg_after_copy(mg);
+		break;
+	case MG_COMMITTED:
+		mg_finish(mg);
+		break;
+	default:
+		WARN_ON_ONCE(1);
+	}
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * migrate.h - a migration: one block that is being moved, cleaned or dropped.
+ *
+ * The steps, and who takes them
+ *
+ *   1 mg_start()      bio path, engine   claims the block: from here on bios that it excludes park
+ *   2 MG_DRAINING     the last bio out   none of those is left in flight
+ *   3 MG_DRAINED      engine             mg_copy(): kcopyd, an overwriting bio, or nothing
+ *   4 MG_COPIED       engine             writeback: done.  Else to the commit worker
+ *   5 MG_COMMIT       commit worker      data devices flushed, metadata changed and committed
+ *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked
+ *
+ * A migration is in mg_hash from step 1 to 6, which makes it the only one of its oblock, and in at
+ * most one of mg_ready and mg_commit.  An error at any step goes straight to mg_finish(), which
+ * leaves mapping and dirtiness as they were.
+ */
+#ifndef DM_CACHE_MIGRATE_H
+#define DM_CACHE_MIGRATE_H
+
+#include "dm-cache.h"
+
+enum mg_kind {
+	MG_PROMOTE,
+	MG_DEMOTE,
+	MG_WRITEBACK,
+	MG_INVALIDATE,
+};
+
+enum mg_state {
+	MG_DRAINING,
+	MG_DRAINED,
+	MG_COPYING,
+	MG_COPIED,
+	MG_COMMIT,
+	MG_COMMITTED,
+};
+
+struct migration {
+	struct cache *c;
+	struct hlist_node hash;		/* mg_hash; under mg_lock */
+	struct list_head list;		/* mg_ready or mg_commit; under mg_lock */
+	enum mg_kind kind;
+	enum mg_state state;		/* under mg_lock while draining, then its current owner's */
+	oblock_t oblock;
+	cblock_t cblock;
+	u32 slot;
+	int error;			/* of any step, negative */
+	bool asked_by_policy;		/* tell it with work_done() */
+	bool owns_cblock;		/* it is free for others when this migration is freed */
+	bool retire_cblock;		/* the cache device failed there: not to be used again */
+	bool counted;			/* in copying_sectors */
+	struct bio_list parked;		/* wait for the end; under mg_lock while hashed */
+	struct bio *overwriter;		/* promotes by overwriting the whole block */
+};
+
+static inline bool mg_locks_entry(const struct migration *mg)
+{
+	return mg->kind != MG_PROMOTE;
+}
+
+struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb);
+struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob);
+void mg_free(struct migration *mg);
+
+int mg_start(struct migration *mg);
+bool mg_park(struct cache *c, oblock_t ob, struct bio *bio);
+void mg_make_ready(struct migration *mg, enum mg_state state);
+void mg_step(struct migration *mg);
+
+/* copy.c: starts the copy; mg_copied() when it has ended. */
+void copy_start(struct migration *mg);
+void mg_copied(struct migration *mg, int error);
+
+/* commit.c */
+void commit_work_fn(struct work_struct *work);
+
+#endif

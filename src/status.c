@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * status.c - "dmsetup status" and "dmsetup table".
+ *
+ * The status line is an interface that libdevmapper parses; its fields and their order must not
+ * change:
+ *
+ *   <metadata block size> <used>/<total metadata blocks> <cache block size> <used>/<total cache blocks>
+ *   <read hits> <read misses> <write hits> <write misses> <demotions> <promotions> <dirty>
+ *   <#features> <features>* <#core args> <core args>* <policy> <#policy args> <policy args>*
+ *   <rw|ro|Fail> <needs_check|->
+ *
+ * or the one word Fail.  Called in process context, at any time; takes no lock and does no I/O: the
+ * metadata's numbers are those of the last commit.
+ */
+#include "dm-cache.h"
+
+static const char * const mode_words[] = {
+	[IO_WRITEBACK] = "writeback",
+	[IO_WRITETHROUGH] = "writethrough",
+	[IO_PASSTHROUGH] = "passthrough",
+};
+
+static unsigned int emit_counters(struct cache *c, char *result, unsigned int maxlen)
+{
+	struct dmc_md_stats s;
+	unsigned int sz = 0;
+
+	stats_for_disk(c, &s);
+	DMEMIT("%u %llu/%llu %u %u/%u %llu %llu %llu %llu %llu %llu %u ",
+	       8, c->md_used, c->md_total,
+	       c->block_sectors, (unsigned int)atomic_read(&c->table.nr_mapped), c->nr_cblocks,
+	       s.read_hits, s.read_misses, s.write_hits, s.write_misses,
+	       (u64)atomic64_read(&c->nr_demotions), (u64)atomic64_read(&c->nr_promotions),
+	       (unsigned int)atomic_read(&c->nr_dirty));
+	return sz;
+}
+
+static unsigned int emit_features(struct cache *c, char *result, unsigned int maxlen)
+{
+	bool format2 = c->md_version ? c->md_version == 2 : c->metadata2;
+	unsigned int sz = 0;
+
+	DMEMIT("%u ", 1 + format2 + c->no_discard_passdown);
+	if (format2)
+		DMEMIT("metadata2 ");
+	DMEMIT("%s ", mode_words[c->io_mode]);
+	if (c->no_discard_passdown)
+		DMEMIT("no_discard_passdown ");
+	return sz;
+}
+
+static unsigned int emit_policy(struct cache *c, char *result, unsigned int maxlen)
+{
+	const struct dmc_policy_type *t = c->policy->type;
+	unsigned int sz = 0;
+
+	DMEMIT("2 migration_threshold %u %s ", READ_ONCE(c->migration_threshold), t->name);
+	if (t->emit_config && sz < maxlen)
+		sz += t->emit_config(c->policy, result + sz, maxlen - sz);
+	else
+		DMEMIT("0");
+	return sz;
+}
+
+static void emit_info(struct cache *c, char *result, unsigned int maxlen)
+{
+	unsigned int sz = 0;
+
+	if (cache_md_mode(c) == MD_FAIL) {
+		DMEMIT("Fail");
+		return;
+	}
+	sz += emit_counters(c, result, maxlen);
+	sz += emit_features(c, result + sz, maxlen - sz);
+	sz += emit_policy(c, result + sz, maxlen - sz);
+	DMEMIT(" %s %s", mode_name(cache_md_mode(c)), c->needs_check ? "needs_check" : "-");
+}
+
+static void emit_table(struct cache *c, char *result, unsigned int maxlen)
+{
+	unsigned int sz = 0, i;
+
+	DMEMIT("%s %s %s", c->metadata_dev->name, c->cache_dev->name, c->origin_dev->name);
+	for (i = 0; i < c->nr_ctr_args; i++)
+		DMEMIT(" %s", c->ctr_args[i]);
+}
+
+/* For IMA: what the device is, without what changes all the time. */
+static void emit_ima(struct cache *c, char *result, unsigned int maxlen)
+{
+	unsigned int sz = 0;
+
+	DMEMIT_TARGET_NAME_VERSION(c->ti->type);
+	DMEMIT(",metadata_mode=%s,cache_metadata_device=%s,cache_device=%s,cache_origin_device=%s,"
+	       "%s=y,metadata2=%c,no_discard_passdown=%c;",
+	       mode_name(cache_md_mode(c)), c->metadata_dev->name, c->cache_dev->name,
+	       c->origin_dev->name, mode_words[c->io_mode], c->metadata2 ? 'y' : 'n',
+	       c->no_discard_passdown ? 'y' : 'n');
+}
+
+void cache_status(struct dm_target *ti, status_type_t type, unsigned int flags,
+		  char *result, unsigned int maxlen)
+{
+	struct cache *c = ti->private;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		emit_info(c, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		emit_table(c, result, maxlen);
+		break;
+	case STATUSTYPE_IMA:
+		emit_ima(c, result, maxlen);
+		break;
+	}
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * table.c - the mapping table: oblock -> cblock, read by every bio without a lock.
+ *
+ * Called by map.c (look-up, any context, many CPUs at once) and by migrate.c and activate.c
+ * (changes; from the engine or while no bio is there, so there is one writer).
+ *
+ * A hash table whose chains are linked by cblock index, one entry a cblock, all allocated at
+ * load.  An entry is never freed while the cache is loaded, but it may be unlinked, and linked
+ * into another chain, while a reader stands on it.  The reader is then carried into that other
+ * chain.  It notices, because the end of each chain is marked with the chain's own number, and
+ * starts again; insertion is at the head only, so a reader that ends in the right chain has
+ * passed everything that was in it all along (the technique of the kernel's hlist_nulls lists).
+ *
+ * So: "not found" holds for an oblock that nobody maps during the look-up, "found" is a hint
+ * that block_count() confirms.
+ */
+#include "dm-cache.h"
+#include <linux/hash.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+
+/* Bit 31 marks the end of a chain; the other bits are the chain's number. */
+#define CHAIN_END (1U << 31)
+
+static u32 bucket_of(const struct mapping_table *t, u64 oblock)
+{
+	return hash_64(oblock, 32) & (t->nr_buckets - 1);
+}
+
+int table_init(struct mapping_table *t, u32 nr_entries)
+{
+	u32 i;
+
+	t->nr_entries = nr_entries;
+	t->nr_buckets = roundup_pow_of_two(nr_entries);
+	atomic_set(&t->nr_mapped, 0);
+	t->entries = kvcalloc(nr_entries, sizeof(*t->entries), GFP_KERNEL);
+	t->buckets = kvcalloc(t->nr_buckets, sizeof(*t->buckets), GFP_KERNEL);
+	if (!t->entries || !t->buckets) {
+		table_exit(t);
+		return -ENOMEM;
+	}
+
+	for (i = 0; i < nr_entries; i++)
+		t->entries[i].oblock = NO_OBLOCK;
+	for (i = 0; i < t->nr_buckets; i++)
+		t->buckets[i] = CHAIN_END | i;
+	return 0;
+}
+
+void table_exit(struct mapping_table *t)
+{
+	kvfree(t->entries);
+	kvfree(t->buckets);
+	t->entries = NULL;
+	t->buckets = NULL;
+}
+
+bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb)
+{
+	const u64 oblock = from_oblock(ob);
+	const u32 b = bucket_of(t, oblock);
+	u32 i;
+
+	do {
+		/* Pairs with the release in table_insert(): an entry reached is filled in. */
+		i = smp_load_acquire(&t->buckets[b]);
+		while (!(i & CHAIN_END)) {
+			const struct cblock_entry *e = t->entries + i;
+
+			if (READ_ONCE(e->oblock) == oblock) {
+				*cb = to_cblock(i);
+				return true;
+			}
+			i = READ_ONCE(e->next);
+		}
+	} while (unlikely(i != (CHAIN_END | b)));
+
+	return false;
+}
+
+/* @cb is in no chain, and @ob in the table nowhere. */
+void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob)
+{
+	struct cblock_entry *e = t->entries + from_cblock(cb);
+	u32 *head = t->buckets + bucket_of(t, from_oblock(ob));
+
+	WRITE_ONCE(e->next, *head);
+	/*
+	 * A reader that came to this entry by its old chain and sees the new oblock has found it;
+	 * one that sees the old oblock and the new @next ends in another chain and starts again.
+	 * So @next comes first.
+	 */
+	smp_store_release(&e->oblock, from_oblock(ob));
+	smp_store_release(head, from_cblock(cb));
+	atomic_inc(&t->nr_mapped);
+}
+
+void table_remove(struct mapping_table *t, cblock_t cb)
+{
+	struct cblock_entry *e = t->entries + from_cblock(cb);
+	u32 *link = t->buckets + bucket_of(t, e->oblock);
+
+	while (!(*link & CHAIN_END) && *link != from_cblock(cb))
+		link = &t->entries[*link].next;
+	if (WARN_ON_ONCE(*link != from_cblock(cb)))
+		return;
+
+	WRITE_ONCE(*link, e->next);
+	/* @next stays: a reader on this entry still has to find the end of its chain. */
+	WRITE_ONCE(e->oblock, NO_OBLOCK);
+	atomic_dec(&t->nr_mapped);
+}
