@@ -69,6 +69,8 @@ static void md_params(struct cache *c, struct dmc_md_params *p)
 		.dev_name = c->metadata_dev->name,
 		.block_sectors = c->block_sectors,
 		.origin_blocks = c->nr_oblocks,
+		.nr_cblocks = c->nr_cblocks,
+		.nr_dblocks = c->nr_dblocks,
 		.format2 = c->metadata2,
 	};
 }
@@ -128,21 +130,8 @@ static int check_on_disk(struct cache *c, char **error)
 	if (r) {
 		DMERR("%s: metadata device %s: %s", cache_name(c), c->metadata_dev->name, why);
 		*error = "Metadata device refused, see the message before";
-		return r;
 	}
-	if (summary.blank) {
-		u64 have = bdev_nr_sectors(c->metadata_dev->bdev) >> 3;
-		u64 need = dmc_md_min_blocks(c->nr_cblocks, c->nr_dblocks, c->metadata2);
-
-		if (have < need) {
-			DMERR("%s: metadata device %s is too small: %llu KiB, needs %llu KiB for %u cache blocks",
-			      cache_name(c), c->metadata_dev->name, have * 4, need * 4,
-			      c->nr_cblocks);
-			*error = "Metadata device too small";
-			return -ENOSPC;
-		}
-	}
-	return 0;
+	return r;
 }
 
 /* Could this table be activated?  Changes nothing. 0, or -errno with *@error. */
@@ -345,7 +334,7 @@ static int shut_down_cleanly(struct cache *c)
 	return dmc_md_commit_clean(c->md, &s);
 }
 
-/* After the last bio.  Afterwards another table may use the devices. */
+/* After the last bio.  Afterwards another table may use the devices.  Can be repeated. */
 void deactivate(struct cache *c)
 {
 	int r;

@@ -70,22 +70,24 @@ static void copy_by_overwriting(struct migration *mg)
 		r = remap_to_both(c, bio, mg->cblock);
 	if (r == DM_MAPIO_REMAPPED)
 		submit_bio_noacct(bio);
-	else
-		mg_copied(mg, -ENOMEM);
 }
 
 void copy_start(struct migration *mg)
 {
 	struct cache *c = mg->c;
 	struct dm_io_region origin, cache;
+	bool dirty = atomic_read(&entry_of(c, mg->cblock)->state) & BL_DIRTY;
 
 	if (mg->overwriter) {
 		copy_by_overwriting(mg);
 		return;
 	}
-	if (mg->kind == MG_INVALIDATE ||
-	    (mg->kind == MG_DEMOTE &&
-	     !(atomic_read(&entry_of(c, mg->cblock)->state) & BL_DIRTY))) {
+	if (mg->kind == MG_INVALIDATE) {
+		/* A write may have come before the lock: then this is the only copy. */
+		mg_copied(mg, dirty ? -EBUSY : 0);
+		return;
+	}
+	if (mg->kind == MG_DEMOTE && !dirty) {
 		mg_copied(mg, 0);
 		return;
 	}

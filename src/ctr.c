@@ -388,5 +388,7 @@ int cache_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 
 void cache_dtr(struct dm_target *ti)
 {
+	/* Only if another target of the table failed to resume after this one was activated. */
+	deactivate(ti->private);
 	cache_free(ti->private);
 }

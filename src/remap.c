@@ -48,7 +48,10 @@ static void pair_end_io(struct bio *clone)
 	bio_endio(bio);		/* the second of two calls ends it; see bio_inc_remaining() */
 }
 
-/* The clone goes to the origin at once; @bio itself, to the cache, is for the caller to submit. */
+/*
+ * The clone goes to the origin at once; @bio itself, to the cache, is for the caller to submit.
+ * SUBMITTED: @bio has ended with an error, the usual way, so what it holds is given back.
+ */
 int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb)
 {
 	struct bio_ctx *x = bio_ctx(bio);
@@ -56,7 +59,8 @@ int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb)
 
 	if (bio_init_clone(c->origin_dev->bdev, clone, bio, GFP_NOIO)) {
 		bio->bi_status = BLK_STS_RESOURCE;
-		return DM_MAPIO_KILL;
+		bio_endio(bio);
+		return DM_MAPIO_SUBMITTED;
 	}
 	clone->bi_end_io = pair_end_io;
 	clone->bi_iter.bi_sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
