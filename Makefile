@@ -45,7 +45,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
-	test test-vm test-dkms demo deps clean help need-headers
+	test test-vm test-dkms demo deps clean help need-headers print-kver
 
 ## Build:
 
@@ -53,6 +53,9 @@ modules: need-headers	## build the five modules (default)
 	@if [ -e .built-for ] && [ "$$(cat .built-for)" != "$(KDIR)" ]; then $(KBUILD) clean; fi
 	@echo $(KDIR) > .built-for
 	+@$(KBUILD) modules
+
+print-kver:
+	@echo $(if $(wildcard $(KDIR)/Makefile),$(KVER))
 
 need-headers:
 	@if [ -z "$(KDIR)" ] || [ ! -e "$(KDIR)/Makefile" ]; then \
