@@ -63,6 +63,7 @@
 #include "block-types.h"
 #include "metadata.h"
 #include "policies/policy.h"
+#include "table.h"
 
 #define DM_MSG_PREFIX "cache"
 
@@ -85,27 +86,6 @@ enum md_mode {
 	MD_WRITE,
 	MD_READ_ONLY,
 	MD_FAIL,
-};
-
-/*
- * One cache block.  @oblock is NO_OBLOCK unless the block is mapped; @next links the hash chain
- * of the mapping table (table.c); @state counts the bios and says who may enter (block-lock.h).
- */
-struct cblock_entry {
-	u64 oblock;
-	u32 next;
-	atomic_t state;
-};
-
-#define NO_OBLOCK (~0ULL)
-
-/* The mapping table; table.c. */
-struct mapping_table {
-	struct cblock_entry *entries;	/* one a cblock */
-	u32 *buckets;
-	u32 nr_buckets;			/* a power of two */
-	u32 nr_entries;
-	atomic_t nr_mapped;
 };
 
 /* Does a FLUSH have to reach this device?  flush.c. */
@@ -288,13 +268,6 @@ void cache_dtr(struct dm_target *ti);
 int map_bio(struct cache *c, struct bio *bio);
 void map_again(struct cache *c, struct bio *bio);
 int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
-
-/* table.c */
-int table_init(struct mapping_table *t, u32 nr_entries);
-void table_exit(struct mapping_table *t);
-bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb);
-void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob);
-void table_remove(struct mapping_table *t, cblock_t cb);
 
 /* remap.c */
 int remap_to_origin(struct cache *c, struct bio *bio);

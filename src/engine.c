@@ -165,14 +165,15 @@ static void start_work(struct cache *c, struct dmc_work *w)
 
 static bool may_start_work(struct cache *c)
 {
+	u32 nr;
+
 	if (READ_ONCE(c->quiescing) || cache_md_mode(c) != MD_WRITE ||
 	    c->io_mode == IO_PASSTHROUGH)
 		return false;
 	/* What was started but does not copy yet counts too. */
-	return atomic_read(&c->nr_mg) < CACHE_MAX_MIGRATIONS / 2 &&
-	       (!atomic_read(&c->nr_mg) ||
-		(u64)atomic_read(&c->nr_mg) * c->block_sectors <
-		READ_ONCE(c->migration_threshold));
+	nr = atomic_read(&c->nr_mg);
+	return nr < CACHE_MAX_MIGRATIONS / 2 &&
+	       mg_within_threshold(c, (u64)nr * c->block_sectors);
 }
 
 static void ask_policy(struct cache *c)

@@ -48,12 +48,15 @@ err_count:
 	return NULL;
 }
 
-/* At least one copy may always run, or a large block size would stop everything. */
-static bool within_threshold(struct cache *c)
+/*
+ * May one more copy run, next to @sectors in progress?  A first one always may, or a block size above
+ * the threshold would stop everything; but a threshold of 0 says that nothing is to move.
+ */
+bool mg_within_threshold(struct cache *c, u64 sectors)
 {
-	int copying = atomic_read(&c->copying_sectors);
+	const u32 threshold = READ_ONCE(c->migration_threshold);
 
-	return !copying || copying + c->block_sectors <= READ_ONCE(c->migration_threshold);
+	return threshold && (!sectors || sectors + c->block_sectors <= threshold);
 }
 
 /* A promotion with its free cblock, if now is a time for one.  Never sleeps. */
@@ -62,7 +65,7 @@ struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob)
 	struct migration *mg;
 
 	if (READ_ONCE(c->quiescing) || c->io_mode == IO_PASSTHROUGH ||
-	    cache_md_mode(c) != MD_WRITE || !within_threshold(c) || !READ_ONCE(c->nr_free))
+	    cache_md_mode(c) != MD_WRITE || !mg_within_threshold(c, atomic_read(&c->copying_sectors)) || !READ_ONCE(c->nr_free))
 		return NULL;
 	mg = mg_alloc(c, MG_PROMOTE, ob, to_cblock(0));
 	if (!mg)

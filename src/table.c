@@ -15,10 +15,14 @@
  * So: "not found" holds for an oblock that nobody maps during the look-up, "found" is a hint
  * that block_count() confirms.
  */
-#include "dm-cache.h"
+#include <linux/bug.h>
+#include <linux/errno.h>
 #include <linux/hash.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "table.h"
 
 /* Bit 31 marks the end of a chain; the other bits are the chain's number. */
 #define CHAIN_END (1U << 31)
@@ -80,7 +84,6 @@ bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb)
 	return false;
 }
 
-/* @cb is in no chain, and @ob in the table nowhere. */
 void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob)
 {
 	struct cblock_entry *e = t->entries + from_cblock(cb);
