@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# What the tests of the cache target share. A test that wants it says `# files: test/vm/lib-cache.sh` in
+# its head and sources /job/lib-cache.sh.
+#
+# The usual stage: null_blk devices /dev/meta, /dev/fast, /dev/slow in $META, $CACHE, $ORIGIN.
+
+# devices META_MB CACHE_MB ORIGIN_MB [WRITE_CACHE_MB]: all of them with a volatile write cache if asked for
+devices() {
+	nb meta "$1" 0 64 ${4:+"$4"}
+	nb fast "$2" 0 64 ${4:+"$4"}
+	nb slow "$3" 0 64 ${4:+"$4"}
+	META=/dev/meta CACHE=/dev/fast ORIGIN=/dev/slow
+}
+
+# The feature words that make a format: features_of 2 writethrough -> "metadata2 writethrough"
+features_of() {
+	_f=$1
+	shift
+	if [ "$_f" = 2 ]; then echo "metadata2${*:+ $*}"; else echo "${*:-}"; fi
+}
+
+# noise FILE MB: bytes that no two files share
+noise() { dd if=/dev/urandom of="$1" bs=1M count="$2" iflag=fullblock 2> /dev/null; }
+
+# put FILE DEV [SEEK_MB [BS]]: past the page cache
+put() { dd if="$1" of="$2" bs="${4:-1M}" seek="$((${3:-0} * 1048576))" oflag=direct,seek_bytes conv=notrunc,fsync 2> /dev/null; }
+
+# same FILE DEV WHAT [MB [SKIP_MB]]: the device holds what the file holds (from SKIP_MB of both)
+same() {
+	_mb=${4:-$(($(wc -c < "$1") / 1048576))}
+	_got=$(digest "$2" "${5:-0}" "$_mb")
+	_want=$(dd if="$1" bs=1M skip="${5:-0}" count="$_mb" 2> /dev/null | md5sum | cut -d' ' -f1)
+	[ "$_got" = "$_want" ] || fail "$3: $2 differs from what was written (first difference: $(
+		dd if="$2" bs=1M skip="${5:-0}" count="$_mb" iflag=direct of=/tmp/same.got 2> /dev/null
+		dd if="$1" bs=1M skip="${5:-0}" count="$_mb" of=/tmp/same.want 2> /dev/null
+		cmp /tmp/same.got /tmp/same.want 2>&1 | head -n 1))"
+}
+
+# differs FILE DEV WHAT: the opposite; proves that a test would notice
+differs() {
+	[ "$(digest "$2" 0 $(($(wc -c < "$1") / 1048576)))" != "$(md5sum < "$1" | cut -d' ' -f1)" ] ||
+		fail "$3: $2 holds the new data already"
+}
+
+# warm BLOCK_SECTORS BLOCKS FORMAT FILE [DIRTY]: origin = FILE, and its first BLOCKS blocks in the cache,
+# block i in cache block i. Clean, unless DIRTY is true: then the metadata says dirty.
+warm() {
+	put "$4" "$ORIGIN"
+	dd if="$4" of="$CACHE" bs=$(($1 * 512)) count="$2" oflag=direct conv=fsync 2> /dev/null
+	meta_format "$META" "$1" $(($(sectors "$CACHE") / $1)) "$2" "${5:-false}" "$3"
+}
+
+# blank: the next table load formats
+blank() { dd if=/dev/zero of="$META" bs=4096 count=1 oflag=direct 2> /dev/null; }
+
+# clean_all NAME BLOCK_SECTORS "FEATURES": write everything back with the cleaner policy
+clean_all() {
+	reload_cache "$1" "$2" "$3" cleaner
+	wait_for "[ \$(st_dirty $1) = 0 ]" 30
+}
+
+# fio that says what went wrong, and else nothing
+quiet_fio() {
+	fio --minimal --thread "$@" > /tmp/fio.$$.out 2>&1 || {
+		grep -v '^[0-9];fio' /tmp/fio.$$.out | tail -n 15
+		fail "fio $*"
+	}
+	rm -f /tmp/fio.$$.out
+}
+
+# read_blocks NAME BLOCK_SECTORS FIRST COUNT: one 4 KiB read in each block, not in order
+read_blocks() {
+	fio --minimal --name=r --filename="/dev/mapper/$1" --direct=1 --rw=randread --bs=4k --blockalign="$(($2 * 512))" \
+		--offset="$(($3 * $2 * 512))" --size="$(($4 * $2 * 512))" --io_size="$(($4 * 4096))" --randrepeat=0 > /dev/null
+}
+
+# read_at DEV SECTOR [SECTORS]: to stdout, past the page cache
+read_at() { dd if="$1" bs=512 skip="$2" count="${3:-8}" iflag=direct 2> /dev/null; }
+write_at() { dd of="$1" bs=512 seek="$2" oflag=direct conv=notrunc 2> /dev/null; }
+
+# page TEXT: 4 KiB of it
+page() { yes "$1" | head -c 4096; }
+
+# ----- what the block layer saw -----
+#
+# trace_start DEV...; ...; trace_stop: /tmp/trace has one line an I/O that was queued to one of the
+# devices: "NAME FLAGS SECTOR SECTORS", in order of submission. FLAGS as blktrace has them: R, W, D, with
+# F before for a preflush, F behind W for FUA, S sync, M metadata.
+
+TRACEFS=/sys/kernel/debug/tracing
+
+trace_start() {
+	[ -d $TRACEFS/events ] || TRACEFS=/sys/kernel/tracing
+	[ -d $TRACEFS/events ] || mount -t tracefs trace $TRACEFS
+	_filter= TRACE_NAMES=
+	for _d in "$@"; do
+		_mm=$(cat "/sys/class/block/$(basename "$(readlink -f "$_d")")/dev")
+		TRACE_NAMES="$TRACE_NAMES ${_mm%:*},${_mm#*:}=$(basename "$_d")"
+		_filter="$_filter${_filter:+ || }dev == $(((${_mm%:*} << 20) + ${_mm#*:}))"
+	done
+	echo 0 > $TRACEFS/tracing_on
+	echo 8192 > $TRACEFS/buffer_size_kb
+	echo > $TRACEFS/trace
+	echo "$_filter" > $TRACEFS/events/block/block_bio_queue/filter
+	echo 1 > $TRACEFS/events/block/block_bio_queue/enable
+	echo 1 > $TRACEFS/tracing_on
+}
+
+trace_stop() {
+	echo 0 > $TRACEFS/tracing_on
+	echo 0 > $TRACEFS/events/block/block_bio_queue/enable
+	awk -v names="$TRACE_NAMES" 'BEGIN { n = split(names, a, " "); for (i = 1; i <= n; i++) { split(a[i], b, "="); name[b[1]] = b[2] } }
+		/block_bio_queue:/ { sub(/.*block_bio_queue: /, ""); print name[$1], $2, $3, $5 }' $TRACEFS/trace > /tmp/trace
+	echo > $TRACEFS/trace
+}
+
+# traced NAME REGEX-FOR-FLAGS: how many
+traced() { awk -v n="$1" -v f="$2" '$1 == n && $2 ~ f { c++ } END { print c + 0 }' /tmp/trace; }
