@@ -100,10 +100,11 @@ void *shim_alloc(size_t n, gfp_t gfp, const char *file, int line)
 
 void shim_free(const void *p)
 {
-	struct alloc_head *h = (struct alloc_head *)p - 1;
+	struct alloc_head *h;
 
 	if (!p)
 		return;
+	h = (struct alloc_head *)p - 1;
 	h->next->prev = h->prev;
 	h->prev->next = h->next;
 	nr_live--;

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test-table.c - the mapping table, alone and under a writer that moves entries as fast as it can.
+ *
+ * The second part is what the lock-free look-up promises: an oblock that stays mapped is found by
+ * every look-up, however many other entries are carried into and out of its chain meanwhile.  The
+ * table is made small and its chains long, so that a reader is nearly always standing on an entry
+ * that moves.
+ */
+#include <pthread.h>
+
+#include "table.h"
+#include "unit.h"
+
+#define NR 64
+#define STAYING 16		/* cblocks 0 .. STAYING - 1 never move */
+#define LOOKUPS 3000000
+
+static void test_model(void)
+{
+	u64 model[NR];
+	struct mapping_table t;
+	cblock_t cb;
+	int i, step;
+
+	CHECK_OK(table_init(&t, NR));
+	for (i = 0; i < NR; i++)
+		model[i] = NO_OBLOCK;
+
+	for (step = 0; step < 200000; step++) {
+		u32 c = unit_below(NR);
+		u64 ob = unit_below(4 * NR);
+		bool mapped = false;
+
+		for (i = 0; i < NR; i++)
+			if (model[i] == ob) {
+				mapped = true;
+				CHECK(table_lookup(&t, to_oblock(ob), &cb));
+				CHECK_EQ(from_cblock(cb), i);
+			}
+		if (!mapped)
+			CHECK(!table_lookup(&t, to_oblock(ob), &cb));
+
+		if (model[c] != NO_OBLOCK) {
+			table_remove(&t, to_cblock(c));
+			model[c] = NO_OBLOCK;
+		} else if (!mapped) {
+			table_insert(&t, to_cblock(c), to_oblock(ob));
+			model[c] = ob;
+		}
+	}
+	table_exit(&t);
+}
+
+static void test_odd_sizes(void)
+{
+	static const u32 sizes[] = { 1, 2, 3, 1000 };
+	struct mapping_table t;
+	cblock_t cb;
+	u32 i, s;
+
+	for (s = 0; s < ARRAY_SIZE(sizes); s++) {
+		CHECK_OK(table_init(&t, sizes[s]));
+		for (i = 0; i < sizes[s]; i++)
+			table_insert(&t, to_cblock(i), to_oblock((1ULL << 47) + i));
+		CHECK_EQ(atomic_read(&t.nr_mapped), sizes[s]);
+		for (i = 0; i < sizes[s]; i++) {
+			CHECK(table_lookup(&t, to_oblock((1ULL << 47) + i), &cb));
+			CHECK_EQ(from_cblock(cb), i);
+		}
+		CHECK(!table_lookup(&t, to_oblock(0), &cb));
+		table_exit(&t);
+	}
+}
+
+static void test_no_memory(void)
+{
+	struct mapping_table t;
+	int n, r;
+
+	for (n = 1; ; n++) {
+		shim_fail_alloc(n);
+		r = table_init(&t, NR);
+		shim_fail_alloc(0);
+		if (!r)
+			break;
+		CHECK_EQ(r, -ENOMEM);
+	}
+	CHECK(n > 1);
+	table_exit(&t);
+}
+
+static struct mapping_table shared;
+static atomic_t stop;
+static atomic_t moves;
+
+/* One writer, as in the core: everything but the staying blocks wanders between few oblocks. */
+static void *mover(void *unused)
+{
+	u64 x = 88172645463325252ULL;
+	u64 at[NR];
+	u32 i;
+
+	for (i = 0; i < NR; i++)
+		at[i] = NO_OBLOCK;
+	while (!atomic_read(&stop)) {
+		u32 c;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		c = STAYING + x % (NR - STAYING);
+		if (at[c] != NO_OBLOCK) {
+			table_remove(&shared, to_cblock(c));
+			at[c] = NO_OBLOCK;
+		} else {
+			/* Each cblock has oblocks of its own, so none is mapped twice. */
+			at[c] = 1000 + c + (x >> 32) % 64 * NR;
+			table_insert(&shared, to_cblock(c), to_oblock(at[c]));
+		}
+		atomic_inc(&moves);
+	}
+	return NULL;
+}
+
+static void test_staying_blocks_are_found(void)
+{
+	pthread_t thread;
+	cblock_t cb;
+	u32 i, lost = 0, wrong = 0;
+
+	CHECK_OK(table_init(&shared, NR));
+	/* Few chains: every entry is in the way of every other. */
+	shared.nr_buckets = 2;
+	for (i = 0; i < STAYING; i++)
+		table_insert(&shared, to_cblock(i), to_oblock(i));
+
+	atomic_set(&stop, 0);
+	atomic_set(&moves, 0);
+	CHECK_OK(pthread_create(&thread, NULL, mover, NULL));
+	for (i = 0; i < LOOKUPS; i++) {
+		if (!table_lookup(&shared, to_oblock(i % STAYING), &cb))
+			lost++;
+		else if (from_cblock(cb) != i % STAYING)
+			wrong++;
+	}
+	atomic_set(&stop, 1);
+	pthread_join(thread, NULL);
+	table_exit(&shared);
+
+	CHECK_EQ(lost, 0);
+	CHECK_EQ(wrong, 0);
+	CHECK_MSG(atomic_read(&moves) > 10000, "only %d moves: nothing was tested",
+		  atomic_read(&moves));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "table: look-ups, insertions and removals match a model", test_model },
+		{ "table: sizes that are no power of two, large oblocks", test_odd_sizes },
+		{ "table: each failing allocation is an error", test_no_memory },
+		{ "table: a mapped block is found while others move", test_staying_blocks_are_found },
+		{ }
+	};
+
+	return unit_main(argc, argv, tests);
+}
