@@ -118,4 +118,3 @@ MODULE_DESCRIPTION("device-mapper cache target (out of tree)");
 MODULE_AUTHOR("dm-cache maintainers");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(DMC_VERSION);
-MODULE_ALIAS("dm-cache-target");
