@@ -79,7 +79,8 @@ struct dmc_policy_type {
 	/*
 	 * A new policy for a cache of @nr_cblocks blocks over an origin of @origin_sectors
 	 * sectors, @block_sectors sectors a block.  Returns ERR_PTR(-ENOMEM) or another errno,
-	 * never NULL.  All blocks are free until load_mapping() says otherwise.
+	 * never NULL, and sets ->type of what it returns.  All blocks are free until
+	 * load_mapping() says otherwise.
 	 */
 	struct dmc_policy *(*create)(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors);
 	void (*destroy)(struct dmc_policy *p);

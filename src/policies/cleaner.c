@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cleaner.c - the policy that writes every dirty block back and promotes nothing.
+ *
+ * What a user switches to before taking a cache away.  A disk takes hours to write blocks in the
+ * order in which the cache happens to hold them, and minutes in its own: so dirty blocks are kept
+ * in *zones* of the origin, about one for eight cache blocks, and written in ascending order
+ * of the zones, from the lowest block on within each.  Idle or not makes no difference.
+ *
+ * Hints are kept as they were loaded.
+ *
+ * On the bio's path: nothing happens on hits and misses, but the first write to a clean block calls
+ * cleaner_set_dirty().  The migration engine calls cleaner_next_work() and cleaner_work_done(); a
+ * worker cleaner_tick().  Locks: cleaner->lock, interrupts disabled, innermost.
+ */
+#include <linux/bitmap.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+
+#include "entries.h"
+#include "penalty.h"
+#include "policy-util.h"
+#include "policy.h"
+
+#define ZONES_MAX	(1U << 20)
+#define BLOCKS_PER_ZONE	8
+#define LOOKS		32	/* at the blocks of a zone, to find the lowest */
+#define RELEASES	256	/* from penalty, in a tick */
+
+struct cleaner {
+	struct dmc_policy policy;
+
+	spinlock_t lock;	/* protects all below */
+	struct entries t;	/* QUEUED: resident; also linked to its zone if it is dirty */
+	struct penalty penalty;
+	unsigned long *zones;	/* bitmap: those with blocks to write */
+	u32 nr_zones;		/* list heads 0 to nr_zones - 1 */
+	u64 zone_oblocks;
+	u32 nr_resident;
+	oblock_t next;		/* behind the last one offered */
+};
+
+static struct cleaner *to_cleaner(struct dmc_policy *p)
+{
+	return container_of(p, struct cleaner, policy);
+}
+
+static u32 to_index(const struct cleaner *c, cblock_t cblock)
+{
+	return c->t.first_block + from_cblock(cblock);
+}
+
+/*----- zones -----*/
+
+static u32 zone_of(const struct cleaner *c, oblock_t oblock)
+{
+	return min_t(u64, div64_u64(from_oblock(oblock), c->zone_oblocks), c->nr_zones - 1);
+}
+
+static void zone_add_locked(struct cleaner *c, u32 i)
+{
+	u32 zone = zone_of(c, entry_oblock(&c->t.e[i]));
+
+	lockdep_assert_held(&c->lock);
+
+	entry_set_state(&c->t.e[i], ENTRY_QUEUED);
+	el_append(&c->t, zone, i);
+	__set_bit(zone, c->zones);
+}
+
+/* Off the list of its zone, or of the penalty box, or of nothing. */
+static void unlink_locked(struct cleaner *c, u32 i)
+{
+	u32 zone = zone_of(c, entry_oblock(&c->t.e[i]));
+
+	lockdep_assert_held(&c->lock);
+
+	el_unlink(&c->t, i);
+	if (el_empty(&c->t, zone))
+		__clear_bit(zone, c->zones);
+}
+
+/* The lowest block of @zone from @c->next on, or the lowest of all; of the first few there. */
+static u32 zone_lowest_locked(struct cleaner *c, u32 zone)
+{
+	u64 from = from_oblock(c->next), lowest = U64_MAX;
+	unsigned int looks = 0;
+	u32 i, found = ENTRY_NIL;
+
+	for (i = el_oldest(&c->t, zone); i != zone && looks < LOOKS; i = c->t.e[i].next, looks++) {
+		/* Those behind us come last: far above all others. */
+		u64 rank = from_oblock(entry_oblock(&c->t.e[i])) - from;
+
+		if (rank <= lowest) {
+			lowest = rank;
+			found = i;
+		}
+	}
+	return found;
+}
+
+/*----- blocks -----*/
+
+static void add_locked(struct cleaner *c, cblock_t cblock, oblock_t oblock, u32 hint)
+{
+	u32 i = to_index(c, cblock);
+	struct entry *e = &c->t.e[i];
+
+	el_init(&c->t, i);
+	entry_set_oblock(e, oblock);
+	entry_set_state(e, ENTRY_QUEUED);
+	e->hits = min_t(u32, hint, U16_MAX);
+	WRITE_ONCE(c->nr_resident, c->nr_resident + 1);
+	if (e->state & ENTRY_DIRTY)
+		zone_add_locked(c, i);
+}
+
+static void remove_locked(struct cleaner *c, cblock_t cblock)
+{
+	u32 i = to_index(c, cblock);
+
+	if (entry_state(&c->t.e[i]) == ENTRY_FREE)
+		return;
+	unlink_locked(c, i);
+	c->t.e[i].state = ENTRY_FREE;
+	WRITE_ONCE(c->nr_resident, c->nr_resident - 1);
+}
+
+static int cleaner_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
+				u32 hint, bool hint_valid)
+{
+	struct cleaner *c = to_cleaner(p);
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->lock, flags);
+	if (dirty)
+		c->t.e[to_index(c, cblock)].state |= ENTRY_DIRTY;
+	add_locked(c, cblock, oblock, hint_valid ? hint : 0);
+	spin_unlock_irqrestore(&c->lock, flags);
+	return 0;
+}
+
+static void cleaner_set_dirty(struct dmc_policy *p, cblock_t cblock)
+{
+	struct cleaner *c = to_cleaner(p);
+	u32 i = to_index(c, cblock);
+	struct entry *e = &c->t.e[i];
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->lock, flags);
+	if (!(e->state & ENTRY_DIRTY)) {
+		e->state |= ENTRY_DIRTY;
+		if (entry_state(e) == ENTRY_QUEUED)
+			zone_add_locked(c, i);
+	}
+	spin_unlock_irqrestore(&c->lock, flags);
+}
+
+static void cleaner_clear_dirty(struct dmc_policy *p, cblock_t cblock)
+{
+	struct cleaner *c = to_cleaner(p);
+	u32 i = to_index(c, cblock);
+	struct entry *e = &c->t.e[i];
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->lock, flags);
+	e->state &= ~ENTRY_DIRTY;
+	if (entry_state(e) == ENTRY_QUEUED || entry_state(e) == ENTRY_PENALTY) {
+		unlink_locked(c, i);
+		entry_set_state(e, ENTRY_QUEUED);
+	}
+	spin_unlock_irqrestore(&c->lock, flags);
+}
+
+static void cleaner_invalidate(struct dmc_policy *p, cblock_t cblock)
+{
+	struct cleaner *c = to_cleaner(p);
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->lock, flags);
+	remove_locked(c, cblock);
+	spin_unlock_irqrestore(&c->lock, flags);
+}
+
+static u32 cleaner_get_hint(struct dmc_policy *p, cblock_t cblock)
+{
+	struct cleaner *c = to_cleaner(p);
+
+	return c->t.e[to_index(c, cblock)].hits;
+}
+
+static u32 cleaner_residency(struct dmc_policy *p)
+{
+	return READ_ONCE(to_cleaner(p)->nr_resident);
+}
+
+/*----- bios -----*/
+
+static void cleaner_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
+			u32 sectors)
+{
+}
+
+static enum dmc_advice cleaner_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir dir,
+				    u64 sector, u32 sectors, bool cheap, u32 nr_free)
+{
+	return DMC_LEAVE;
+}
+
+/*----- work -----*/
+
+static int next_work_locked(struct cleaner *c, struct dmc_work *work)
+{
+	unsigned long zone;
+	u32 i;
+
+	lockdep_assert_held(&c->lock);
+
+	if (penalty_pause(&c->penalty))
+		return -ENODATA;
+
+	zone = find_next_bit(c->zones, c->nr_zones, zone_of(c, c->next));
+	if (zone >= c->nr_zones)
+		zone = find_first_bit(c->zones, c->nr_zones);
+	if (zone >= c->nr_zones)
+		return -ENODATA;
+
+	i = zone_lowest_locked(c, zone);
+	unlink_locked(c, i);
+	entry_set_state(&c->t.e[i], ENTRY_BUSY);
+	work->op = DMC_OP_WRITEBACK;
+	work->oblock = entry_oblock(&c->t.e[i]);
+	work->cblock = to_cblock(i - c->t.first_block);
+	c->next = to_oblock(from_oblock(work->oblock) + 1);
+	return 0;
+}
+
+static int cleaner_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
+{
+	struct cleaner *c = to_cleaner(p);
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&c->lock, flags);
+	err = next_work_locked(c, work);
+	spin_unlock_irqrestore(&c->lock, flags);
+	return err;
+}
+
+static void written_back_locked(struct cleaner *c, const struct dmc_work *work, bool success)
+{
+	u32 i = to_index(c, work->cblock);
+	struct entry *e = &c->t.e[i];
+
+	if (!success)
+		c->penalty.failures++;
+
+	/* Invalidated, and perhaps used again, while it was being written. */
+	if (entry_state(e) != ENTRY_BUSY ||
+	    from_oblock(entry_oblock(e)) != from_oblock(work->oblock))
+		return;
+
+	entry_set_state(e, ENTRY_QUEUED);
+	if (!(e->state & ENTRY_DIRTY))
+		return;
+	if (success)
+		zone_add_locked(c, i);	/* written to again since */
+	else
+		penalty_add(&c->penalty, &c->t, i);
+}
+
+static void cleaner_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success)
+{
+	struct cleaner *c = to_cleaner(p);
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->lock, flags);
+	if (work->op == DMC_OP_WRITEBACK) {
+		written_back_locked(c, work, success);
+	} else if (success) {
+		/* Not our wish, but true. */
+		remove_locked(c, work->cblock);
+		if (work->op == DMC_OP_PROMOTE)
+			add_locked(c, work->cblock, work->oblock, 0);
+	}
+	spin_unlock_irqrestore(&c->lock, flags);
+}
+
+static void cleaner_tick(struct dmc_policy *p)
+{
+	struct cleaner *c = to_cleaner(p);
+	unsigned int budget = RELEASES;
+	unsigned long flags;
+	u32 i;
+
+	spin_lock_irqsave(&c->lock, flags);
+	while (budget-- && (i = penalty_over(&c->penalty, &c->t)) != ENTRY_NIL) {
+		el_unlink(&c->t, i);
+		zone_add_locked(c, i);
+	}
+	penalty_tick(&c->penalty, &c->t);
+	spin_unlock_irqrestore(&c->lock, flags);
+}
+
+/*----- create -----*/
+
+static struct dmc_policy_type cleaner_type;
+
+static struct dmc_policy *cleaner_create(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors)
+{
+	u64 nr_oblocks = div64_u64(origin_sectors, block_sectors) + 1;
+	struct cleaner *c;
+	int err;
+
+	c = kzalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+
+	spin_lock_init(&c->lock);
+	c->nr_zones = clamp_t(u32, nr_cblocks / BLOCKS_PER_ZONE, 1, ZONES_MAX);
+	c->zone_oblocks = div64_u64(nr_oblocks, c->nr_zones) + 1;
+	err = -ENOMEM;
+	c->zones = policy_zalloc_table(BITS_TO_LONGS(c->nr_zones), sizeof(*c->zones));
+	if (!c->zones)
+		goto err_cleaner;
+	err = entries_init(&c->t, c->nr_zones + 2, nr_cblocks, 0, false);
+	if (err)
+		goto err_zones;
+
+	penalty_init(&c->penalty, c->nr_zones);
+	c->policy.type = &cleaner_type;
+	return &c->policy;
+
+err_zones:
+	vfree(c->zones);
+err_cleaner:
+	kfree(c);
+	return ERR_PTR(err);
+}
+
+static void cleaner_destroy(struct dmc_policy *p)
+{
+	struct cleaner *c = to_cleaner(p);
+
+	entries_exit(&c->t);
+	vfree(c->zones);
+	kfree(c);
+}
+
+/*----- the module -----*/
+
+static struct dmc_policy_type cleaner_type = {
+	.name = "cleaner",
+	.version = { 2, 0, 0 },
+	.hint_size = 4,
+	.owner = THIS_MODULE,
+	.create = cleaner_create,
+	.destroy = cleaner_destroy,
+	.load_mapping = cleaner_load_mapping,
+	.hit = cleaner_hit,
+	.miss = cleaner_miss,
+	.next_work = cleaner_next_work,
+	.work_done = cleaner_work_done,
+	.invalidate = cleaner_invalidate,
+	.set_dirty = cleaner_set_dirty,
+	.clear_dirty = cleaner_clear_dirty,
+	.tick = cleaner_tick,
+	.get_hint = cleaner_get_hint,
+	.residency = cleaner_residency,
+};
+
+static int __init cleaner_module_init(void)
+{
+	return dmc_policy_register(&cleaner_type);
+}
+
+static void __exit cleaner_module_exit(void)
+{
+	dmc_policy_unregister(&cleaner_type);
+}
+
+module_init(cleaner_module_init);
+module_exit(cleaner_module_exit);
+
+MODULE_DESCRIPTION("Write-everything-back policy for dm-cache");
+MODULE_AUTHOR("The dm-cache authors");
+MODULE_LICENSE("GPL");

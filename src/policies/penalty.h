@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * penalty.h - where blocks sit whose work failed, so that an I/O error is not tried again at once
+ * and for ever.
+ *
+ * Two lists: the failed go to the one, the other is let out; they change places when the other is
+ * empty, every PENALTY_TICKS at the earliest.  So a block sits out one such turn at least.  Beside
+ * that, a tick with FAILURES_MAX failures is over: no more work is offered before the next.
+ *
+ * Used by all policies under their lock: in next_work(), work_done() and tick().
+ */
+#ifndef DMC_PENALTY_H
+#define DMC_PENALTY_H
+
+#include "entries.h"
+
+#define PENALTY_TICKS	4
+#define FAILURES_MAX	32
+
+struct penalty {
+	u32 fresh;		/* list heads */
+	u32 served;
+	u32 ticks;		/* since they changed places */
+	u32 failures;		/* in this tick, of work of any kind */
+};
+
+static inline void penalty_init(struct penalty *p, u32 first_head)
+{
+	p->fresh = first_head;
+	p->served = first_head + 1;
+}
+
+/* @i must be on no list. */
+static inline void penalty_add(struct penalty *p, struct entries *t, u32 i)
+{
+	entry_set_state(&t->e[i], ENTRY_PENALTY);
+	el_append(t, p->fresh, i);
+}
+
+static inline bool penalty_pause(const struct penalty *p)
+{
+	return p->failures >= FAILURES_MAX;
+}
+
+static inline void penalty_tick(struct penalty *p, const struct entries *t)
+{
+	p->failures = 0;
+	if (++p->ticks >= PENALTY_TICKS && el_empty(t, p->served)) {
+		swap(p->fresh, p->served);
+		p->ticks = 0;
+	}
+}
+
+/* One whose time is over, to be taken off its list and queued again; or ENTRY_NIL. */
+static inline u32 penalty_over(const struct penalty *p, const struct entries *t)
+{
+	return el_empty(t, p->served) ? ENTRY_NIL : el_oldest(t, p->served);
+}
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * trial.h - do promotions pay?
+ *
+ * A promotion into a full cache costs a read and a write of a whole block, and the block that it
+ * throws out.  It pays only if the newcomer is hit more often than the evicted one would have been.
+ * Counters alone cannot tell: when all blocks are equally likely, some always look hotter by
+ * chance, and a policy that believes them copies for ever and gains nothing.
+ *
+ * So a sample of both is watched: newcomers that are hit again, and evicted blocks that are missed.
+ * If the first do not outnumber the second two to one, @extra hits are asked of further
+ * candidates: doubled at each such verdict, and slowly forgotten otherwise.
+ *
+ * Used by mq and smq under their lock: in next_work(), work_done(), miss() and tick().
+ */
+#ifndef DMC_TRIAL_H
+#define DMC_TRIAL_H
+
+#include "entries.h"
+
+#define TRIAL_SAMPLE	128	/* newcomers, and evicted blocks, that are watched at a time */
+#define TRIAL_SLOTS	512
+#define TRIAL_ENOUGH	16	/* of each: no verdict from fewer */
+#define TRIAL_PATIENCE	16	/* generations to wait for enough of them */
+#define TRIAL_EXTRA_MAX	255
+
+struct trial {
+	u32 in[TRIAL_SAMPLE];		/* entry of a newcomer */
+	u8 in_tick[TRIAL_SAMPLE];	/* when it came */
+	u32 out[TRIAL_SLOTS];		/* tags of evicted oblocks, by hash; 0: none */
+	u16 nr_in;
+	u16 nr_out;
+	u16 regrets;			/* evicted blocks that were missed */
+	u16 generations;
+	u16 extra;			/* hits to ask of a candidate beyond the threshold */
+};
+
+static inline u32 trial_tag(oblock_t oblock)
+{
+	return hash_64(from_oblock(oblock), 32) | 1;
+}
+
+static inline u32 trial_slot(oblock_t oblock)
+{
+	return hash_64(from_oblock(oblock), 9);
+}
+
+static inline void trial_newcomer(struct trial *t, u32 i, u8 tick)
+{
+	if (t->nr_in < TRIAL_SAMPLE) {
+		t->in[t->nr_in] = i;
+		t->in_tick[t->nr_in++] = tick;
+	}
+}
+
+static inline void trial_evicted(struct trial *t, oblock_t oblock)
+{
+	u32 *slot = &t->out[trial_slot(oblock)];
+
+	if (t->nr_out < TRIAL_SAMPLE && !*slot) {
+		*slot = trial_tag(oblock);
+		t->nr_out++;
+	}
+}
+
+/* Cheap, and may be called without the lock: is it worth calling trial_missed()? */
+static inline bool trial_watches(const struct trial *t, oblock_t oblock)
+{
+	return READ_ONCE(t->out[trial_slot(oblock)]) == trial_tag(oblock);
+}
+
+static inline void trial_missed(struct trial *t, oblock_t oblock)
+{
+	if (trial_watches(t, oblock)) {
+		WRITE_ONCE(t->out[trial_slot(oblock)], 0);
+		t->regrets++;
+	}
+}
+
+static inline void trial_restart(struct trial *t)
+{
+	memset(t->out, 0, sizeof(t->out));
+	t->nr_in = 0;
+	t->nr_out = 0;
+	t->regrets = 0;
+	t->generations = 0;
+}
+
+/* At the end of a generation: the verdict, if there is evidence. */
+static inline void trial_judge(struct trial *t, const struct entry *e)
+{
+	u32 gains = 0;
+	u16 i;
+
+	t->generations++;
+	if (t->nr_in < TRIAL_ENOUGH || t->nr_out < TRIAL_ENOUGH) {
+		t->extra -= DIV_ROUND_UP(t->extra, 8);
+		if (t->generations >= TRIAL_PATIENCE)
+			trial_restart(t);
+		return;
+	}
+
+	for (i = 0; i < t->nr_in; i++)
+		gains += READ_ONCE(e[t->in[i]].tick) != t->in_tick[i];
+
+	if (gains * t->nr_out < 2U * t->regrets * t->nr_in)
+		t->extra = min(t->extra * 2 + 2, TRIAL_EXTRA_MAX);
+	else
+		t->extra -= DIV_ROUND_UP(t->extra, 4);
+	trial_restart(t);
+}
+
+#endif
