@@ -62,8 +62,15 @@ it printed: $(cat /tmp/expect_fail.out)"
 
 # ----- devices -----
 
+# sysfs DEV: its folder there; dm nodes are not links to /dev/dm-N here
+sysfs() {
+	# shellcheck disable=SC2046 # two numbers, in hex
+	set -- $(stat -L -c '%t %T' "$1")
+	echo "/sys/dev/block/$((0x$1)):$((0x$2))"
+}
+
 # sectors DEV
-sectors() { cat "/sys/class/block/$(basename "$(readlink -f "$1")")/size"; }
+sectors() { cat "$(sysfs "$1")/size"; }
 
 # nb NAME SIZE_MB LATENCY_NS [QUEUE_DEPTH [WRITE_CACHE_MB]]: a null_blk /dev/NAME, kept in memory.
 # Latency is per I/O; serial if the depth is 1. With a write cache it is volatile and wants FLUSH.
@@ -101,7 +108,7 @@ linear() { dmsetup create "$1" --table "0 $4 linear $2 $3"; }
 zero() { dd if=/dev/zero of="$1" bs=1M ${2:+count=$2} oflag=direct 2> /dev/null || [ -z "${2:-}" ]; }
 
 # Requests a device has completed, since it is there.
-dev_stat() { awk -v f="$2" '{ print $f }' "/sys/block/$(basename "$(readlink -f "$1")")/stat"; }
+dev_stat() { awk -v f="$2" '{ print $f }' "$(sysfs "$1")/stat"; }
 dev_reads() { dev_stat "$1" 1; }
 dev_read_sectors() { dev_stat "$1" 3; }
 dev_writes() { dev_stat "$1" 5; }

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: passthrough: reads come from the origin, write hits invalidate; invalidate_cblocks; not with dirty blocks
+# timeout: 60
+# files: test/vm/lib-cache.sh
+
+. /job/lib-cache.sh
+devices 8 16 24
+noise /tmp/old 16
+
+for format in 1 2; do
+	p=$(features_of $format passthrough)
+
+	# Dirty blocks: refused, and nothing is changed by that.
+	warm 64 256 $format /tmp/old true
+	d=$(digest $META)
+	expect_fail 'passthrough|clean|dirty' make_cache c 64 "$p" smq
+	dmsetup remove c 2> /dev/null || :
+	assert_eq "$(digest $META)" "$d" "metadata after a refused passthrough table"
+
+	warm 64 256 $format /tmp/old
+	# Something else on the origin than in the cache: only the origin counts in this mode.
+	make_cache c 64 "$p" smq
+	assert_num "$(st_used c)" -eq 256 "blocks in use"
+	r=$(dev_reads $CACHE)
+	same /tmp/old /dev/mapper/c "reading in passthrough"
+	assert_num "$(dev_reads $CACHE)" -eq "$r" "reads of the cache device in passthrough"
+
+	cp /tmp/old /tmp/now
+	page new > /tmp/piece
+	for block in 0 1 17 255; do
+		write_at /dev/mapper/c $((block * 64 + 8)) < /tmp/piece
+		dd if=/tmp/piece of=/tmp/now bs=512 seek=$((block * 64 + 8)) conv=notrunc 2> /dev/null
+	done
+	wait_for '[ $(st_used c) = 252 ]' 10
+	write_at /dev/mapper/c $((300 * 64)) < /tmp/piece
+	dd if=/tmp/piece of=/tmp/now bs=512 seek=$((300 * 64)) conv=notrunc 2> /dev/null
+	assert_num "$(st_used c)" -eq 252 "blocks in use after 4 write hits and a write miss"
+	assert_num "$(st_dirty c)" -eq 0 "dirty blocks in passthrough"
+	same /tmp/now $ORIGIN "the origin after writes"
+	same /tmp/now /dev/mapper/c "reading after writes"
+
+	# Messages. Bad ones change nothing, even behind a good range.
+	for bad in 512 600-700 5-5 7-3 0-513 -1 1- x 3-x 99999999999999999999 ""; do
+		dmesg_mark
+		refute dmsetup message c 0 invalidate_cblocks $bad 20-30 "$bad" 2> /dev/null
+		assert_dmesg 'cache'
+		[ "$STOCK" = 1 ] || assert_num "$(st_used c)" -eq 252 "blocks in use after the bad range '$bad'"
+	done
+	assert dmsetup message c 0 invalidate_cblocks 2
+	assert dmsetup message c 0 invalidate_cblocks 100-110 120 130-131 400-500
+	[ "$STOCK" = 1 ] || assert_num "$(st_used c)" -eq 239 "blocks in use after invalidating 13"
+	assert dmsetup message c 0 invalidate_cblocks 2 0-512
+	assert_num "$(st_used c)" -eq 0 "blocks in use after invalidating everything"
+	same /tmp/now /dev/mapper/c "reading after invalidation"
+	dmsetup remove c
+	check_metadata $META
+
+	# What was written in passthrough is what a later mode sees: no stale block came back.
+	make_cache c 64 "$(features_of $format)" smq
+	same /tmp/now /dev/mapper/c "reading in writeback, after passthrough"
+	[ "$STOCK" = 1 ] || expect_fail 'passthrough' dmsetup message c 0 invalidate_cblocks 1
+	put /tmp/old /dev/mapper/c 0 32k
+	assert_num "$(st_dirty c)" -gt 0 "dirty blocks"
+
+	# Reload into passthrough over dirty blocks: refused; the cache goes on as it was.
+	n=$(st_dirty c)
+	dmesg_mark
+	if dmsetup reload c --table "$(cache_table 64 "$p" smq)" 2> /dev/null; then
+		dmsetup suspend c
+		refute dmsetup resume c 2> /dev/null
+		assert_dmesg 'passthrough|clean|dirty'
+		dmsetup clear c 2> /dev/null || :
+		reload_cache c 64 "$(features_of $format)" smq
+	else
+		assert_dmesg 'passthrough|clean|dirty'
+	fi
+	assert_num "$(st_dirty c)" -eq "$n" "dirty blocks after a refused passthrough table"
+	same /tmp/old /dev/mapper/c "data after a refused passthrough table"
+	clean_all c 64 "$(features_of $format)"
+	reload_cache c 64 "$p" smq
+	same /tmp/old /dev/mapper/c "data in passthrough, once clean"
+	dmsetup remove c
+done
