@@ -149,7 +149,8 @@ reload_cache() {
 }
 
 # Fields of the status line, by name. With one cache only, the name may be left out.
-st() { dmsetup status --noflush "${2:-$(dmsetup ls --target cache | awk 'NR == 1 { print $1 }')}" | awk -v f="$1" '{ print $f }'; }
+st_line() { dmsetup status --noflush "${1:-$(dmsetup ls --target cache | awk 'NR == 1 { print $1 }')}"; }
+st() { st_line "${2:-}" | awk -v f="$1" '{ print $f }'; }
 st_metadata_block_size() { st 4 "$@"; }
 st_metadata_used() { st 5 "$@" | cut -d/ -f1; }
 st_metadata_total() { st 5 "$@" | cut -d/ -f2; }
@@ -163,14 +164,13 @@ st_write_misses() { st 11 "$@"; }
 st_demotions() { st 12 "$@"; }
 st_promotions() { st 13 "$@"; }
 st_dirty() { st 14 "$@"; }
-st_line() { dmsetup status --noflush "$@"; }
 # The last two words: mode (rw, ro; Fail stands alone) and needs_check or -
 st_mode() { st_line "$@" | awk '{ if ($NF == "Fail") print $NF; else print $(NF - 1) }'; }
 st_needs_check() { st_line "$@" | awk '{ print $NF }'; }
 st_policy() { st_line "$@" | awk '{ n = 15; n += $n + 1; n += $n + 1; print $n }'; }
 
 # meta_format DEV BLOCK_SECTORS CACHE_BLOCKS NR_MAPPED DIRTY(true|false) [1|2]: metadata made by
-# cache_restore, where cache block i holds origin block i
+# cache_restore 1.x (0.9 leaks blocks), where cache block i holds origin block i
 meta_format() {
 	awk -v b="$2" -v n="$3" -v m="$4" -v d="$5" 'BEGIN {
 		printf "<superblock uuid=\"\" block_size=\"%d\" nr_cache_blocks=\"%d\" policy=\"smq\" hint_width=\"4\">\n<mappings>\n", b, n
@@ -179,7 +179,7 @@ meta_format() {
 		for (i = 0; i < m; i++) printf "<hint cache_block=\"%d\" data=\"AAAAAA==\"/>\n", i
 		print "</hints>\n</superblock>" }' > /tmp/meta.xml
 	dd if=/dev/zero of="$1" bs=4096 count=1 oflag=direct 2> /dev/null
-	cache_restore -q --metadata-version "${6:-2}" -i /tmp/meta.xml -o "$1"
+	/tpt1/cache_restore -q --metadata-version "${6:-2}" -i /tmp/meta.xml -o "$1"
 	rm /tmp/meta.xml
 }
 
