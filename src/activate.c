@@ -156,6 +156,13 @@ static int load_mapping(void *ctx, cblock_t cb, oblock_t ob, bool dirty, u32 hin
 {
 	struct cache *c = ctx;
 
+	if (from_cblock(cb) >= c->nr_cblocks) {
+		if (!dirty)
+			return 0;	/* resize() drops it */
+		DMERR("%s: cannot shrink from %u to %u cache blocks: block %u is dirty; load the old size with the cleaner policy, wait for 0 dirty",
+		      cache_name(c), dmc_md_nr_cblocks(c->md), c->nr_cblocks, from_cblock(cb));
+		return -EBUSY;
+	}
 	if (dirty && c->io_mode == IO_PASSTHROUGH) {
 		DMERR("%s: cache block %u is dirty: clean the cache first (load it with the cleaner policy, wait for 0 dirty), then use passthrough",
 		      cache_name(c), from_cblock(cb));
@@ -178,25 +185,13 @@ static void policy_on_disk(struct cache *c, struct dmc_md_policy *p)
 	p->hint_size = t->hint_size;
 }
 
-static int resize(struct cache *c)
+/* Errors that only what is on the disk can cause. */
+static bool md_damaged(int r)
 {
-	cblock_t busy = to_cblock(0);
-	int r;
-
-	if (dmc_md_nr_cblocks(c->md) == c->nr_cblocks)
-		return 0;
-	r = dmc_md_resize(c->md, c->nr_cblocks, &busy);
-	if (r == -EBUSY)
-		DMERR("%s: cannot shrink from %u to %u cache blocks: block %u is dirty; load the old size with the cleaner policy, wait for 0 dirty",
-		      cache_name(c), dmc_md_nr_cblocks(c->md), c->nr_cblocks, from_cblock(busy));
-	else if (r)
-		DMERR("%s: metadata device %s: cannot resize to %u cache blocks (%d)%s",
-		      cache_name(c), c->metadata_dev->name, c->nr_cblocks, r,
-		      r == -ENOSPC ? ": it is too small" : "");
-	return r;
+	return r == -EILSEQ || r == -ENOTBLK || r == -ENODATA || r == -EFBIG;
 }
 
-/* Everything is read before anything is written. */
+/* Everything is read, and nothing written. */
 static int load(struct cache *c)
 {
 	struct dmc_md_policy policy;
@@ -205,17 +200,13 @@ static int load(struct cache *c)
 	if (!dmc_md_was_clean(c->md) && dmc_md_nr_cblocks(c->md))
 		DMWARN("%s: was not shut down cleanly: every cached block counts as dirty",
 		       cache_name(c));
-	r = resize(c);
-	if (r)
-		return r;
-
 	policy_on_disk(c, &policy);
 	r = dmc_md_load_mappings(c->md, &policy, load_mapping, c);
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
 	if (r) {
-		DMERR("%s: metadata device %s: cannot load (%d); run cache_check on it",
-		      cache_name(c), c->metadata_dev->name, r);
+		DMERR("%s: metadata device %s: cannot load (%d)%s", cache_name(c),
+		      c->metadata_dev->name, r, md_damaged(r) ? "; run cache_check on it" : "");
 		return r;
 	}
 	dmc_md_get_stats(c->md, &c->base_stats);
@@ -245,6 +236,29 @@ static int check_unchanged(struct cache *c)
 	return -ESTALE;
 }
 
+/*
+ * The clean-shutdown flag goes, and the arrays fit the cache device.  A resize that cannot be done
+ * is refused before it touches the flag.
+ */
+static int begin(struct cache *c)
+{
+	cblock_t busy;
+	int r;
+
+	if (dmc_md_nr_cblocks(c->md) == c->nr_cblocks) {
+		r = dmc_md_begin_changes(c->md);
+	} else {
+		r = dmc_md_resize(c->md, c->nr_cblocks, &busy);
+		if (r)
+			DMERR("%s: metadata device %s: cannot resize to %u cache blocks (%d)%s",
+			      cache_name(c), c->metadata_dev->name, c->nr_cblocks, r,
+			      r == -ENOSPC ? ": it is too small" : "");
+	}
+	if (!r && dmc_md_changed(c->md))
+		r = dmc_md_commit(c->md, NULL);
+	return r;
+}
+
 static int open_and_load(struct cache *c)
 {
 	struct dmc_md_params params;
@@ -263,9 +277,7 @@ static int open_and_load(struct cache *c)
 
 	r = c->loaded ? check_unchanged(c) : load_once(c);
 	if (!r)
-		r = dmc_md_begin_changes(md);
-	if (!r && dmc_md_changed(md))
-		r = dmc_md_commit(md, NULL);
+		r = begin(c);
 	if (r) {
 		DMERR("%s: not activated (%d)", cache_name(c), r);
 		dmc_md_close(md);
