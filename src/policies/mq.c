@@ -11,8 +11,8 @@
  * Sequential streams are neither counted nor promoted.  A hint is the number of hits.
  *
  * Where this differs from 2012, and why:
- *  - A hit takes no lock and moves nothing; it counts in the entry of its block.  A queue move a bio
- *    was a lock that all CPUs shared.  Queue positions are put right when somebody looks.
+ *  - A hit takes no lock and moves nothing; it counts in the entry of its block.  A queue move a
+ *    bio was a lock that all CPUs shared.  Queue positions are put right when somebody looks.
  *  - While there are free blocks, a block comes in when it is first touched: nothing has to go
  *    for it, and a cache that waits for four touches stays cold for days.
  *  - A generation is counted in accesses, not in hits, since a cache that the load has moved away
@@ -22,8 +22,8 @@
  *    sample shows that promotions gain nothing, more is asked of it (trial.h): with uniformly
  *    random load the 2012 policy copies without end.
  *  - More than half the blocks dirty: writeback is offered under load too, in turns with the rest.
- *  - Entries are linked by index: 24 bytes for a cached block and 24 for one of the pre-cache, and 4
- *    to 8 for the hash, instead of 88 and 88.
+ *  - Entries are linked by index: 24 bytes for a cached block and 24 for its share of the
+ *    pre-cache, and 4 to 8 for the hash of both, instead of 88.
  *
  * On the bio's path: mq_hit() (no lock) and mq_miss().  The migration engine calls mq_next_work()
  * and mq_work_done(); a worker mq_tick(), once a second.  Locks: the one of struct resident.
@@ -90,7 +90,7 @@ static void mq_retire(struct resident *r, u32 i)
 	pre_queue_locked(container_of(r, struct mq, cache), i);
 }
 
-/* An entry for @oblock, on no list; in place of the coldest if need be, ENTRY_NIL if all are busy. */
+/* An entry for @oblock, on no list, if need be the coldest one's; ENTRY_NIL if all are busy. */
 static u32 pre_new_locked(struct mq *mq, oblock_t oblock)
 {
 	struct entries *t = &mq->cache.t;

@@ -38,8 +38,9 @@ struct resident {
 	u32 __percpu *accesses;
 	u16 max_hits;
 	u8 tick;
+	u8 apart[L1_CACHE_BYTES];	/* hits shall not feel what happens below */
 
-	spinlock_t lock ____cacheline_aligned_in_smp;
+	spinlock_t lock;		/* protects all below */
 	struct entries t;
 	u32 nr;				/* blocks of the cache */
 	u32 nr_resident;
@@ -142,7 +143,7 @@ static inline bool resident_has_room(const struct resident *r, u32 nr_free)
 	return nr_free > READ_ONCE(r->nr_waiting) + READ_ONCE(r->nr_owed);
 }
 
-/* Extra entry @i, on no list, becomes a candidate; the oldest one gives way if there are too many. */
+/* Extra entry @i, on no list, becomes a candidate; if there are too many, the oldest gives way. */
 void resident_wait_locked(struct resident *r, u32 i);
 
 /* Takes extra entry @i from the candidates, if it is one. */

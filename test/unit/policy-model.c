@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * policy-model.c - a core in miniature; see policy-model.h.
+ */
+#include "policy-model.h"
+#include "unit.h"
+
+struct dmc_policy_type *model_types[MODEL_TYPES_MAX];
+unsigned int model_nr_types;
+
+int dmc_policy_register(struct dmc_policy_type *type)
+{
+	if (model_type(type->name))
+		return -EEXIST;
+	model_types[model_nr_types++] = type;
+	return 0;
+}
+
+void dmc_policy_unregister(struct dmc_policy_type *type)
+{
+	unsigned int i;
+
+	for (i = 0; i < model_nr_types; i++)
+		if (model_types[i] == type)
+			model_types[i] = model_types[--model_nr_types];
+}
+
+struct dmc_policy_type *model_type(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < model_nr_types; i++)
+		if (!strcmp(model_types[i]->name, name))
+			return model_types[i];
+	return NULL;
+}
+
+static struct dmc_policy *create(const struct model *m)
+{
+	struct dmc_policy *p = m->type->create(m->nr, m->nr_oblocks * MODEL_BLOCK_SECTORS,
+					       MODEL_BLOCK_SECTORS);
+
+	CHECK(p && !IS_ERR(p));
+	CHECK(p->type == m->type);
+	return p;
+}
+
+struct model *model_new(struct dmc_policy_type *type, u32 nr, u64 nr_oblocks)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	u32 i;
+
+	m->type = type;
+	m->nr = nr;
+	m->nr_oblocks = nr_oblocks;
+	m->oblock = malloc(nr * sizeof(*m->oblock));
+	memset(m->oblock, 0xff, nr * sizeof(*m->oblock));
+	m->cblock = malloc(nr_oblocks * sizeof(*m->cblock));
+	memset(m->cblock, 0xff, nr_oblocks * sizeof(*m->cblock));
+	m->dirty = calloc(nr, 1);
+	m->busy = calloc(nr, 1);
+	m->coming = calloc(nr_oblocks, 1);
+	m->free = malloc(nr * sizeof(*m->free));
+	for (i = 0; i < nr; i++)
+		m->free[i] = nr - 1 - i;
+	m->nr_free = nr;
+	m->p = create(m);
+	return m;
+}
+
+void model_free(struct model *m)
+{
+	m->type->destroy(m->p);
+	free(m->oblock);
+	free(m->cblock);
+	free(m->dirty);
+	free(m->busy);
+	free(m->coming);
+	free(m->free);
+	free(m);
+}
+
+void model_check(struct model *m)
+{
+	CHECK_EQ(m->type->residency(m->p), m->nr_resident);
+	CHECK_EQ(shim_locks_held(), 0);
+}
+
+void model_restart(struct model *m, bool with_hints)
+{
+	u32 *hints = calloc(m->nr, sizeof(*hints));
+	u32 i;
+
+	model_complete_all(m);
+	for (i = 0; i < m->nr; i++)
+		if (m->oblock[i] != U64_MAX && m->type->hint_size)
+			hints[i] = m->type->get_hint(m->p, to_cblock(i));
+	m->type->destroy(m->p);
+	m->p = create(m);
+
+	for (i = 0; i < m->nr; i++) {
+		if (m->oblock[i] == U64_MAX)
+			continue;
+		CHECK_OK(m->type->load_mapping(m->p, to_cblock(i), to_oblock(m->oblock[i]),
+					       m->dirty[i], hints[i], with_hints));
+		if (with_hints && m->type->hint_size)
+			CHECK_EQ(m->type->get_hint(m->p, to_cblock(i)), hints[i]);
+	}
+	free(hints);
+	model_check(m);
+}
+
+/*----- work -----*/
+
+static bool chance(unsigned int percent)
+{
+	return percent && unit_below(100) < percent;
+}
+
+static void done(struct model *m, const struct dmc_work *w, bool success)
+{
+	m->type->work_done(m->p, w, success);
+	if (!success)
+		m->failures++;
+}
+
+static void mark_dirty(struct model *m, u32 cb)
+{
+	if (m->dirty[cb])
+		return;
+	m->dirty[cb] = 1;
+	m->nr_dirty++;
+	m->type->set_dirty(m->p, to_cblock(cb));
+}
+
+static void mark_clean(struct model *m, u32 cb)
+{
+	if (!m->dirty[cb])
+		return;
+	m->dirty[cb] = 0;
+	m->nr_dirty--;
+	m->type->clear_dirty(m->p, to_cblock(cb));
+}
+
+static void unmap(struct model *m, u32 cb)
+{
+	m->cblock[m->oblock[cb]] = MODEL_NONE;
+	m->oblock[cb] = U64_MAX;
+	m->nr_resident--;
+	m->free[m->nr_free++] = cb;
+}
+
+/* Starts what may be started; @dirty: the bio that is promoted with is a write. */
+static void start(struct model *m, struct dmc_work w)
+{
+	if (w.op == DMC_OP_PROMOTE) {
+		w.cblock = to_cblock(m->free[--m->nr_free]);
+		m->coming[from_oblock(w.oblock)] = 1;
+	} else {
+		m->busy[from_cblock(w.cblock)] = w.op + 1;
+	}
+	m->work[m->nr_work++] = w;
+}
+
+static void end_promote(struct model *m, const struct dmc_work *w, bool success)
+{
+	u32 cb = from_cblock(w->cblock);
+	u64 ob = from_oblock(w->oblock);
+	bool early = m->surprises && chance(20);
+
+	m->coming[ob] = 0;
+	if (!success) {
+		m->free[m->nr_free++] = cb;
+		done(m, w, false);
+		return;
+	}
+	m->oblock[cb] = ob;
+	m->cblock[ob] = cb;
+	m->nr_resident++;
+	if (early)
+		mark_dirty(m, cb);
+	done(m, w, true);
+	if (m->surprises && chance(30))
+		mark_dirty(m, cb);
+	m->promotions++;
+}
+
+static void end_demote(struct model *m, const struct dmc_work *w, bool success)
+{
+	u32 cb = from_cblock(w->cblock);
+
+	m->busy[cb] = 0;
+	if (!success) {
+		done(m, w, false);
+		return;
+	}
+	mark_clean(m, cb);
+	unmap(m, cb);
+	done(m, w, true);
+	m->demotions++;
+}
+
+static void end_work(struct model *m, u32 i)
+{
+	struct dmc_work w = m->work[i];
+	bool success = !chance(m->fail_percent);
+
+	m->work[i] = m->work[--m->nr_work];
+	if (w.op == DMC_OP_PROMOTE) {
+		end_promote(m, &w, success);
+	} else if (w.op == DMC_OP_DEMOTE) {
+		end_demote(m, &w, success);
+	} else {
+		m->busy[from_cblock(w.cblock)] = 0;
+		if (success) {
+			mark_clean(m, from_cblock(w.cblock));
+			m->writebacks++;
+		}
+		done(m, &w, success);
+	}
+	model_check(m);
+}
+
+void model_complete_one(struct model *m)
+{
+	if (m->nr_work)
+		end_work(m, unit_below(m->nr_work));
+}
+
+void model_complete_all(struct model *m)
+{
+	while (m->nr_work)
+		end_work(m, 0);
+}
+
+static void check_promote(struct model *m, u64 ob)
+{
+	CHECK_MSG(ob < m->nr_oblocks, "promote %llu: there is no such block", ob);
+	CHECK_MSG(m->cblock[ob] == MODEL_NONE, "promote %llu: it is in the cache", ob);
+	CHECK_MSG(!m->coming[ob], "promote %llu: it is being promoted", ob);
+	CHECK_MSG(m->nr_free, "promote %llu: there is no free block", ob);
+}
+
+static void check_resident(struct model *m, const struct dmc_work *w)
+{
+	u32 cb = from_cblock(w->cblock);
+	const char *op = w->op == DMC_OP_DEMOTE ? "demote" : "write back";
+
+	CHECK_MSG(cb < m->nr, "%s %u: there is no such block", op, cb);
+	CHECK_MSG(m->oblock[cb] != U64_MAX, "%s %u: it is free", op, cb);
+	CHECK_MSG(m->oblock[cb] == from_oblock(w->oblock), "%s %u: it holds %llu, not %llu", op,
+		  cb, m->oblock[cb], from_oblock(w->oblock));
+	CHECK_MSG(!m->busy[cb], "%s %u: it is busy", op, cb);
+	if (w->op == DMC_OP_WRITEBACK)
+		CHECK_MSG(m->dirty[cb], "write back %u: it is clean", cb);
+}
+
+bool model_ask(struct model *m, bool idle)
+{
+	struct dmc_work w = { .op = 99 };
+	int err;
+
+	if (m->nr_work == MODEL_INFLIGHT)
+		return false;
+
+	err = m->type->next_work(m->p, idle, m->nr_free, &w);
+	model_check(m);
+	if (err) {
+		CHECK_EQ(err, -ENODATA);
+		return false;
+	}
+
+	CHECK(w.op == DMC_OP_PROMOTE || w.op == DMC_OP_DEMOTE || w.op == DMC_OP_WRITEBACK);
+	if (w.op == DMC_OP_PROMOTE)
+		check_promote(m, from_oblock(w.oblock));
+	else
+		check_resident(m, &w);
+
+	if (chance(m->refuse_percent)) {
+		m->refusals++;
+		done(m, &w, false);
+		model_check(m);
+	} else {
+		start(m, w);
+	}
+	return true;
+}
+
+u32 model_pump(struct model *m, bool idle, u32 max)
+{
+	u32 n = 0;
+
+	while (n < max && model_ask(m, idle)) {
+		n++;
+		model_complete_all(m);
+	}
+	return n;
+}
+
+/*----- bios -----*/
+
+static void hit(struct model *m, u64 ob, enum dmc_dir dir, u32 sectors)
+{
+	u32 cb = m->cblock[ob];
+
+	/* A bio waits for an eviction, a write for a writeback too. */
+	if (m->busy[cb] == DMC_OP_DEMOTE + 1 || (m->busy[cb] && dir == DMC_WRITE))
+		return;
+
+	m->hits++;
+	m->type->hit(m->p, to_cblock(cb), to_oblock(ob), dir, sectors);
+	if (dir == DMC_WRITE)
+		mark_dirty(m, cb);
+	/* The core looked up before the block came in, and says so late. */
+	if (m->surprises && chance(2))
+		CHECK(m->type->miss(m->p, to_oblock(ob), dir, ob * MODEL_BLOCK_SECTORS, sectors,
+				    false, m->nr_free) != DMC_PROMOTE);
+}
+
+void model_access_at(struct model *m, u64 ob, enum dmc_dir dir, bool cheap, u64 sector, u32 sectors)
+{
+	struct dmc_work w = { .op = DMC_OP_PROMOTE, .oblock = to_oblock(ob) };
+	u32 nr_free = m->nr_free;
+	enum dmc_advice advice;
+
+	if (m->cblock[ob] != MODEL_NONE) {
+		hit(m, ob, dir, sectors);
+		model_check(m);
+		return;
+	}
+
+	m->misses++;
+	if (m->surprises && chance(10))
+		nr_free = unit_below(m->nr + 1);
+	advice = m->type->miss(m->p, w.oblock, dir, sector, sectors, cheap, nr_free);
+	CHECK(advice == DMC_LEAVE || advice == DMC_WORK || advice == DMC_PROMOTE);
+	if (advice == DMC_PROMOTE) {
+		CHECK(cheap);
+		CHECK(!m->coming[ob]);
+		if (!m->nr_free || m->nr_work == MODEL_INFLIGHT || chance(m->refuse_percent)) {
+			done(m, &w, false);
+			m->refusals++;
+		} else {
+			start(m, w);
+		}
+	}
+	model_check(m);
+}
+
+void model_access(struct model *m, u64 ob, enum dmc_dir dir, bool cheap)
+{
+	model_access_at(m, ob, dir, cheap, ob * MODEL_BLOCK_SECTORS,
+			cheap ? MODEL_BLOCK_SECTORS : 8);
+}
+
+void model_tick(struct model *m)
+{
+	if (m->type->tick)
+		m->type->tick(m->p);
+	model_check(m);
+}
+
+void model_invalidate_some(struct model *m)
+{
+	u32 cb = unit_below(m->nr);
+
+	if (m->oblock[cb] == U64_MAX || m->busy[cb])
+		return;
+	if (chance(50)) {
+		mark_clean(m, cb);
+	} else if (m->dirty[cb]) {
+		m->dirty[cb] = 0;	/* a lost block: nobody cleaned it */
+		m->nr_dirty--;
+	}
+	unmap(m, cb);
+	m->type->invalidate(m->p, to_cblock(cb));
+	model_check(m);
+}
+
+/*----- loads -----*/
+
+const char *const model_load_names[LOAD_NR] = { "random", "zipf", "sequential", "loop" };
+
+/* Each octave of ranks is as likely as the next, as with a density of 1/rank. */
+u64 model_zipf(u64 n)
+{
+	unsigned int octaves = fls64(n);
+	u64 rank;
+
+	do {
+		u64 first = 1ULL << unit_below(octaves);
+
+		rank = first + unit_below(first) - 1;
+	} while (rank >= n);
+	return rank * 0x9E3779B1ULL % n;
+}
+
+u64 model_load_block(enum model_load load, u64 i, u64 n, u64 loop)
+{
+	switch (load) {
+	case LOAD_ZIPF:
+		return model_zipf(n);
+	case LOAD_SEQUENTIAL:
+		return i % n;
+	case LOAD_LOOP:
+		return i % min(loop, n);
+	default:
+		return unit_below(n);
+	}
+}
