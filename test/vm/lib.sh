@@ -95,6 +95,8 @@ nb() {
 	[ -z "${5:-}" ] || echo "$5" > "$_d/cache_size"
 	echo 1 > "$_d/discard" 2> /dev/null || :
 	echo 1 > "$_d/power"
+	# Before 5.19 or so it is named by number.
+	[ -b "/dev/$1" ] || ln -s "nullb$(cat "$_d/index")" "/dev/$1"
 	[ -b "/dev/$1" ] || wait_for "[ -b /dev/$1 ]" 5
 }
 
