@@ -78,8 +78,9 @@ int dmc_array_walk(struct dmc_array_info *info, mblock_t root, u32 size, dmc_arr
 
 /*
  * Sets element i to what @fn gives for i, for 0 .. size-1, shadowing only array blocks that
- * differ.  @fn finds the present value of the element in @value; no block is locked then.  An error of @fn ends it and is returned; then it counts as failed half way, see above.
- * For elements without inc and dec only (-EINVAL).
+ * differ.  @fn finds the present value of the element in @value, and no block is locked then.  An
+ * error of @fn ends it and is returned; then it counts as failed half way, see above.  For elements
+ * without inc and dec only (-EINVAL).
  */
 typedef int (*dmc_array_fill_fn)(void *ctx, u32 index, void *value);
 int dmc_array_update(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_fill_fn fn,

@@ -42,8 +42,7 @@ struct btree_range {
 	u64 last;
 };
 
-static const struct btree_range btree_all_keys = { 0, U64_MAX };
-
+extern const struct btree_range btree_all_keys;
 extern const struct dmc_validator btree_node_validator;
 
 static inline u32 node_nr(const struct btree_node *n)

@@ -15,6 +15,8 @@
 
 /*----- nodes -----*/
 
+const struct btree_range btree_all_keys = { 0, U64_MAX };
+
 static int check_node(const struct dmc_validator *v, const void *data, mblock_t b)
 {
 	const struct btree_node *n = data;
