@@ -494,10 +494,7 @@ int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct 
 		dmc_tm_copy_sm_root(md->tm, &md->next->sm_root);
 	else if (!memcmp(md->next, md->sb, sizeof(*md->sb)))
 		return 0;
-
-	r = write_superblock(md);
-	/* Where only the superblock was to change, nothing is half done: it can be tried again. */
-	return r && !md->changed ? r : md_change_end(md, r);
+	return md_change_end(md, write_superblock(md));
 }
 
 int md_change_end(struct dmc_md *md, int r)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * md-test.h - what the tests of the metadata share: a model of a cache's contents that is loaded
+ * from metadata, stored as a clean shutdown, and compared with it.
+ */
+#ifndef MD_TEST_H
+#define MD_TEST_H
+
+#include "metadata.h"
+#include "md-fsck.h"
+#include "unit.h"
+
+#define NO_OBLOCK (~0ULL)
+
+struct model {
+	u32 nr;			/* cblocks */
+	u64 *oblock;		/* NO_OBLOCK: unmapped */
+	u8 *dirty;
+	u32 *hint;
+	u8 *hint_valid;
+	u64 nr_dblocks, discard_sectors;
+	u8 *discard;
+	struct dmc_md_policy policy;
+	struct dmc_md_stats stats;
+	u64 nr_mapped, nr_dirty;
+	s64 last;		/* cblock seen last while loading */
+};
+
+/* Block size 64, policy "smq" 2.0.0 with hints of 4 bytes, no discards. */
+struct model *model_create(u32 nr);
+void model_free(struct model *m);
+struct model *model_clone(const struct model *m);
+void model_resize(struct model *m, u32 nr);		/* grown part unmapped */
+void model_set_dblocks(struct model *m, u64 nr, u64 sectors);
+void model_map(struct model *m, u32 cblock, u64 oblock, bool dirty);
+void model_unmap(struct model *m, u32 cblock);
+/* Random mappings on @percent of the cblocks, random dirty bits, hints and discards. */
+void model_fill(struct model *m, u64 origin_blocks, unsigned int percent);
+
+void model_new_hints(struct model *m);
+
+/* The model as the clean shutdown wants it; valid as long as @m. */
+struct dmc_md_shutdown model_shutdown(struct model *m);
+
+/* A new model of what @md loads for @policy, discards included; NULL and *@error if it does not. */
+struct model *model_load(struct dmc_md *md, const struct dmc_md_policy *policy, int *error);
+
+/* NULL if both map the same, are dirty alike, and hint alike (where @b's hints are valid). */
+const char *model_differs(const struct model *a, const struct model *b);
+
+struct dmc_md_params md_params(struct shim_disk *d);	/* format 1, no limit to the origin */
+struct dmc_md *md_open_ok(const struct dmc_md_params *p);
+/* Every cblock that @m maps is inserted. */
+int md_insert_all(struct dmc_md *md, const struct model *m);
+
+/* A round of changes (oblocks from 1000 on) and a shutdown; the first error, or 0. */
+int md_cycle(struct dmc_md *md, struct model *m);
+/*
+ * After a failure: back to the last commit, needs_check set, and refused from then on.  Closes @md.
+ */
+void md_give_up(struct dmc_md *md, const struct dmc_md_params *p);
+
+/*
+ * Fails the test unless the raw disk is in perfect order; returns what it holds, to be freed with
+ * md_content_free().
+ */
+struct md_content fsck_ok(struct shim_disk *d, unsigned int flags);
+/* NULL if @c holds the mappings of @m, and if @c is clean also its dirty bits, hints, discards. */
+const char *content_differs(const struct md_content *c, const struct model *m);
+
+/* test/vectors/NAME.img.gz as a disk. */
+struct shim_disk *vector_disk(const char *name);
+/* test/vectors/NAME.xml.gz: dirty as stored, hints where there are some. */
+struct model *vector_model(const char *name);
+
+#endif

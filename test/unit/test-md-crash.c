@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test-md-crash.c - the power goes at every write and flush of a cache's life, with unflushed
+ * writes lost, kept, torn, or some of each.  Every such disk is in perfect order, and holds the last
+ * commit that returned or the one that was under way.
+ */
+#include "md-scenario.h"
+
+#define SEEDS 6
+
+static void cut_everywhere(struct scenario *s)
+{
+	struct disk_crash *c = disk_crash_begin(s->d);
+	unsigned int at = 0;
+	unsigned long k;
+	u64 seed;
+
+	CHECK(disk_crash_events(c) > 40);
+	for (k = 0; k <= disk_crash_events(c); k++) {
+		u64 seq = k ? disk_crash_seq(c, k) : 0;
+
+		/* A commit may be done (its superblock written and flushed) before it returns. */
+		while (at + 1 < s->nr_states && s->states[at + 1].seq <= seq)
+			at++;
+		for (seed = 0; seed < SEEDS; seed++) {
+			struct shim_disk *d = disk_crash_state(c, k, seed);
+			const char *what = scenario_check(s, d, at, at + 1);
+
+			unit_note("event %lu of %lu, seed %llu, after state %u", k,
+				  disk_crash_events(c), seed, at);
+			CHECK_MSG(!what, "%s", what);
+			if (seed < 3) {
+				what = scenario_reopen(s, d);
+				CHECK_MSG(!what, "reopened: %s", what);
+			}
+		}
+	}
+	disk_crash_end(c);
+}
+
+static void run(bool format2, unsigned int cache, unsigned int early)
+{
+	struct model *m;
+	struct shim_disk *d = scenario_disk(format2, &m);
+	struct scenario s;
+
+	scenario_init(&s, d, m, format2);
+	disk_log_start(s.d);
+	shim_bufio_set_cache(cache);
+	shim_bufio_set_early_writes(early);
+	scenario_run(&s);
+	shim_bufio_set_cache(64);
+	shim_bufio_set_early_writes(0);
+	CHECK_OK(s.error);
+	cut_everywhere(&s);
+	scenario_free(&s);
+	disk_free(d);
+	model_free(m);
+}
+
+static void test_format1(void)
+{
+	run(false, 64, 0);
+}
+
+static void test_format2(void)
+{
+	run(true, 64, 0);
+}
+
+static void test_early_writes(void)
+{
+	run(false, 20, 3);
+	run(true, 20, 3);
+}
+
+/* Formatting cut short: still blank, or formatted. */
+static void test_formatting(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct shim_disk *d = disk_create(128 * 8);
+		struct dmc_md_params p = md_params(d);
+		struct disk_crash *c;
+		unsigned long k;
+		u64 seed;
+
+		p.format2 = format2;
+		disk_log_start(d);
+		dmc_md_close(md_open_ok(&p));
+		c = disk_crash_begin(d);
+		for (k = 0; k <= disk_crash_events(c); k++)
+			for (seed = 0; seed < SEEDS; seed++) {
+				struct shim_disk *s = disk_crash_state(c, k, seed);
+				struct dmc_md_summary sum;
+				dmc_md_reason_t why;
+
+				unit_note("event %lu, seed %llu", k, seed);
+				p.bdev = disk_bdev(s);
+				CHECK_OK(dmc_md_probe(&p, &sum, &why));
+				CHECK(sum.blank || !md_fsck(s->data, s->nr_sectors * 512, 0, NULL));
+				CHECK(k < disk_crash_events(c) || !sum.blank);
+				dmc_md_close(md_open_ok(&p));
+			}
+		disk_crash_end(c);
+		disk_free(d);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "power cut while formatting", test_formatting },
+		{ "power cut at every event, format 1", test_format1 },
+		{ "power cut at every event, format 2", test_format2 },
+		{ "power cut at every event, with a small cache that writes early", test_early_writes },
+		{ }
+	};
+
+	return unit_main(argc, argv, tests);
+}

@@ -1,0 +1,922 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test-metadata.c - the transactional API over the cache's metadata, call by call, in both formats.
+ */
+#include "md-test.h"
+#include "superblock.h"
+
+#define DISK_BLOCKS 512
+#define ORIGIN_BLOCKS 100000
+
+static struct shim_disk *blank_disk(u64 blocks)
+{
+	return disk_create(blocks * 8);
+}
+
+static struct dmc_md_params params(struct shim_disk *d, bool format2)
+{
+	struct dmc_md_params p = md_params(d);
+
+	p.format2 = format2;
+	p.origin_blocks = ORIGIN_BLOCKS;
+	return p;
+}
+
+static void resize_ok(struct dmc_md *md, u32 nr)
+{
+	cblock_t busy = to_cblock(12345);
+
+	CHECK_OK(dmc_md_resize(md, nr, &busy));
+	CHECK_EQ(dmc_md_nr_cblocks(md), nr);
+	CHECK_EQ(from_cblock(busy), 12345);
+}
+
+static void expect(struct shim_disk *d, const struct model *m, u32 flags)
+{
+	struct md_content c = fsck_ok(d, 0);
+	const char *what = content_differs(&c, m);
+
+	CHECK_MSG(!what, "on disk: %s", what);
+	CHECK_EQ(c.flags, flags);
+	md_content_free(&c);
+}
+
+static void shutdown_ok(struct dmc_md *md, struct model *m)
+{
+	struct dmc_md_shutdown s = model_shutdown(m);
+
+	CHECK_OK(dmc_md_commit_clean(md, &s));
+}
+
+static void expect_load(struct dmc_md *md, struct model *m)
+{
+	int r;
+	struct model *got = model_load(md, &m->policy, &r);
+
+	CHECK_MSG(got, "loading gives %d", r);
+	CHECK_MSG(!model_differs(m, got), "loaded: %s", model_differs(m, got));
+	model_free(got);
+}
+
+/* Cache with what @m says, shut down and closed. */
+static struct shim_disk *disk_of(struct model *m, bool format2, u64 blocks)
+{
+	struct shim_disk *d = blank_disk(blocks);
+	struct dmc_md_params p = params(d, format2);
+	struct dmc_md *md = md_open_ok(&p);
+
+	resize_ok(md, m->nr);
+	CHECK_OK(md_insert_all(md, m));
+	shutdown_ok(md, m);
+	dmc_md_close(md);
+	expect(d, m, DMC_SB_CLEAN);
+	return d;
+}
+
+/*----- format -----*/
+
+static void test_format(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct shim_disk *d = blank_disk(DISK_BLOCKS);
+		struct dmc_md_params p = params(d, format2);
+		struct dmc_md_summary s;
+		dmc_md_reason_t why;
+		struct dmc_md *md;
+		struct md_content c;
+		u64 used, total;
+
+		CHECK_OK(dmc_md_probe(&p, &s, &why));
+		CHECK(s.blank && !s.version);
+		CHECK_EQ(d->count[DISK_WRITE], 0);
+
+		md = md_open_ok(&p);
+		c = fsck_ok(d, 0);
+		CHECK(c.version == 1 + format2 && !c.flags && !c.nr_cblocks && !c.hints);
+		CHECK(c.block_sectors == 64 && !c.policy[0] && !c.hint_size && !c.nr_dblocks);
+		CHECK_EQ(dmc_md_version(md), 1 + format2);
+		CHECK(!dmc_md_was_clean(md) && !dmc_md_needs_check(md) && !dmc_md_nr_cblocks(md));
+		CHECK(!dmc_md_changed(md));
+		dmc_md_get_usage(md, &used, &total);
+		CHECK(used == c.nr_used && total == DISK_BLOCKS);
+		CHECK_EQ(dmc_md_fingerprint(md), *(u32 *)d->data);
+		md_content_free(&c);
+		dmc_md_close(md);
+
+		/* The version on disk wins. */
+		p.format2 = !format2;
+		md = md_open_ok(&p);
+		CHECK_EQ(dmc_md_version(md), 1 + format2);
+		dmc_md_close(md);
+		disk_free(d);
+	}
+}
+
+/* One bit in block 0 is enough not to be formatted; what comes after block 0 does not matter. */
+static void test_only_blank_is_formatted(void)
+{
+	static const u32 bytes[] = { 0, 7, 511, 512, 4095 };
+	struct shim_disk *d, *before;
+	struct dmc_md_params p;
+	dmc_md_reason_t why;
+	struct dmc_md *md;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bytes); i++) {
+		d = blank_disk(DISK_BLOCKS);
+		d->data[bytes[i]] = 4;
+		before = disk_clone(d);
+		p = params(d, true);
+		md = dmc_md_open(&p, &why);
+		CHECK(IS_ERR(md));
+		CHECK(strstr(why, "nothing was formatted") && strstr(why, "dd if=/dev/zero"));
+		CHECK_EQ(d->count[DISK_WRITE], 0);
+		CHECK(!memcmp(d->data, before->data, DISK_BLOCKS * 4096));
+		disk_free(before);
+		disk_free(d);
+	}
+
+	d = blank_disk(DISK_BLOCKS);
+	memset(d->data + 4096, 0xa5, (DISK_BLOCKS - 1) * 4096);
+	p = params(d, true);
+	md = md_open_ok(&p);
+	dmc_md_close(md);
+	md_content_free((struct md_content[]){ fsck_ok(d, 0) });
+	disk_free(d);
+}
+
+/* Too small for the cache: nothing is formatted. Exactly large enough: it can be filled and shut down. */
+static void test_too_small(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		u32 nr = 20000;
+		u64 min = dmc_md_min_blocks(nr, 16384, format2), k;
+		struct model *m = model_create(nr);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md_summary s;
+		dmc_md_reason_t why;
+		struct dmc_md *md;
+
+		for (k = 0; k < min; k = k * 2 + 1) {
+			d = blank_disk(k);
+			p = params(d, format2);
+			p.nr_cblocks = nr;
+			p.nr_dblocks = 16384;
+			CHECK_EQ(dmc_md_probe(&p, &s, &why), -ENOSPC);
+			md = dmc_md_open(&p, &why);
+			CHECK(IS_ERR(md) && PTR_ERR(md) == -ENOSPC);
+			CHECK(d->count[DISK_WRITE] == 0);
+			disk_free(d);
+		}
+		d = blank_disk(min - 1);
+		p = params(d, format2);
+		p.nr_cblocks = nr;
+		p.nr_dblocks = 16384;
+		md = dmc_md_open(&p, &why);
+		CHECK(IS_ERR(md) && strstr(why, "too small"));
+		disk_free(d);
+
+		d = blank_disk(min);
+		model_set_dblocks(m, 16384, 64);
+		model_fill(m, ORIGIN_BLOCKS, 100);
+		p.bdev = disk_bdev(d);
+		md = md_open_ok(&p);
+		resize_ok(md, nr);
+		CHECK_OK(dmc_md_commit(md, NULL));
+		CHECK_OK(md_insert_all(md, m));
+		CHECK_OK(dmc_md_commit(md, NULL));
+		for (k = 0; k < 3; k++) {
+			model_fill(m, ORIGIN_BLOCKS, 100);
+			for (u32 i = 0; i < nr; i++) {
+				CHECK_OK(dmc_md_insert(md, to_cblock(i), to_oblock(m->oblock[i])));
+				if (i % 4000 == 3999)
+					CHECK_OK(dmc_md_commit(md, NULL));
+			}
+			shutdown_ok(md, m);
+			expect(d, m, DMC_SB_CLEAN);
+		}
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+	/* The kernel's documented 4 MiB + 16 bytes a block must do. */
+	for (u64 nr = 1; nr < 1 << 30; nr *= 3)
+		CHECK(dmc_md_min_blocks(nr, 16384, true) <= 1024 + nr * 16 / 4096);
+}
+
+/*----- mapping -----*/
+
+static void test_round_trip(void)
+{
+	static const u32 sizes[] = { 1, 63, 64, 65, 508, 509, 510, 1018, 1019, 5000 };
+	int i, format2;
+
+	for (i = 0; i < ARRAY_SIZE(sizes) * 2; i++) {
+		struct model *m = model_create(sizes[i / 2]);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		int round;
+
+		format2 = i % 2;
+		unit_note("%u cblocks, format %d", m->nr, 1 + format2);
+		model_set_dblocks(m, unit_below(3000), 128);
+		model_fill(m, ORIGIN_BLOCKS, 60);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		for (round = 0; round < 3; round++) {
+			p = params(d, format2);
+			md = md_open_ok(&p);
+			CHECK(dmc_md_was_clean(md));
+			expect_load(md, m);
+			CHECK_OK(dmc_md_begin_changes(md));
+			for (u32 cb = 0; cb < m->nr; cb++)
+				if (m->oblock[cb] != NO_OBLOCK)
+					CHECK_OK(dmc_md_remove(md, to_cblock(cb)));
+			model_fill(m, ORIGIN_BLOCKS, 30 + 20 * round);
+			CHECK_OK(md_insert_all(md, m));
+			shutdown_ok(md, m);
+			expect(d, m, DMC_SB_CLEAN);
+			dmc_md_close(md);
+		}
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+static void test_bad_arguments(void)
+{
+	struct model *m = model_create(100);
+	struct shim_disk *d = disk_of(m, true, DISK_BLOCKS);
+	struct dmc_md_params p = params(d, true);
+	struct dmc_md *md = md_open_ok(&p);
+	struct dmc_md_shutdown s = model_shutdown(m);
+	cblock_t busy;
+
+	CHECK_EQ(dmc_md_insert(md, to_cblock(100), to_oblock(1)), -EINVAL);
+	CHECK_EQ(dmc_md_insert(md, to_cblock(0), to_oblock(DMC_MAX_OBLOCKS)), -EINVAL);
+	CHECK_EQ(dmc_md_remove(md, to_cblock(100)), -EINVAL);
+	CHECK_EQ(dmc_md_resize(md, 1U << 31, &busy), -EINVAL);
+	CHECK_EQ(dmc_md_set_needs_check(md), 0);
+	s.policy.hint_size = 8;
+	CHECK_EQ(dmc_md_commit_clean(md, &s), -EINVAL);
+	dmc_md_close(md);
+	disk_free(d);
+	model_free(m);
+}
+
+/* What is not committed is not there; abort and close forget it; a failed call forbids a commit. */
+static void test_abort(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(600), *committed;
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		p = params(d, format2);
+		md = md_open_ok(&p);
+		CHECK_OK(dmc_md_begin_changes(md));
+		committed = model_clone(m);
+		CHECK_OK(dmc_md_insert(md, to_cblock(5), to_oblock(99999)));
+		CHECK_OK(dmc_md_remove(md, to_cblock(590)));
+		resize_ok(md, 700);
+		CHECK(dmc_md_changed(md));
+		CHECK_OK(dmc_md_abort(md));
+		CHECK(!dmc_md_changed(md));
+		CHECK_EQ(dmc_md_nr_cblocks(md), 600);
+		expect(d, committed, 0);
+		memset(committed->dirty, 1, 600);
+		memset(committed->hint, 0, 600 * 4);
+		expect_load(md, committed);
+
+		/* Life goes on after an abort. */
+		CHECK_OK(dmc_md_insert(md, to_cblock(7), to_oblock(99998)));
+		model_map(m, 7, 99998, false);
+		CHECK_OK(dmc_md_commit(md, NULL));
+		expect(d, m, 0);
+		CHECK_OK(dmc_md_insert(md, to_cblock(8), to_oblock(99997)));
+		dmc_md_close(md);
+		expect(d, m, 0);
+		disk_free(d);
+		model_free(m);
+		model_free(committed);
+	}
+}
+
+static void test_failure_forbids_commit(void)
+{
+	struct model *m = model_create(600);
+	struct shim_disk *d = disk_of(m, true, DISK_BLOCKS);
+	struct dmc_md_params p = params(d, true);
+	struct dmc_md *md = md_open_ok(&p);
+	struct dmc_md_shutdown s = model_shutdown(m);
+	int r;
+
+	CHECK_OK(dmc_md_begin_changes(md));
+	CHECK_OK(dmc_md_insert(md, to_cblock(5), to_oblock(5)));
+	disk_fail(d, DISK_READ, 1, true);
+	/* The second array block was not read yet. */
+	r = dmc_md_insert(md, to_cblock(599), to_oblock(6));
+	CHECK_EQ(r, -EIO);
+	disk_fail(d, DISK_READ, 0, false);
+	CHECK_EQ(dmc_md_commit(md, NULL), -EIO);
+	CHECK_EQ(dmc_md_commit_clean(md, &s), -EIO);
+	CHECK_EQ(dmc_md_insert(md, to_cblock(1), to_oblock(1)), -EIO);
+	CHECK_EQ(dmc_md_set_needs_check(md), -EINVAL);
+	expect(d, m, 0);
+	CHECK_OK(dmc_md_abort(md));
+	CHECK_OK(dmc_md_insert(md, to_cblock(1), to_oblock(1)));
+	CHECK_OK(dmc_md_commit(md, NULL));
+	model_map(m, 1, 1, false);
+	expect(d, m, 0);
+	dmc_md_close(md);
+	disk_free(d);
+	model_free(m);
+}
+
+/* Nothing changed: nothing written. Statistics alone: the superblock alone. */
+static void test_idle_commits(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(3000);
+		struct dmc_md_params p;
+		struct shim_disk *d;
+		struct dmc_md *md;
+		struct dmc_md_stats stats = { 5, 6, 7, 1ULL << 40 };
+		struct dmc_md_stats got;
+		unsigned long writes;
+		u32 print;
+
+		model_set_dblocks(m, 2000, 64);
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		p = params(d, format2);
+		md = md_open_ok(&p);
+		/* Loading tells that the hints are sound; else they would be written anew. */
+		expect_load(md, m);
+		print = dmc_md_fingerprint(md);
+		CHECK_OK(dmc_md_begin_changes(md));
+		CHECK(print != dmc_md_fingerprint(md));
+		writes = d->count[DISK_WRITE];
+		CHECK_OK(dmc_md_commit(md, NULL));
+		CHECK_EQ(d->count[DISK_WRITE], writes);
+		CHECK_OK(dmc_md_commit(md, &stats));
+		CHECK_EQ(d->count[DISK_WRITE], writes + 1);
+		CHECK_EQ(dmc_md_fingerprint(md), *(u32 *)d->data);
+		dmc_md_get_stats(md, &got);
+		CHECK(got.read_hits == 5 && got.write_hits == 7 && got.write_misses == U32_MAX);
+
+		/* A shutdown with everything as it was: one superblock. */
+		shutdown_ok(md, m);
+		CHECK_EQ(d->count[DISK_WRITE], writes + 2);
+		shutdown_ok(md, m);
+		CHECK_EQ(d->count[DISK_WRITE], writes + 2);
+		expect(d, m, DMC_SB_CLEAN);
+		/* One dirty bit: its block and what leads there, not the whole array. */
+		CHECK_OK(dmc_md_begin_changes(md));
+		writes = d->count[DISK_WRITE];
+		for (u32 i = 0; i < m->nr; i++)
+			if (m->oblock[i] != NO_OBLOCK) {
+				m->dirty[i] ^= 1;
+				break;
+			}
+		shutdown_ok(md, m);
+		CHECK(d->count[DISK_WRITE] > writes && d->count[DISK_WRITE] <= writes + 6);
+		expect(d, m, DMC_SB_CLEAN);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/* The flag is clear on disk before anything else is, whoever forgets to ask for it. */
+static void test_clean_flag(void)
+{
+	int what;
+
+	for (what = 0; what < 8; what++) {
+		struct model *m = model_create(600);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+
+		unit_note("change %d", what);
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		d = disk_of(m, what & 4, DISK_BLOCKS);
+		p = params(d, what & 4);
+		md = md_open_ok(&p);
+		if (what & 1)	/* suspended and resumed, without a reload */
+			shutdown_ok(md, m);
+		if (what & 2)
+			CHECK_OK(dmc_md_insert(md, to_cblock(0), to_oblock(99999)));
+		else
+			CHECK_OK(dmc_md_begin_changes(md));
+		expect(d, m, 0);
+		CHECK(dmc_md_was_clean(md));
+		dmc_md_close(md);
+
+		/* After a crash every mapping is dirty, hints and discards are not there. */
+		md = md_open_ok(&p);
+		CHECK(!dmc_md_was_clean(md));
+		memset(m->dirty, 1, m->nr);
+		memset(m->hint, 0, m->nr * 4);
+		expect_load(md, m);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/*----- resize -----*/
+
+static void test_resize(void)
+{
+	static const u32 sizes[] = { 600, 1018, 509, 510, 509, 64, 63, 2000, 1527, 1, 1018, 1017 };
+	int i, format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(0);
+		struct shim_disk *d = disk_of(m, format2, DISK_BLOCKS);
+		struct dmc_md_params p = params(d, format2);
+
+		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+			struct dmc_md *md = md_open_ok(&p);
+			u32 k;
+
+			unit_note("to %u, format %d", sizes[i], 1 + format2);
+			/* Clean what is to go. */
+			CHECK_OK(dmc_md_begin_changes(md));
+			for (k = sizes[i]; k < m->nr; k++) {
+				m->nr_dirty -= m->dirty[k];
+				m->dirty[k] = 0;
+			}
+			shutdown_ok(md, m);
+			dmc_md_close(md);
+
+			md = md_open_ok(&p);
+			CHECK_OK(dmc_md_begin_changes(md));
+			resize_ok(md, sizes[i]);
+			model_resize(m, sizes[i]);
+			/* Loading follows, in the same transaction; the hints are another length now. */
+			for (k = 0; k < m->nr; k++)
+				m->hint_valid[k] = 0;
+			expect_load(md, m);
+			if (i % 2) {
+				CHECK_OK(dmc_md_commit(md, NULL));
+				expect(d, m, 0);
+			}
+			for (k = 0; k < m->nr; k++) {
+				m->hint[k] = unit_rand();
+				if (m->oblock[k] != NO_OBLOCK || unit_below(2))
+					continue;
+				model_map(m, k, 5000 * i + k, unit_below(2));
+				CHECK_OK(dmc_md_insert(md, to_cblock(k), to_oblock(5000 * i + k)));
+			}
+			shutdown_ok(md, m);
+			expect(d, m, DMC_SB_CLEAN);
+			dmc_md_close(md);
+		}
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/* A shrink over a dirty block changes nothing, on disk or in memory. */
+static void test_resize_busy(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(1200);
+		struct shim_disk *d, *before;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		cblock_t busy;
+
+		model_map(m, 3, 30, true);
+		model_map(m, 700, 70, false);
+		model_map(m, 900, 90, true);
+		model_map(m, 1100, 110, true);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		before = disk_clone(d);
+		p = params(d, format2);
+		md = md_open_ok(&p);
+		CHECK_EQ(dmc_md_resize(md, 600, &busy), -EBUSY);
+		CHECK_EQ(from_cblock(busy), 900);
+		CHECK_EQ(dmc_md_resize(md, 900, &busy), -EBUSY);
+		CHECK_EQ(from_cblock(busy), 900);
+		CHECK_EQ(dmc_md_nr_cblocks(md), 1200);
+		CHECK(!dmc_md_changed(md) && dmc_md_was_clean(md));
+		dmc_md_close(md);
+		CHECK(!memcmp(d->data, before->data, DISK_BLOCKS * 4096));
+
+		/* After a crash a clean block counts as dirty too. */
+		md = md_open_ok(&p);
+		CHECK_OK(dmc_md_begin_changes(md));
+		dmc_md_close(md);
+		md = md_open_ok(&p);
+		CHECK_EQ(dmc_md_resize(md, 700, &busy), -EBUSY);
+		CHECK_EQ(from_cblock(busy), 700);
+		CHECK_EQ(dmc_md_resize(md, 1100, &busy), -EBUSY);
+		CHECK_EQ(from_cblock(busy), 1100);
+		resize_ok(md, 1101);
+		dmc_md_close(md);
+		disk_free(before);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+static void test_growth_needs_room(void)
+{
+	struct model *m = model_create(100);
+	struct shim_disk *d = disk_of(m, true, 64);
+	struct dmc_md_params p = params(d, true);
+	struct dmc_md *md = md_open_ok(&p);
+	cblock_t busy;
+
+	CHECK_EQ(dmc_md_resize(md, 100000, &busy), -ENOSPC);
+	CHECK(dmc_md_was_clean(md) && !dmc_md_changed(md));
+	expect(d, m, DMC_SB_CLEAN);
+	resize_ok(md, 2000);
+	CHECK_OK(dmc_md_commit(md, NULL));
+	dmc_md_close(md);
+	disk_free(d);
+	model_free(m);
+}
+
+/*----- load -----*/
+
+/* An origin that shrank: a clean mapping beyond it goes, for good, with the flag. */
+static void test_origin_shrank(void)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		struct model *m = model_create(1000);
+		bool format2 = i & 1;
+		struct dmc_md_params p;
+		struct shim_disk *d;
+		struct dmc_md *md;
+		unsigned long writes;
+		int r;
+
+		model_map(m, 1, 10, true);
+		model_map(m, 2, 500, false);
+		model_map(m, 999, 501, false);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		p = params(d, format2);
+		p.origin_blocks = 500;
+		writes = d->count[DISK_WRITE];
+		md = md_open_ok(&p);
+		model_unmap(m, 2);
+		model_unmap(m, 999);
+		if (i & 2)
+			CHECK_OK(dmc_md_begin_changes(md));
+		expect_load(md, m);
+		if (i & 2) {
+			CHECK_OK(dmc_md_commit(md, NULL));
+		} else {
+			CHECK_EQ(d->count[DISK_WRITE], writes);
+			CHECK_OK(dmc_md_begin_changes(md));
+		}
+		expect(d, m, 0);
+		CHECK_OK(dmc_md_insert(md, to_cblock(2), to_oblock(499)));
+		model_map(m, 2, 499, true);
+		shutdown_ok(md, m);
+		expect(d, m, DMC_SB_CLEAN);
+		dmc_md_close(md);
+
+		p.origin_blocks = 499;
+		md = md_open_ok(&p);
+		CHECK(!model_load(md, &m->policy, &r));
+		CHECK_EQ(r, -EFBIG);
+		CHECK(shim_message_seen("origin block 499"));
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+static int stop_at_77(void *ctx, cblock_t cblock, oblock_t ob, bool dirty, u32 hint, bool valid)
+{
+	++*(u32 *)ctx;
+	return from_cblock(cblock) == 77 ? -ERANGE : 0;
+}
+
+static int stop_at_once(void *ctx, u64 begin, u64 end)
+{
+	CHECK(begin == 3 * 128 && end == 70 * 128);
+	++*(u32 *)ctx;
+	return -ERANGE;
+}
+
+static void test_callbacks_stop(void)
+{
+	struct model *m = model_create(600);
+	struct shim_disk *d;
+	struct dmc_md_params p;
+	struct dmc_md *md;
+	u32 i, calls = 0;
+
+	for (i = 0; i < 600; i++)
+		model_map(m, i, i, false);
+	model_set_dblocks(m, 200, 128);
+	memset(m->discard + 3, 1, 67);
+	memset(m->discard + 128, 1, 72);
+	d = disk_of(m, true, DISK_BLOCKS);
+	p = params(d, true);
+	md = md_open_ok(&p);
+	CHECK_EQ(dmc_md_load_mappings(md, &m->policy, stop_at_77, &calls), -ERANGE);
+	CHECK_EQ(calls, 78);
+	calls = 0;
+	CHECK_EQ(dmc_md_load_discards(md, stop_at_once, &calls), -ERANGE);
+	CHECK_EQ(calls, 1);
+	dmc_md_close(md);
+	disk_free(d);
+	model_free(m);
+}
+
+/* A mapping stored twice is found by either way of looking for it. */
+static void test_duplicates(void)
+{
+	static const u64 origins[] = { 1000, ORIGIN_BLOCKS, 1ULL << 30, DMC_MAX_OBLOCKS };
+	int i, k;
+
+	for (i = 0; i < ARRAY_SIZE(origins) * 2; i++) {
+		u64 origin = origins[i / 2];
+		struct shim_disk *d = blank_disk(DISK_BLOCKS);
+		struct dmc_md_params p = params(d, i & 1);
+		struct dmc_md *md;
+		struct model *m;
+		int r;
+
+		p.origin_blocks = origin;
+		md = md_open_ok(&p);
+		resize_ok(md, 900);
+		for (k = 0; k < 900; k++)
+			CHECK_OK(dmc_md_insert(md, to_cblock(k), to_oblock(origin - 1 - k)));
+		m = model_load(md, &(struct dmc_md_policy){ .name = "smq" }, &r);
+		CHECK(m && m->nr_mapped == 900);
+		CHECK_OK(dmc_md_insert(md, to_cblock(899), to_oblock(origin - 1)));
+		CHECK(!model_load(md, &m->policy, &r));
+		CHECK_EQ(r, -EILSEQ);
+		CHECK(shim_message_seen("mapped twice"));
+		dmc_md_close(md);
+		model_free(m);
+		disk_free(d);
+	}
+}
+
+/*----- shutdown -----*/
+
+/* Policies come and go: with hints, without, under another name. */
+static void test_policy_switch(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(700);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		int i;
+
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		p = params(d, format2);
+		for (i = 0; i < 12; i++) {
+			struct dmc_md *md = md_open_ok(&p);
+			struct dmc_md_policy policy = m->policy;
+
+			unit_note("round %d, format %d", i, 1 + format2);
+			/* As activation does: load for the policy of the table, then run. */
+			if (i % 3 == 0)
+				strcpy(m->policy.name, i % 2 ? "mq" : "cleaner");
+			m->policy.hint_size = i % 4 == 1 ? 0 : 4;
+			for (u32 k = 0; k < m->nr; k++)
+				m->hint_valid[k] = 0;
+			if (!memcmp(&policy, &m->policy, sizeof(policy)) || i % 2)
+				expect_load(md, m);
+			CHECK_OK(dmc_md_begin_changes(md));
+			model_fill(m, ORIGIN_BLOCKS, 50);
+			for (u32 k = 0; k < m->nr; k++)
+				CHECK_OK(dmc_md_remove(md, to_cblock(k)));
+			CHECK_OK(md_insert_all(md, m));
+			shutdown_ok(md, m);
+			expect(d, m, DMC_SB_CLEAN);
+			dmc_md_close(md);
+		}
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/* A metadata device with no room for old and new hints and flags side by side shuts down all the same. */
+static void test_shutdown_in_slices(void)
+{
+	int format2, round;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		u32 nr = 60000;
+		struct model *m = model_create(nr);
+		struct shim_disk *d = blank_disk(250);
+		struct dmc_md_params p = params(d, format2);
+		struct dmc_md *md = md_open_ok(&p);
+		u64 used, total;
+
+		resize_ok(md, nr);
+		CHECK_OK(dmc_md_commit(md, NULL));
+		for (round = 0; round < 3; round++) {
+			model_fill(m, ORIGIN_BLOCKS, 70);
+			for (u32 i = 0; i < nr; i++) {
+				if (m->oblock[i] != NO_OBLOCK)
+					CHECK_OK(dmc_md_insert(md, to_cblock(i), to_oblock(m->oblock[i])));
+				else
+					CHECK_OK(dmc_md_remove(md, to_cblock(i)));
+				if (i % 2000 == 1999)
+					CHECK_OK(dmc_md_commit(md, NULL));
+			}
+			shutdown_ok(md, m);
+			expect(d, m, DMC_SB_CLEAN);
+		}
+		dmc_md_get_usage(md, &used, &total);
+		CHECK_EQ(total, 250);
+		CHECK(used > 180);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/* A hint array that cannot be read costs the hints, not the shutdown. */
+static void test_damaged_hints(void)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		struct model *m = model_create(3000);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		struct md_content c;
+		u64 root;
+
+		unit_note("variant %d", i);
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		d = disk_of(m, i & 1, DISK_BLOCKS);
+		p = params(d, i & 1);
+		if (i & 2) {	/* unclean, so that nobody looked at the hints before */
+			md = md_open_ok(&p);
+			CHECK_OK(dmc_md_begin_changes(md));
+			dmc_md_close(md);
+		}
+		root = ((struct dmc_superblock *)d->data)->hint_root;
+		d->data[root * 4096 + 100] ^= 1;
+		md = md_open_ok(&p);
+		for (u32 k = 0; k < m->nr; k++)
+			m->hint_valid[k] = 0;
+		if (i & 2)
+			memset(m->dirty, 1, m->nr);
+		for (u32 k = 0; k < m->nr; k++)
+			m->hint[k] = 0;
+		expect_load(md, m);
+		for (u32 k = 0; k < m->nr; k++)
+			m->dirty[k] &= m->oblock[k] != NO_OBLOCK;
+		CHECK_OK(dmc_md_begin_changes(md));
+		CHECK_OK(dmc_md_remove(md, to_cblock(0)));
+		model_unmap(m, 0);
+		shutdown_ok(md, m);
+		CHECK(shim_message_seen("damaged hint array is replaced"));
+		dmc_md_close(md);
+		c = fsck_ok(d, FSCK_LEAKS_OK);
+		CHECK_EQ(c.flags, DMC_SB_CLEAN);
+		CHECK_MSG(!content_differs(&c, m), "%s", content_differs(&c, m));
+		md_content_free(&c);
+		md = md_open_ok(&p);
+		for (u32 k = 0; k < m->nr; k++)
+			m->hint_valid[k] = 1;
+		expect_load(md, m);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/*----- needs_check -----*/
+
+static void test_set_needs_check(void)
+{
+	struct model *m = model_create(600);
+	struct shim_disk *d;
+	struct dmc_md_params p;
+	struct dmc_md *md;
+	struct dmc_md_shutdown s;
+	dmc_md_reason_t why;
+
+	model_fill(m, ORIGIN_BLOCKS, 50);
+	d = disk_of(m, true, DISK_BLOCKS);
+	p = params(d, true);
+	md = md_open_ok(&p);
+	CHECK_OK(dmc_md_begin_changes(md));
+	CHECK_OK(dmc_md_insert(md, to_cblock(1), to_oblock(99999)));
+	CHECK_EQ(dmc_md_set_needs_check(md), -EINVAL);
+	CHECK_OK(dmc_md_abort(md));
+	CHECK_OK(dmc_md_set_needs_check(md));
+	CHECK(dmc_md_needs_check(md));
+	expect(d, m, DMC_SB_NEEDS_CHECK);
+	CHECK_EQ(dmc_md_insert(md, to_cblock(1), to_oblock(99999)), -EPERM);
+	CHECK_EQ(dmc_md_remove(md, to_cblock(1)), -EPERM);
+	CHECK_EQ(dmc_md_begin_changes(md), -EPERM);
+	CHECK_EQ(dmc_md_commit(md, NULL), -EPERM);
+	s = model_shutdown(m);
+	CHECK_EQ(dmc_md_commit_clean(md, &s), -EPERM);
+	dmc_md_close(md);
+	expect(d, m, DMC_SB_NEEDS_CHECK);
+	md = dmc_md_open(&p, &why);
+	CHECK(IS_ERR(md) && PTR_ERR(md) == -EPERM);
+	disk_free(d);
+	model_free(m);
+}
+
+/* A commit whose superblock got to the disk although its write "failed" is undone by needs_check. */
+static void test_failed_commit_is_undone(void)
+{
+	enum disk_op op;
+	int tear;
+
+	for (op = DISK_WRITE; op <= DISK_FLUSH; op++)
+		for (tear = 0; tear < 2; tear++) {
+			struct model *m = model_create(600);
+			struct shim_disk *d;
+			struct dmc_md_params p;
+			struct dmc_md *md;
+			int n;
+
+			for (n = 1; n < 30; n++) {
+				int r;
+
+				unit_note("op %d number %d", op, n);
+				d = disk_of(m, true, DISK_BLOCKS);
+				p = params(d, true);
+				md = md_open_ok(&p);
+				CHECK_OK(dmc_md_begin_changes(md));
+				CHECK_OK(dmc_md_insert(md, to_cblock(1), to_oblock(99999)));
+				d->tear_failed_writes = tear;
+				disk_fail(d, op, n, false);
+				r = dmc_md_commit(md, NULL);
+				disk_fail(d, op, 0, false);
+				if (r) {
+					CHECK_EQ(r, -EIO);
+					CHECK_OK(dmc_md_abort(md));
+					CHECK_OK(dmc_md_set_needs_check(md));
+					expect(d, m, DMC_SB_NEEDS_CHECK);
+				}
+				dmc_md_close(md);
+				disk_free(d);
+				if (!r)
+					break;
+			}
+			CHECK(n > 1 && n < 30);
+			model_free(m);
+		}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "formats a blank device", test_format },
+		{ "formats nothing else", test_only_blank_is_formatted },
+		{ "a device too small is refused, one just large enough works", test_too_small },
+		{ "what a shutdown stores, loads", test_round_trip },
+		{ "bad arguments", test_bad_arguments },
+		{ "abort goes back to the last commit", test_abort },
+		{ "nothing is committed after a failure", test_failure_forbids_commit },
+		{ "nothing changed, nothing written", test_idle_commits },
+		{ "the clean-shutdown flag goes before anything else", test_clean_flag },
+		{ "resize, both ways", test_resize },
+		{ "a shrink over dirty blocks changes nothing", test_resize_busy },
+		{ "growth needs room", test_growth_needs_room },
+		{ "mappings beyond a shrunk origin", test_origin_shrank },
+		{ "callbacks can stop a load", test_callbacks_stop },
+		{ "an origin block mapped twice is found", test_duplicates },
+		{ "policies come and go", test_policy_switch },
+		{ "a shutdown with little room", test_shutdown_in_slices },
+		{ "damaged hints cost only the hints", test_damaged_hints },
+		{ "needs_check", test_set_needs_check },
+		{ "a failed commit is undone", test_failed_commit_is_undone },
+		{ }
+	};
+
+	return unit_main(argc, argv, tests);
+}
