@@ -19,6 +19,7 @@
 #define DROPS		32	/* hopeless candidates thrown out in one call */
 #define RUN_MAX		64	/* blocks written back in a row because they are neighbours */
 #define FLOOR_SAMPLE	20	/* coldest entries whose warmth a newcomer has to beat */
+#define FLOOR_LOOKS	512	/* to find them */
 #define GENERATION_MIN	1024
 #define EPOCH_GENERATIONS 8
 #define EPOCH_TICKS	64
@@ -272,6 +273,12 @@ static int promote_locked(struct resident *r, struct dmc_work *work)
 	return 0;
 }
 
+static bool is_full(const struct resident *r)
+{
+	/* A few blocks are on their way in or out all the time. */
+	return r->nr - r->nr_resident <= min(r->nr / 16, 16U);
+}
+
 /*----- searches -----*/
 
 /*
@@ -375,10 +382,6 @@ static bool owe_locked(struct resident *r, u32 victim)
 			r->nr_owed++;
 			return true;
 		}
-
-		/* Beaten by the coldest block there is: it has to come again twice as often. */
-		if (hits <= to_beat)
-			r->t.e[i].hits = hits / 2;
 		drop_candidate_locked(r, i);
 	}
 	return false;
@@ -460,7 +463,7 @@ void resident_promoted_locked(struct resident *r, const struct dmc_work *work, b
 		return;
 	}
 	resident_add_locked(r, work->cblock, work->oblock, hits);
-	if (r->need)
+	if (is_full(r))
 		trial_newcomer(&r->trial, to_index(r, work->cblock), r->tick);
 }
 
@@ -524,22 +527,47 @@ static void end_penalties_locked(struct resident *r)
 	penalty_tick(&r->penalty, &r->t);
 }
 
-/* The rounded-up mean of the hits of the coldest entries. */
-static u32 floor_locked(struct resident *r)
+struct sample {
+	u32 sum;
+	u32 nr;
+	u32 looks;	/* left */
+};
+
+/* Adds the first entries of a list; those hit since they came there move on instead, if @settle. */
+static void sample_locked(struct resident *r, u32 head, struct sample *s, bool settle)
 {
-	u32 sum = 0, nr = 0;
-	u8 level, side;
+	u32 i, next;
 
-	for (level = 0; level < r->clean.nr; level++) {
-		for (side = 0; side < 2; side++) {
-			u32 head = side ? r->dirty.head[level] : r->clean.head[level];
-			u32 i = el_oldest(&r->t, head);
-
-			for (; i != head && nr < FLOOR_SAMPLE; i = r->t.e[i].next, nr++)
-				sum += resident_hits_locked(r, i);
+	for (i = el_oldest(&r->t, head); i != head && s->nr < FLOOR_SAMPLE && s->looks; i = next) {
+		next = r->t.e[i].next;
+		s->looks--;
+		if (settle && READ_ONCE(r->t.e[i].mark)) {
+			requeue_locked(r, i);
+		} else {
+			s->sum += resident_hits_locked(r, i);
+			s->nr++;
 		}
 	}
-	return nr ? DIV_ROUND_UP(sum, nr) : 0;
+}
+
+/*
+ * The rounded-up mean of the hits of the coldest entries, of those which nobody has hit since they
+ * came to their place; if all have been, of what is coldest after they moved on.
+ */
+static u32 floor_locked(struct resident *r)
+{
+	struct sample s = { .looks = FLOOR_LOOKS };
+	int settle;
+	u8 level;
+
+	for (settle = 1; settle >= 0 && !s.nr; settle--) {
+		for (level = 0; level < r->clean.nr; level++) {
+			sample_locked(r, r->clean.head[level], &s, settle);
+			sample_locked(r, r->dirty.head[level], &s, settle);
+		}
+		s.looks = FLOOR_LOOKS;
+	}
+	return s.nr ? DIV_ROUND_UP(s.sum, s.nr) : 0;
 }
 
 static u32 accesses(const struct resident *r)
@@ -550,12 +578,6 @@ static u32 accesses(const struct resident *r)
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(*per_cpu_ptr(r->accesses, cpu));
 	return sum;
-}
-
-static bool is_full(const struct resident *r)
-{
-	/* A few blocks are on their way in or out all the time. */
-	return r->nr - r->nr_resident <= min(r->nr / 16, 16U);
 }
 
 unsigned int resident_tick_locked(struct resident *r)

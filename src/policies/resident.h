@@ -56,8 +56,8 @@ struct resident {
 	u32 nr_owed;
 	u32 nr_demoting;
 	u32 nr_paid;			/* evictions done, not yet seen as free blocks */
-	u32 need;			/* a candidate for a full cache has @need + @margin hits: */
-	u32 margin;			/* warmth of the coldest blocks, and the policy's tunable */
+	u32 need;			/* hits of the coldest blocks, and what the trial asks */
+	u32 margin;			/* a candidate for a full cache has @need + @margin hits */
 	struct trial trial;
 	/* A candidate is given up: the policy files or frees the extra entry, on no list now. */
 	void (*retire)(struct resident *r, u32 i);

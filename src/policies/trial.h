@@ -94,7 +94,7 @@ static inline void trial_judge(struct trial *t, const struct entry *e)
 
 	t->generations++;
 	if (t->nr_in < TRIAL_ENOUGH || t->nr_out < TRIAL_ENOUGH) {
-		t->extra -= DIV_ROUND_UP(t->extra, 8);
+		t->extra -= DIV_ROUND_UP(t->extra, 16);
 		if (t->generations >= TRIAL_PATIENCE)
 			trial_restart(t);
 		return;
@@ -104,7 +104,7 @@ static inline void trial_judge(struct trial *t, const struct entry *e)
 		gains += READ_ONCE(e[t->in[i]].tick) != t->in_tick[i];
 
 	if (gains * t->nr_out < 2U * t->regrets * t->nr_in)
-		t->extra = min(t->extra * 2 + 2, TRIAL_EXTRA_MAX);
+		t->extra = min(t->extra * 2 + 4, TRIAL_EXTRA_MAX);
 	else
 		t->extra -= DIV_ROUND_UP(t->extra, 4);
 	trial_restart(t);

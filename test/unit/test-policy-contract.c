@@ -4,6 +4,8 @@
  *
  * One set of tests for all of them: the model core (policy-model.h) watches what they ask for.
  */
+#include <pthread.h>
+
 #include "policy-model.h"
 #include "unit.h"
 
@@ -106,8 +108,8 @@ static void test_random_operations(void)
 	EACH_TYPE(t)
 		for (i = 0; i < ARRAY_SIZE(sizes); i++)
 			for (load = 0; load < LOAD_NR; load++) {
-				one_churn(t, sizes[i], load, false, 8000);
-				one_churn(t, sizes[i], load, true, 12000);
+				one_churn(t, sizes[i], load, false, 30000);
+				one_churn(t, sizes[i], load, true, 60000);
 			}
 }
 
@@ -166,6 +168,54 @@ static void test_huge_origin(void)
 			CHECK_EQ(from_oblock(w.oblock), base + 1);
 		}
 		t->destroy(p);
+	}
+}
+
+/*----- many CPUs -----*/
+
+static bool stop_hitting;
+
+/* Hits all over the cache, without any lock, as other CPUs do. */
+static void *hit_all_the_time(void *arg)
+{
+	struct model *m = arg;
+	u32 i = 0;
+
+	while (!__atomic_load_n(&stop_hitting, __ATOMIC_RELAXED)) {
+		i = i * 1664525 + 1013904223;
+		m->type->hit(m->p, to_cblock((i >> 8) % m->nr), to_oblock(i), DMC_READ, 8);
+	}
+	return NULL;
+}
+
+static void test_concurrent_hits(void)
+{
+	struct dmc_policy_type *t;
+	pthread_t threads[2];
+	u32 i, n;
+
+	EACH_TYPE(t) {
+		struct model *m = model_new(t, 300, 1200);
+
+		unit_note("%s", t->name);
+		m->fail_percent = 5;
+		stop_hitting = false;
+		for (i = 0; i < ARRAY_SIZE(threads); i++)
+			CHECK_OK(pthread_create(&threads[i], NULL, hit_all_the_time, m));
+		for (n = 0; n < 40000; n++) {
+			model_access(m, model_zipf(m->nr_oblocks), n % 3 ? DMC_READ : DMC_WRITE,
+				     false);
+			model_pump(m, n % 16 == 0, 2);
+			if (n % 40 == 0)
+				model_tick(m);
+			if (n % 100 == 0)
+				model_invalidate_some(m);
+		}
+		__atomic_store_n(&stop_hitting, true, __ATOMIC_RELAXED);
+		for (i = 0; i < ARRAY_SIZE(threads); i++)
+			pthread_join(threads[i], NULL);
+		settle(m);
+		model_free(m);
 	}
 }
 
@@ -550,6 +600,7 @@ int main(int argc, char **argv)
 		{ "random operations", test_random_operations },
 		{ "a million blocks", test_a_million_blocks },
 		{ "an origin beyond 32 bits of blocks", test_huge_origin },
+		{ "hits from other CPUs at any time", test_concurrent_hits },
 		{ "hints make a round trip, blocks count once", test_hints_round_trip },
 		{ "any hint is taken", test_any_hint },
 		{ "failures neither spin nor lose blocks", test_failures },

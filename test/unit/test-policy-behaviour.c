@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test-policy-behaviour.c - what the policies are for: hot blocks in, scans out, all written back.
+ *
+ * The model core (policy-model.h) does at once whatever a policy asks for.  Nothing is compared
+ * with a figure from an earlier run: the yardsticks are computed here.
+ */
+#include "policy-model.h"
+#include "unit.h"
+
+static const char *const caching[] = { "mq", "default", "smq" };
+
+/* Reads block @ob, and lets the policy have what it wants. */
+static void touch(struct model *m, u64 ob)
+{
+	model_access(m, ob, DMC_READ, false);
+	model_pump(m, false, 4);
+}
+
+static void fill(struct model *m)
+{
+	u64 ob;
+
+	for (ob = 0; m->nr_free; ob++)
+		touch(m, ob);
+	CHECK_EQ(ob, m->nr);
+	model_tick(m);
+}
+
+static u32 resident_of(const struct model *m, u64 first, u64 nr)
+{
+	u32 n = 0;
+	u64 ob;
+
+	for (ob = first; ob < first + nr; ob++)
+		n += m->cblock[ob] != MODEL_NONE;
+	return n;
+}
+
+/*----- mq by its rules -----*/
+
+static void test_mq_fills_at_first_touch(void)
+{
+	struct model *m = model_new(model_type("mq"), 100, 1000);
+	u64 ob;
+
+	for (ob = 0; ob < 100; ob++) {
+		/* Scattered, and small writes too. */
+		model_access(m, ob * 7, ob % 2 ? DMC_READ : DMC_WRITE, false);
+		model_pump(m, false, 1);
+		CHECK(m->cblock[ob * 7] != MODEL_NONE);
+	}
+	CHECK_EQ(m->demotions, 0);
+	/* Now it is full: one touch moves nothing. */
+	for (ob = 1; ob < 900; ob += 7)
+		touch(m, ob);
+	CHECK_EQ(m->demotions, 0);
+	CHECK_EQ(m->promotions, 100);
+	model_free(m);
+}
+
+/* In a full cache of blocks touched once, in how many ticks with a touch does @ob come in? */
+static u32 ticks_to_promote(struct model *m, u64 ob, enum dmc_dir dir, u32 touches_a_tick)
+{
+	u32 ticks, i;
+
+	for (ticks = 1; ticks < 100; ticks++) {
+		for (i = 0; i < touches_a_tick; i++)
+			model_access(m, ob, dir, false);
+		model_pump(m, false, 10);
+		if (m->cblock[ob] != MODEL_NONE)
+			return ticks;
+		model_tick(m);
+	}
+	return 0;
+}
+
+static void test_mq_promotes_after(void)
+{
+	struct model *m = model_new(model_type("mq"), 64, 1000);
+
+	fill(m);
+	CHECK_EQ(ticks_to_promote(m, 500, DMC_READ, 1), 4);
+	CHECK_EQ(m->demotions, 1);
+	/* Many bios in a tick count once. */
+	CHECK_EQ(ticks_to_promote(m, 510, DMC_READ, 50), 4);
+	CHECK_EQ(ticks_to_promote(m, 520, DMC_WRITE, 3), 8);
+	CHECK_OK(m->type->set_config(m->p, "read_promote_adjustment", "2"));
+	CHECK_EQ(ticks_to_promote(m, 530, DMC_READ, 1), 2);
+	CHECK_OK(m->type->set_config(m->p, "write_promote_adjustment", "3"));
+	CHECK_EQ(ticks_to_promote(m, 540, DMC_WRITE, 1), 3);
+	model_free(m);
+}
+
+/* The evicted block starts over with one hit: three more, not four. */
+static void test_mq_evicted_block_has_one_hit(void)
+{
+	struct model *m = model_new(model_type("mq"), 64, 1000);
+
+	fill(m);
+	CHECK_EQ(ticks_to_promote(m, 500, DMC_READ, 1), 4);
+	CHECK_EQ(m->cblock[0], MODEL_NONE);	/* the oldest of the coldest */
+	model_tick(m);
+	CHECK_EQ(ticks_to_promote(m, 0, DMC_READ, 1), 3);
+	model_free(m);
+}
+
+/* A generation of warm blocks raises the bar for newcomers. */
+static void test_mq_threshold_follows_the_cache(void)
+{
+	struct model *m = model_new(model_type("mq"), 64, 1000);
+	u32 tick, ob;
+
+	fill(m);
+	for (tick = 0; tick < 40; tick++) {
+		for (ob = 0; ob < 64; ob++)
+			touch(m, ob);
+		model_tick(m);
+	}
+	/* Of about 40 hits each; 64 ticks are an epoch, which halves them. */
+	CHECK(ticks_to_promote(m, 500, DMC_READ, 1) >= 20);
+	model_free(m);
+}
+
+static void test_mq_sequential(void)
+{
+	struct model *m = model_new(model_type("mq"), 2000, 10000);
+	u64 sector = 0;
+	u32 i, before;
+
+	/* A stream of small bios: from the 513th on, none of its blocks comes in. */
+	for (i = 0; i < 512; i++, sector += 128) {
+		model_access_at(m, sector / MODEL_BLOCK_SECTORS, DMC_READ, false, sector, 128);
+		model_pump(m, false, 10);
+	}
+	before = m->promotions;
+	CHECK_EQ(before, 512);
+	for (i = 0; i < 1000; i++, sector += 128) {
+		model_access_at(m, sector / MODEL_BLOCK_SECTORS, i % 2 ? DMC_READ : DMC_WRITE, i % 2,
+				sector, 128);
+		model_pump(m, false, 10);
+	}
+	CHECK_EQ(m->promotions, before);
+
+	/* Three others do not end it, four do. */
+	for (i = 0; i < 4; i++) {
+		CHECK_EQ(m->promotions, before);
+		model_access(m, 9000 - i * 10, DMC_READ, false);
+		model_pump(m, false, 10);
+	}
+	CHECK_EQ(m->promotions, before + 1);
+	touch(m, 8000);
+	CHECK_EQ(m->promotions, before + 2);
+	model_free(m);
+}
+
+static void test_mq_sequential_off(void)
+{
+	struct model *m = model_new(model_type("mq"), 2000, 10000);
+	u64 ob;
+
+	CHECK_OK(m->type->set_config(m->p, "sequential_threshold", "0"));
+	for (ob = 0; ob < 1500; ob++)
+		touch(m, ob);
+	CHECK_EQ(m->promotions, 1500);
+	model_free(m);
+}
+
+static void test_cheap_writes_promote_at_once(void)
+{
+	unsigned int i;
+	u64 ob;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), 100, 1000);
+
+		unit_note("%s", caching[i]);
+		for (ob = 0; ob < 200; ob++) {
+			model_access(m, ob * 5 % 1000, DMC_WRITE, true);
+			/* No need to ask: the bio itself did it. */
+			CHECK_EQ(m->nr_work, ob < 100);
+			model_complete_all(m);
+		}
+		CHECK_EQ(m->promotions, 100);
+		CHECK_EQ(m->demotions, 0);
+		model_free(m);
+	}
+}
+
+/*----- what is good for caching -----*/
+
+/* Hot blocks that fit stay, while ten times the cache streams or scatters past. */
+static void test_hot_set_survives_scan(void)
+{
+	const u32 nr = 1000, hot = 800;
+	unsigned int i;
+	u32 n, scan;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		for (scan = 0; scan < 2; scan++) {
+			struct model *m = model_new(model_type(caching[i]), nr, 20000);
+
+			unit_note("%s, %s scan", caching[i], scan ? "scattered" : "linear");
+			for (n = 0; n < 20 * nr; n++) {
+				touch(m, unit_below(hot));
+				if (n % 200 == 0)
+					model_tick(m);
+			}
+			CHECK(resident_of(m, 0, hot) >= hot * 99 / 100);
+			for (n = 0; n < 10 * nr; n++) {
+				touch(m, unit_below(hot));
+				touch(m, hot + (scan ? n * 7919 % (20000 - hot) : n));
+				if (n % 200 == 0)
+					model_tick(m);
+			}
+			CHECK_MSG(resident_of(m, 0, hot) >= hot * 97 / 100, "%u of %u left",
+				  resident_of(m, 0, hot), hot);
+			model_free(m);
+		}
+	}
+}
+
+/* When the load moves to other blocks, the cache follows. */
+static void test_adapts(void)
+{
+	const u32 nr = 1000, hot = 500;
+	unsigned int i;
+	u32 n;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), nr, 4000);
+
+		unit_note("%s", caching[i]);
+		for (n = 0; n < 50 * nr; n++) {
+			touch(m, unit_below(10) ? unit_below(hot) : unit_below(4000));
+			if (n % 200 == 0)
+				model_tick(m);
+		}
+		for (n = 0; n < 50 * nr; n++) {
+			touch(m, unit_below(10) ? 2000 + unit_below(hot) : unit_below(4000));
+			if (n % 200 == 0)
+				model_tick(m);
+		}
+		CHECK_MSG(resident_of(m, 2000, hot) >= hot * 95 / 100, "%u of %u came",
+			  resident_of(m, 2000, hot), hot);
+		model_free(m);
+	}
+}
+
+/* Copies are made where they pay: under a uniform load, after a while, hardly any. */
+static void test_uniform_load_does_not_churn(void)
+{
+	const u32 nr = 1000;
+	unsigned int i, write;
+	u64 promotions, misses;
+	u32 n;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		for (write = 0; write < 2; write++) {
+			struct model *m = model_new(model_type(caching[i]), nr, 4 * nr);
+
+			unit_note("%s, %s", caching[i], write ? "writes" : "reads");
+			promotions = misses = 0;
+			for (n = 0; n < 200 * nr; n++) {
+				model_access(m, unit_below(4 * nr), write ? DMC_WRITE : DMC_READ,
+					     false);
+				model_pump(m, false, 4);
+				if (n % 500 == 0)
+					model_tick(m);
+				if (n == 100 * nr) {
+					promotions = m->promotions;
+					misses = m->misses;
+				}
+			}
+			promotions = m->promotions - promotions;
+			misses = m->misses - misses;
+			CHECK_MSG(promotions * 50 < misses, "%llu promotions in %llu misses",
+				  promotions, misses);
+			model_free(m);
+		}
+	}
+}
+
+/* The hits, of the second half of @steps, of a cache that evicts by chance and admits all. */
+static u64 random_replacement_hits(u32 nr, u64 nr_oblocks, u32 steps)
+{
+	u32 *where = calloc(nr_oblocks, sizeof(*where));	/* slot + 1 */
+	u64 *slot = calloc(nr, sizeof(*slot));
+	u32 n, used = 0;
+	u64 hits = 0;
+
+	for (n = 0; n < steps; n++) {
+		u64 ob = model_zipf(nr_oblocks);
+		u32 s;
+
+		if (where[ob]) {
+			hits += n >= steps / 2;
+			continue;
+		}
+		s = used < nr ? used++ : unit_below(nr);
+		where[slot[s]] = 0;
+		slot[s] = ob;
+		where[ob] = s + 1;
+	}
+	free(where);
+	free(slot);
+	return hits;
+}
+
+static void test_zipf_beats_chance(void)
+{
+	const u32 nr = 1000, steps = 200000;
+	u64 by_chance, hits;
+	unsigned int i;
+	u32 n;
+
+	unit_srand(1);
+	by_chance = random_replacement_hits(nr, 4 * nr, steps);
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), nr, 4 * nr);
+
+		unit_note("%s", caching[i]);
+		unit_srand(1);
+		hits = 0;
+		for (n = 0; n < steps; n++) {
+			touch(m, model_zipf(4 * nr));
+			if (n % 500 == 0)
+				model_tick(m);
+			if (n == steps / 2)
+				hits = m->hits;
+		}
+		hits = m->hits - hits;
+		printf("  %s: %.1f%% hits; random replacement %.1f%%; %llu promotions\n",
+		       caching[i], 200.0 * hits / steps, 200.0 * by_chance / steps, m->promotions);
+		CHECK(hits * 100 > by_chance * 105);
+		model_free(m);
+	}
+}
+
+/* A restart with hints leaves the cache as good as it was: the hot stay when newcomers come. */
+static void test_hints_keep_the_order(void)
+{
+	const u32 nr = 1000, hot = 500;
+	unsigned int i;
+	u32 n, round;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), nr, 20000);
+
+		unit_note("%s", caching[i]);
+		fill(m);
+		for (n = 0; n < 10 * nr; n++) {
+			touch(m, nr - hot + unit_below(hot));
+			if (n % 200 == 0)
+				model_tick(m);
+		}
+		model_restart(m, true);
+		/* Three hundred new blocks, each wanted for twelve ticks; the old ones are not. */
+		for (round = 0; round < 12; round++) {
+			for (n = 0; n < 300; n++)
+				touch(m, 10000 + n);
+			model_tick(m);
+		}
+		CHECK(resident_of(m, 10000, 300) >= 250);
+		CHECK_MSG(resident_of(m, nr - hot, hot) >= hot * 95 / 100, "%u of %u left",
+			  resident_of(m, nr - hot, hot), hot);
+		model_free(m);
+	}
+}
+
+/*----- writeback -----*/
+
+static void test_cleaner(void)
+{
+	struct model *m = model_new(model_type("cleaner"), 1000, 100000);
+	u64 last = 0, backwards = 0;
+	struct dmc_work w;
+	u32 cb;
+
+	for (cb = 0; cb < m->nr; cb++) {
+		u64 ob = (cb * 48271ULL) % 99991;
+
+		m->oblock[cb] = ob;
+		m->cblock[ob] = cb;
+		m->dirty[cb] = cb % 4 != 0;
+		m->nr_dirty += m->dirty[cb];
+		CHECK_OK(m->type->load_mapping(m->p, to_cblock(cb), to_oblock(ob), m->dirty[cb],
+					       cb % 64, true));
+	}
+	m->nr_resident = m->nr;
+	m->nr_free = 0;
+
+	/* Busy or not, all of it, and upwards. */
+	while (!m->type->next_work(m->p, false, 0, &w)) {
+		CHECK_EQ(w.op, DMC_OP_WRITEBACK);
+		backwards += from_oblock(w.oblock) < last;
+		last = from_oblock(w.oblock);
+		cb = from_cblock(w.cblock);
+		CHECK(m->dirty[cb]);
+		m->dirty[cb] = 0;
+		m->nr_dirty--;
+		m->type->clear_dirty(m->p, w.cblock);
+		m->type->work_done(m->p, &w, true);
+	}
+	CHECK_EQ(m->nr_dirty, 0);
+	CHECK_EQ(backwards, 0);
+
+	/* A miss never promotes, a new dirty block is written. */
+	model_access(m, 99999, DMC_WRITE, true);
+	CHECK(!model_ask(m, true));
+	model_access(m, m->oblock[5], DMC_WRITE, false);
+	CHECK_EQ(m->nr_dirty, 1);
+	CHECK_EQ(model_pump(m, false, 10), 1);
+	CHECK_EQ(m->nr_dirty, 0);
+	model_free(m);
+}
+
+/* Idle: all is cleaned.  Busy: only what is beyond half of the cache. */
+static void test_writeback_when_idle_or_pressed(void)
+{
+	unsigned int i;
+	u64 ob;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), 1000, 4000);
+
+		unit_note("%s", caching[i]);
+		fill(m);
+		for (ob = 0; ob < 400; ob++)
+			model_access(m, ob, DMC_WRITE, false);
+		CHECK_EQ(model_pump(m, false, 1000), 0);
+		for (; ob < 1000; ob++)
+			model_access(m, ob, DMC_WRITE, false);
+		CHECK_EQ(m->nr_dirty, 1000);
+		CHECK_EQ(model_pump(m, false, 5000), 500);
+		CHECK_EQ(m->nr_dirty, 500);
+		CHECK_EQ(model_pump(m, true, 5000), 500);
+		CHECK_EQ(m->nr_dirty, 0);
+		CHECK_EQ(m->nr_resident, 1000);
+		model_free(m);
+	}
+}
+
+/* Neighbours on the origin are written one after the other. */
+static void test_writeback_runs(void)
+{
+	unsigned int i;
+	struct dmc_work w;
+	u64 last, follows = 0;
+	u32 n;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), 1000, 4000);
+
+		unit_note("%s", caching[i]);
+		/* Cached, and written, in scattered order. */
+		for (n = 0; n < 1000; n++)
+			touch(m, n * 373 % 1000);
+		for (n = 0; n < 1000; n++)
+			model_access(m, n * 619 % 1000, DMC_WRITE, false);
+		for (last = U64_MAX - 1, follows = 0, n = 0; n < 1000; n++) {
+			CHECK_OK(m->type->next_work(m->p, true, 0, &w));
+			follows += from_oblock(w.oblock) == last + 1;
+			last = from_oblock(w.oblock);
+			m->type->clear_dirty(m->p, w.cblock);
+			m->type->work_done(m->p, &w, true);
+		}
+		CHECK_MSG(follows > 500, "%llu of 1000 follow", follows);
+		model_free(m);
+	}
+}
+
+/* A full, dirty cache under load still lets new blocks in. */
+static void test_full_of_dirty_blocks(void)
+{
+	unsigned int i;
+	u32 n, tick;
+	u64 ob;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), 1000, 4000);
+
+		unit_note("%s", caching[i]);
+		fill(m);
+		for (ob = 0; ob < 1000; ob++)
+			model_access(m, ob, DMC_WRITE, false);
+		for (tick = 0; tick < 30; tick++) {
+			for (n = 0; n < 100; n++)
+				touch(m, 2000 + n);
+			model_tick(m);
+		}
+		CHECK(resident_of(m, 2000, 100) >= 95);
+		CHECK(m->nr_dirty <= 500);
+		model_free(m);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "mq: a free block is filled at the first touch", test_mq_fills_at_first_touch },
+		{ "mq: hits that promote into a full cache", test_mq_promotes_after },
+		{ "mq: an evicted block has one hit", test_mq_evicted_block_has_one_hit },
+		{ "mq: the threshold follows the cache", test_mq_threshold_follows_the_cache },
+		{ "mq: sequential streams pass by", test_mq_sequential },
+		{ "mq: unless that is switched off", test_mq_sequential_off },
+		{ "cheap writes promote at once", test_cheap_writes_promote_at_once },
+		{ "a hot set survives a scan", test_hot_set_survives_scan },
+		{ "the cache follows the load", test_adapts },
+		{ "uniform load does not churn", test_uniform_load_does_not_churn },
+		{ "zipf: better than chance", test_zipf_beats_chance },
+		{ "hints keep the order", test_hints_keep_the_order },
+		{ "cleaner: everything, upwards", test_cleaner },
+		{ "writeback when idle, or under pressure", test_writeback_when_idle_or_pressed },
+		{ "writeback in runs", test_writeback_runs },
+		{ "full of dirty blocks", test_full_of_dirty_blocks },
+		{ }
+	};
+
+	if (shim_modules_init())
+		return 1;
+	return unit_main(argc, argv, tests);
+}
