@@ -57,15 +57,30 @@ void unit_skip(const char *why)
 	longjmp(out, 2);
 }
 
-static const char *what_is_left(unsigned long allocs)
+/* What is alive; a test that failed before may have left some of it. */
+struct alive {
+	unsigned int held, clients;
+	int locks;
+	unsigned long allocs;
+};
+
+static struct alive alive_now(void)
 {
-	if (shim_bufio_held())
+	return (struct alive) { shim_bufio_held(), shim_bufio_clients(), shim_locks_held(),
+				shim_live_allocs() };
+}
+
+static const char *what_is_left(const struct alive *before)
+{
+	struct alive now = alive_now();
+
+	if (now.held != before->held)
 		return "a buffer is still held";
-	if (shim_locks_held())
+	if (now.locks != before->locks)
 		return "a lock is still held";
-	if (shim_bufio_clients())
+	if (now.clients != before->clients)
 		return "a bufio client is left";
-	if (shim_live_allocs() != allocs) {
+	if (now.allocs != before->allocs) {
 		shim_print_live_allocs(5);
 		return "memory is left";
 	}
@@ -75,7 +90,7 @@ static const char *what_is_left(unsigned long allocs)
 /* True if it did not fail. */
 static bool run_test(const struct unit_test *t)
 {
-	unsigned long allocs = shim_live_allocs();
+	struct alive before = alive_now();
 	struct timespec a, b;
 	const char *left;
 
@@ -96,7 +111,7 @@ static bool run_test(const struct unit_test *t)
 		printf("skip %s (%s)\n", t->name, skip_reason);
 		return true;
 	}
-	left = what_is_left(allocs);
+	left = what_is_left(&before);
 	if (left) {
 		printf("FAIL %s: %s\n", t->name, left);
 		return false;
