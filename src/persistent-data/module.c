@@ -5,6 +5,9 @@
  */
 #include <linux/module.h>
 
+#include "../version.h"
+
 MODULE_DESCRIPTION("transactional metadata for the out-of-tree dm-cache");
-MODULE_AUTHOR("dm-cache contributors");
+MODULE_AUTHOR("dm-cache maintainers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(DMC_VERSION);

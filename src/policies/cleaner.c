@@ -26,6 +26,7 @@
 
 #include "entries.h"
 #include "penalty.h"
+#include "../version.h"
 #include "policy-util.h"
 #include "policy.h"
 
@@ -390,5 +391,6 @@ module_init(cleaner_module_init);
 module_exit(cleaner_module_exit);
 
 MODULE_DESCRIPTION("Write-everything-back policy for dm-cache");
-MODULE_AUTHOR("The dm-cache authors");
+MODULE_AUTHOR("dm-cache maintainers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(DMC_VERSION);

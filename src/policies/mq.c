@@ -35,6 +35,7 @@
 #include <linux/slab.h>
 
 #include "io-tracker.h"
+#include "../version.h"
 #include "policy-util.h"
 #include "resident.h"
 
@@ -422,6 +423,7 @@ module_init(mq_module_init);
 module_exit(mq_module_exit);
 
 MODULE_DESCRIPTION("Multiqueue replacement policy for dm-cache");
-MODULE_AUTHOR("The dm-cache authors");
+MODULE_AUTHOR("dm-cache maintainers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(DMC_VERSION);
 MODULE_ALIAS("dm-cache-default");

@@ -31,6 +31,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "../version.h"
 #include "policy-util.h"
 #include "resident.h"
 
@@ -354,5 +355,6 @@ module_init(smq_module_init);
 module_exit(smq_module_exit);
 
 MODULE_DESCRIPTION("Stochastic multiqueue replacement policy for dm-cache");
-MODULE_AUTHOR("The dm-cache authors");
+MODULE_AUTHOR("dm-cache maintainers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(DMC_VERSION);
