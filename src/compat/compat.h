@@ -142,6 +142,18 @@ static inline int bio_init_clone(struct block_device *bdev, struct bio *bio, str
 	((void)(unsup_bits), (void)(ioprio), dm_io(req, nr, where, error_bits))
 #endif
 
+/*
+ * Since 5.15; drop when 5.10 goes. An older kernel never asks for it. The type is widened so that a case
+ * for it is no warning; the enum itself is compatible with unsigned int.
+ */
+#ifndef HAVE_STATUSTYPE_IMA
+#define STATUSTYPE_IMA 2u
+#define status_type_t unsigned int
+#define DMEMIT_TARGET_NAME_VERSION(type) \
+	DMEMIT("target_name=%s,target_version=%u.%u.%u", (type)->name, (type)->version[0], \
+	       (type)->version[1], (type)->version[2])
+#endif
+
 /*----- the rest -----*/
 
 /* Since 6.2; drop when 6.1 goes. */
