@@ -314,7 +314,7 @@ int dmc_array_set(struct dmc_array_info *info, mblock_t root, u32 index, const v
 
 	r = read_element(info, root, index, &blk, &ch.from);
 	if (r)
-		return r;
+		return btree_changed(info->btree_info.tm, r);
 	same = !info->value_type.dec &&
 	       !memcmp(element(info, dmc_block_data(blk), ch.from), value, info->value_type.size);
 	dmc_tm_unlock(info->btree_info.tm, blk);
@@ -582,7 +582,7 @@ int dmc_array_update(struct dmc_array_info *info, mblock_t root, u32 size, dmc_a
 		return r;
 	up = kmalloc(sizeof(*up), GFP_NOIO);
 	if (!up)
-		return -ENOMEM;
+		return btree_changed(info->btree_info.tm, -ENOMEM);
 	up->info = info;
 	up->fn = fn;
 	up->ctx = ctx;

@@ -9,6 +9,7 @@
 #include <linux/string.h>
 
 #include "bitset.h"
+#include "btree-node.h"
 
 static u32 nr_words(u32 nr_bits)
 {
@@ -27,6 +28,12 @@ static void forget_word(struct dmc_bitset *bs)
 {
 	bs->word_valid = false;
 	bs->word_changed = false;
+}
+
+/* The result of a changing call; the array must not say that an index is not there which should be. */
+static int bitset_changed(struct dmc_bitset *bs, int r)
+{
+	return btree_changed(bs->array_info.btree_info.tm, r == -ENODATA ? -EILSEQ : r);
 }
 
 void dmc_bitset_init(struct dmc_bitset *bs, struct dmc_tm *tm)
@@ -68,8 +75,7 @@ int dmc_bitset_flush(struct dmc_bitset *bs)
 	r = dmc_array_set(&bs->array_info, bs->root, bs->word_index, &word, &bs->root);
 	if (!r)
 		bs->word_changed = false;
-	/* The index was good when the word was read. */
-	return r == -ENODATA ? -EILSEQ : r;
+	return bitset_changed(bs, r);
 }
 EXPORT_SYMBOL_GPL(dmc_bitset_flush);
 
@@ -100,9 +106,11 @@ static int change_bit_to(struct dmc_bitset *bs, u32 bit, bool value)
 	u64 mask = 1ULL << bit % 64;
 	int r;
 
+	if (bit >= bs->nr_bits)
+		return -ENODATA;
 	r = load_word(bs, bit);
 	if (r || !(bs->word & mask) == !value)
-		return r;
+		return bitset_changed(bs, r);
 	bs->word ^= mask;
 	bs->word_changed = true;
 	return 0;
@@ -146,7 +154,7 @@ static int fix_last_word(struct dmc_bitset *bs, u32 kept, u32 nr_bits, bool defa
 		return 0;
 	r = dmc_array_get(&bs->array_info, bs->root, index, &word);
 	if (r)
-		return r == -ENODATA ? -EILSEQ : r;
+		return r;
 	w = le64_to_cpu(word) & ~beyond;
 	if (default_value)
 		w |= beyond & covered(nr_bits, index);
@@ -177,7 +185,7 @@ int dmc_bitset_resize(struct dmc_bitset *bs, u32 nr_bits, bool default_value)
 	}
 	if (!r)
 		bs->nr_bits = nr_bits;
-	return r;
+	return bitset_changed(bs, r);
 }
 EXPORT_SYMBOL_GPL(dmc_bitset_resize);
 

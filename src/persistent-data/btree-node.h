@@ -174,7 +174,12 @@ int btree_modify(struct dmc_btree_info *info, mblock_t root, u64 key,
 int btree_cursor_begin(struct dmc_btree_info *info, mblock_t root, unsigned int level,
 		       struct dmc_btree_cursor *c);
 
-/* transaction.c: something went wrong half way, this transaction must not be committed. */
-void dmc_tm_spoil(struct dmc_tm *tm);
+/* Passes on the result of a changing call, which spoils the transaction if it is an error that counts. */
+static inline int btree_changed(struct dmc_tm *tm, int r)
+{
+	if (r && r != -ENODATA && r != -EINVAL)
+		dmc_tm_spoil(tm);
+	return r;
+}
 
 #endif

@@ -284,7 +284,7 @@ int dmc_btree_remove(struct dmc_btree_info *info, mblock_t root, const u64 *keys
 	/* So that nothing is changed if there is nothing to remove. */
 	r = dmc_btree_lookup(info, root, keys, value);
 	if (r)
-		return r;
+		return btree_changed(info->tm, r);
 	r = shadow_levels(info, root, keys, &blk, &root);
 	if (!r) {
 		last_root = dmc_block_location(blk);
@@ -406,7 +406,7 @@ int dmc_btree_del(struct dmc_btree_info *info, mblock_t root)
 		return r;
 	del = kmalloc(sizeof(*del), GFP_NOIO);
 	if (!del)
-		return -ENOMEM;
+		return btree_changed(info->tm, -ENOMEM);
 	del->info = info;
 	del->depth = 0;
 	r = del_push(del, root, 0, true, &btree_all_keys);

@@ -675,9 +675,10 @@ int btree_modify(struct dmc_btree_info *info, mblock_t root, u64 key,
 	u32 i;
 	int r;
 
+	/* So that nothing is changed if there is no such key. */
 	r = dmc_btree_lookup(info, root, &key, old);
 	if (r)
-		return r;
+		return btree_changed(info->tm, r);
 	r = btree_shadow(info, root, 0, true, &btree_all_keys, &blk);
 	if (!r) {
 		root = dmc_block_location(blk);

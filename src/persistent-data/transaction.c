@@ -11,7 +11,6 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "btree-node.h"
 #include "messages.h"
 #include "space-map.h"
 #include "transaction.h"
@@ -37,6 +36,7 @@ void dmc_tm_spoil(struct dmc_tm *tm)
 {
 	tm->spoiled = true;
 }
+EXPORT_SYMBOL_GPL(dmc_tm_spoil);
 
 static int check_range(struct dmc_tm *tm, mblock_t b)
 {

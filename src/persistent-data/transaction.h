@@ -24,9 +24,10 @@
  * and the next one begins.  To drop one instead: dmc_tm_destroy(), dmc_bm_destroy(), and open both
  * again.  (Opening another tm on the same bm is possible as well.)
  *
- * Errors.  After an error from a call that changes something (new_block, shadow_block, inc, dec,
- * pre_commit, commit) the transaction cannot be committed any more: pre_commit and commit refuse it
- * with -EIO.  The exception is -EINVAL for a wrong argument.  On disk, the last commit is untouched.
+ * Errors.  After an error from a call that changes something - here, or of a tree, array or bitset -
+ * the transaction cannot be committed any more: pre_commit and commit refuse it with -EIO.  The
+ * exceptions are -EINVAL for an argument that makes no sense and -ENODATA for a key or index
+ * that is not there.  On disk, the last commit is untouched.
  *
  * Contexts: all functions may sleep and do I/O, and are serialised by the caller;
  * dmc_tm_nr_blocks() and dmc_tm_nr_free() alone may be called at any time.
@@ -69,6 +70,12 @@ void dmc_tm_destroy(struct dmc_tm *tm);
 int dmc_tm_pre_commit(struct dmc_tm *tm);
 void dmc_tm_copy_sm_root(struct dmc_tm *tm, void *root);
 int dmc_tm_commit(struct dmc_tm *tm, struct dmc_block *superblock);
+
+/*
+ * The running transaction is not worth keeping: from now on it cannot be committed.  The calls here
+ * and in the trees do this by themselves when they fail half way.
+ */
+void dmc_tm_spoil(struct dmc_tm *tm);
 
 /* A zeroed block, write-locked, with count 1.  -ENOSPC if there is none. */
 int dmc_tm_new_block(struct dmc_tm *tm, const struct dmc_validator *v, struct dmc_block **blk);
