@@ -197,13 +197,13 @@ static int check_cut(struct dmc_md *md, u32 end, cblock_t *busy)
 /* Room for the longer arrays, hints included, and for the copies that making them takes. */
 static int check_growth(struct dmc_md *md, u32 nr)
 {
-	u64 need = dmc_md_min_blocks(nr, 0, md_format2(md));
-	u64 have = dmc_md_min_blocks(md->nr_cblocks, 0, md_format2(md));
+	u64 need = dmc_md_growth(md->nr_cblocks, nr, md_format2(md));
+	u64 nr_free = dmc_tm_nr_free(md->tm);
 
-	if (dmc_tm_nr_free(md->tm) >= need - have)
+	if (nr_free >= need)
 		return 0;
 	DMERR("%s: too small for %u cache blocks: about %llu KiB more are needed",
-	       md->name, nr, (need - have - dmc_tm_nr_free(md->tm)) * (DMC_MD_BLOCK_SIZE / 1024));
+	      md->name, nr, (need - nr_free) * (DMC_MD_BLOCK_SIZE / 1024));
 	return -ENOSPC;
 }
 
@@ -336,7 +336,7 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 	    !dmc_sb_policy_matches(md->sb, policy))
 		return;
 	/* Those of the last shutdown are as long as the mappings were then. */
-	if (md->nr_cblocks != le32_to_cpu(md->sb->nr_cblocks) || md->hints == MD_HINTS_NONE)
+	if (md->nr_cblocks != md->opened_cblocks || md->hints == MD_HINTS_NONE)
 		return;
 
 	if (md->hints == MD_HINTS_DAMAGED)

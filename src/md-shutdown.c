@@ -157,13 +157,27 @@ static int write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s)
 	return r;
 }
 
+/*
+ * Nobody looked at the hints, but a clean shutdown under this policy wrote them, as many as there
+ * were blocks.  Should they be damaged nevertheless, updating them will tell.
+ */
+static void recognise_hints(struct dmc_md *md, const struct dmc_md_policy *policy)
+{
+	if (md->hints == MD_HINTS_UNKNOWN && md->was_clean &&
+	    dmc_sb_policy_matches(md->sb, policy)) {
+		md->hints = MD_HINTS_SOUND;
+		md->hints_len = md->opened_cblocks;
+	}
+}
+
 /* A hint array of @md->nr_cblocks entries, whatever there was before. */
-static int prepare_hints(struct dmc_md *md)
+static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy)
 {
 	const u8 zero[sizeof(__le32)] = { 0 };
 	u64 blocks = md_array_blocks(md->nr_cblocks, sizeof(__le32));
 	int r;
 
+	recognise_hints(md, policy);
 	if (md->hints == MD_HINTS_SOUND && md->hints_len == md->nr_cblocks)
 		return make_room(md, blocks);
 
@@ -205,7 +219,7 @@ static int write_hints(struct dmc_md *md, const struct dmc_md_shutdown *s)
 
 	if (!s->policy.hint_size)
 		return 0;
-	r = prepare_hints(md);
+	r = prepare_hints(md, &s->policy);
 	return r ? r : update_array(md, s, &md->hints_info, &md->hint_root, fill_hint);
 }
 

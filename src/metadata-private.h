@@ -30,7 +30,7 @@
 /* What is known of the hint array below hint_root. */
 enum md_hints {
 	MD_HINTS_NONE,		/* there is none */
-	MD_HINTS_UNKNOWN,	/* some policy's, of some length, not looked at */
+	MD_HINTS_UNKNOWN,	/* not looked at; of unknown length */
 	MD_HINTS_SOUND,		/* read or written through, and hints_len long at least */
 	MD_HINTS_DAMAGED,	/* cannot be read, so cannot be freed either */
 };
@@ -44,7 +44,8 @@ struct dmc_md {
 
 	struct dmc_superblock *sb;	/* byte for byte as last committed */
 	struct dmc_superblock *next;	/* the one being put together */
-	bool was_clean;			/* @sb had the clean-shutdown flag when opened or aborted to */
+	bool was_clean;			/* @sb had the clean-shutdown flag when opened or aborted to, */
+	u32 opened_cblocks;		/* and so many blocks */
 
 	/* The running transaction. */
 	bool changed;			/* differs from what @sb leads to */

@@ -27,7 +27,6 @@
 #define MD_NODE_MIN_ENTRIES 84
 #define MD_ARRAY_HEADER 24
 #define MD_BITMAP_ENTRIES 16320
-#define MD_MAX_BLOCKS (255ULL * MD_BITMAP_ENTRIES)
 
 /*----- sizes -----*/
 
@@ -63,6 +62,11 @@ u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2)
 
 	/* Superblock; index, reference counts and bitmaps, each with its copy. */
 	return n + 1 + 2 * (1 + 1 + round_up_div(n, MD_BITMAP_ENTRIES));
+}
+
+u64 dmc_md_growth(u32 from, u32 to, bool format2)
+{
+	return dmc_md_min_blocks(to, 0, format2) - dmc_md_min_blocks(from, 0, format2);
 }
 
 /*----- errors -----*/
@@ -152,7 +156,7 @@ static int open_transaction(struct dmc_md *md)
 	}
 
 	init_transaction(md);
-	md->nr_cblocks = le32_to_cpu(sb->nr_cblocks);
+	md->nr_cblocks = md->opened_cblocks = le32_to_cpu(sb->nr_cblocks);
 	md->maps_root = le64_to_cpu(sb->mapping_root);
 	if (md_format2(md))
 		dmc_bitset_open(&md->dirty, le64_to_cpu(sb->dirty_root), md->nr_cblocks);

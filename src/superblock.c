@@ -159,6 +159,16 @@ static bool bad_discards(const struct sb_judged *j)
 	return nr && (nr > U32_MAX || !size || size > U64_MAX / nr);
 }
 
+/* A cache that has grown needs longer arrays, and the space map never grows. */
+static bool no_room_to_grow(const struct sb_judged *j)
+{
+	u32 nr = le32_to_cpu(j->sb->nr_cblocks);
+	bool format2 = le32_to_cpu(j->sb->version) == 2;
+	u64 nr_free = sm_nr_blocks(j->sb) - le64_to_cpu(j->sb->sm_root.nr_allocated);
+
+	return j->p->nr_cblocks > nr && nr_free < dmc_md_growth(nr, j->p->nr_cblocks, format2);
+}
+
 #define SB_REPAIR "run cache_check, then cache_repair onto another metadata device"
 #define SB_NOT_OURS "block 0 is no dm-cache superblock, nor all zero, so nothing was formatted: to give " \
 	"up what is there, zero its first 4 KiB (dd if=/dev/zero bs=4096 count=1 oflag=direct of=...)"
@@ -187,6 +197,8 @@ static const struct {
 	{ bad_root, -EILSEQ, "a root in the superblock is not a metadata block: " SB_REPAIR },
 	{ too_many_cblocks, -EFBIG, "more cache blocks than a cache can have: " SB_REPAIR },
 	{ bad_discards, -EILSEQ, "the size of the discard bitset makes no sense: " SB_REPAIR },
+	{ no_room_to_grow, -ENOSPC, "the metadata device has no room for so many more cache blocks: "
+	  "use cache_repair onto a larger metadata device, then load the table with that" },
 };
 
 /* The first rules establish that this is a superblock at all. */

@@ -100,6 +100,9 @@ void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p);
 /* Is @root, from a superblock, the number of a block that the space map covers? */
 bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
 
+/* Metadata blocks that @to instead of @from cache blocks take, with room to copy on write. */
+u64 dmc_md_growth(u32 from, u32 to, bool format2);
+
 /* What csum must be.  Writing fills it in; this is for knowing it without reading back. */
 __le32 dmc_sb_checksum(const struct dmc_superblock *sb);
 

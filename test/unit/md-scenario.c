@@ -4,9 +4,8 @@
 #define NR 1100
 #define GROWN 1700
 #define SHRUNK 1018
-#define ORIGIN_BLOCKS 100000
 
-static struct dmc_md_params params(const struct scenario *s, struct shim_disk *d)
+static struct dmc_md_params params_of(const struct scenario *s, struct shim_disk *d)
 {
 	struct dmc_md_params p = md_params(d);
 
@@ -19,7 +18,7 @@ struct shim_disk *scenario_disk(bool format2, struct model **m)
 {
 	struct scenario s = { .format2 = format2 };
 	struct shim_disk *d = disk_create(128 * 8);
-	struct dmc_md_params p = params(&s, d);
+	struct dmc_md_params p = params_of(&s, d);
 	struct dmc_md *md = md_open_ok(&p);
 	struct dmc_md_shutdown shutdown;
 	cblock_t busy;
@@ -69,7 +68,7 @@ void scenario_free(struct scenario *s)
 
 static int open_and_load(struct scenario *s)
 {
-	struct dmc_md_params p = params(s, s->d);
+	struct dmc_md_params p = params_of(s, s->d);
 	dmc_md_reason_t why;
 	struct dmc_md *md = dmc_md_open(&p, &why);
 	struct model *got;
@@ -253,7 +252,7 @@ const char *scenario_check(const struct scenario *s, struct shim_disk *d, unsign
 const char *scenario_reopen(struct scenario *s, struct shim_disk *d)
 {
 	static char text[200];
-	struct dmc_md_params p = params(s, d);
+	struct dmc_md_params p = params_of(s, d);
 	struct dmc_md_policy policy = s->m->policy;
 	dmc_md_reason_t why;
 	struct dmc_md *md = dmc_md_open(&p, &why);

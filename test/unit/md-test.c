@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "md-test.h"
+#include "superblock.h"
 
 static void *again(void *p, size_t old, size_t new)
 {
@@ -378,6 +379,73 @@ const char *content_differs(const struct md_content *c, const struct model *m)
 		}
 	}
 	return c->flags & 1 ? shutdown_differs(c, m) : NULL;
+}
+
+/*----- small disks -----*/
+
+struct shim_disk *blank_disk(u64 blocks)
+{
+	return disk_create(blocks * 8);
+}
+
+struct dmc_md_params params(struct shim_disk *d, bool format2)
+{
+	struct dmc_md_params p = md_params(d);
+
+	p.format2 = format2;
+	p.origin_blocks = ORIGIN_BLOCKS;
+	return p;
+}
+
+void resize_ok(struct dmc_md *md, u32 nr)
+{
+	cblock_t busy = to_cblock(12345);
+
+	CHECK_OK(dmc_md_resize(md, nr, &busy));
+	CHECK_EQ(dmc_md_nr_cblocks(md), nr);
+	CHECK_EQ(from_cblock(busy), 12345);
+}
+
+void expect_disk(struct shim_disk *d, const struct model *m, u32 flags)
+{
+	struct md_content c = fsck_ok(d, 0);
+	const char *what = content_differs(&c, m);
+
+	CHECK_MSG(!what, "on disk: %s", what);
+	CHECK_EQ(c.flags, flags);
+	md_content_free(&c);
+}
+
+void shutdown_ok(struct dmc_md *md, struct model *m)
+{
+	struct dmc_md_shutdown s = model_shutdown(m);
+
+	CHECK_OK(dmc_md_commit_clean(md, &s));
+}
+
+void expect_load(struct dmc_md *md, struct model *m)
+{
+	int r;
+	struct model *got = model_load(md, &m->policy, &r);
+
+	CHECK_MSG(got, "loading gives %d", r);
+	CHECK_MSG(!model_differs(m, got), "loaded: %s", model_differs(m, got));
+	model_free(got);
+}
+
+/* Cache with what @m says, shut down and closed. */
+struct shim_disk *disk_of(struct model *m, bool format2, u64 blocks)
+{
+	struct shim_disk *d = blank_disk(blocks);
+	struct dmc_md_params p = params(d, format2);
+	struct dmc_md *md = md_open_ok(&p);
+
+	resize_ok(md, m->nr);
+	CHECK_OK(md_insert_all(md, m));
+	shutdown_ok(md, m);
+	dmc_md_close(md);
+	expect_disk(d, m, DMC_SB_CLEAN);
+	return d;
 }
 
 /*----- vectors -----*/

@@ -68,6 +68,21 @@ struct md_content fsck_ok(struct shim_disk *d, unsigned int flags);
 /* NULL if @c holds the mappings of @m, and if @c is clean also its dirty bits, hints, discards. */
 const char *content_differs(const struct md_content *c, const struct model *m);
 
+/* Most tests: a disk of so many metadata blocks, an origin of so many cache blocks. */
+#define DISK_BLOCKS 512
+#define ORIGIN_BLOCKS 100000
+
+struct shim_disk *blank_disk(u64 blocks);
+struct dmc_md_params params(struct shim_disk *d, bool format2);
+void resize_ok(struct dmc_md *md, u32 nr);
+void shutdown_ok(struct dmc_md *md, struct model *m);
+/* The raw disk is in order and holds @m; its superblock has just these flags. */
+void expect_disk(struct shim_disk *d, const struct model *m, u32 flags);
+/* @md loads for @m's policy what @m holds. */
+void expect_load(struct dmc_md *md, struct model *m);
+/* A cache with what @m says, shut down and closed. */
+struct shim_disk *disk_of(struct model *m, bool format2, u64 blocks);
+
 /* test/vectors/NAME.img.gz as a disk. */
 struct shim_disk *vector_disk(const char *name);
 /* test/vectors/NAME.xml.gz: dirty as stored, hints where there are some. */

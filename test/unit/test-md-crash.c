@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * test-md-crash.c - the power goes at every write and flush of a cache's life, with unflushed
- * writes lost, kept, torn, or some of each.  Every such disk is in perfect order, and holds the last
- * commit that returned or the one that was under way.
+ * writes lost, kept, torn, or some of each.  Every such disk is in perfect order, and holds the
+ * last commit that returned or the one that was under way.
  */
 #include "md-scenario.h"
 

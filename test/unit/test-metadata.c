@@ -5,74 +5,6 @@
 #include "md-test.h"
 #include "superblock.h"
 
-#define DISK_BLOCKS 512
-#define ORIGIN_BLOCKS 100000
-
-static struct shim_disk *blank_disk(u64 blocks)
-{
-	return disk_create(blocks * 8);
-}
-
-static struct dmc_md_params params(struct shim_disk *d, bool format2)
-{
-	struct dmc_md_params p = md_params(d);
-
-	p.format2 = format2;
-	p.origin_blocks = ORIGIN_BLOCKS;
-	return p;
-}
-
-static void resize_ok(struct dmc_md *md, u32 nr)
-{
-	cblock_t busy = to_cblock(12345);
-
-	CHECK_OK(dmc_md_resize(md, nr, &busy));
-	CHECK_EQ(dmc_md_nr_cblocks(md), nr);
-	CHECK_EQ(from_cblock(busy), 12345);
-}
-
-static void expect(struct shim_disk *d, const struct model *m, u32 flags)
-{
-	struct md_content c = fsck_ok(d, 0);
-	const char *what = content_differs(&c, m);
-
-	CHECK_MSG(!what, "on disk: %s", what);
-	CHECK_EQ(c.flags, flags);
-	md_content_free(&c);
-}
-
-static void shutdown_ok(struct dmc_md *md, struct model *m)
-{
-	struct dmc_md_shutdown s = model_shutdown(m);
-
-	CHECK_OK(dmc_md_commit_clean(md, &s));
-}
-
-static void expect_load(struct dmc_md *md, struct model *m)
-{
-	int r;
-	struct model *got = model_load(md, &m->policy, &r);
-
-	CHECK_MSG(got, "loading gives %d", r);
-	CHECK_MSG(!model_differs(m, got), "loaded: %s", model_differs(m, got));
-	model_free(got);
-}
-
-/* Cache with what @m says, shut down and closed. */
-static struct shim_disk *disk_of(struct model *m, bool format2, u64 blocks)
-{
-	struct shim_disk *d = blank_disk(blocks);
-	struct dmc_md_params p = params(d, format2);
-	struct dmc_md *md = md_open_ok(&p);
-
-	resize_ok(md, m->nr);
-	CHECK_OK(md_insert_all(md, m));
-	shutdown_ok(md, m);
-	dmc_md_close(md);
-	expect(d, m, DMC_SB_CLEAN);
-	return d;
-}
-
 /*----- format -----*/
 
 static void test_format(void)
@@ -147,7 +79,7 @@ static void test_only_blank_is_formatted(void)
 	disk_free(d);
 }
 
-/* Too small for the cache: nothing is formatted. Exactly large enough: it can be filled and shut down. */
+/* Too small: nothing is formatted. Exactly large enough: it can be filled and shut down. */
 static void test_too_small(void)
 {
 	int format2;
@@ -198,7 +130,7 @@ static void test_too_small(void)
 					CHECK_OK(dmc_md_commit(md, NULL));
 			}
 			shutdown_ok(md, m);
-			expect(d, m, DMC_SB_CLEAN);
+			expect_disk(d, m, DMC_SB_CLEAN);
 		}
 		dmc_md_close(md);
 		disk_free(d);
@@ -240,7 +172,7 @@ static void test_round_trip(void)
 			model_fill(m, ORIGIN_BLOCKS, 30 + 20 * round);
 			CHECK_OK(md_insert_all(md, m));
 			shutdown_ok(md, m);
-			expect(d, m, DMC_SB_CLEAN);
+			expect_disk(d, m, DMC_SB_CLEAN);
 			dmc_md_close(md);
 		}
 		disk_free(d);
@@ -293,7 +225,7 @@ static void test_abort(void)
 		CHECK_OK(dmc_md_abort(md));
 		CHECK(!dmc_md_changed(md));
 		CHECK_EQ(dmc_md_nr_cblocks(md), 600);
-		expect(d, committed, 0);
+		expect_disk(d, committed, 0);
 		memset(committed->dirty, 1, 600);
 		memset(committed->hint, 0, 600 * 4);
 		expect_load(md, committed);
@@ -302,10 +234,10 @@ static void test_abort(void)
 		CHECK_OK(dmc_md_insert(md, to_cblock(7), to_oblock(99998)));
 		model_map(m, 7, 99998, false);
 		CHECK_OK(dmc_md_commit(md, NULL));
-		expect(d, m, 0);
+		expect_disk(d, m, 0);
 		CHECK_OK(dmc_md_insert(md, to_cblock(8), to_oblock(99997)));
 		dmc_md_close(md);
-		expect(d, m, 0);
+		expect_disk(d, m, 0);
 		disk_free(d);
 		model_free(m);
 		model_free(committed);
@@ -332,72 +264,15 @@ static void test_failure_forbids_commit(void)
 	CHECK_EQ(dmc_md_commit_clean(md, &s), -EIO);
 	CHECK_EQ(dmc_md_insert(md, to_cblock(1), to_oblock(1)), -EIO);
 	CHECK_EQ(dmc_md_set_needs_check(md), -EINVAL);
-	expect(d, m, 0);
+	expect_disk(d, m, 0);
 	CHECK_OK(dmc_md_abort(md));
 	CHECK_OK(dmc_md_insert(md, to_cblock(1), to_oblock(1)));
 	CHECK_OK(dmc_md_commit(md, NULL));
 	model_map(m, 1, 1, false);
-	expect(d, m, 0);
+	expect_disk(d, m, 0);
 	dmc_md_close(md);
 	disk_free(d);
 	model_free(m);
-}
-
-/* Nothing changed: nothing written. Statistics alone: the superblock alone. */
-static void test_idle_commits(void)
-{
-	int format2;
-
-	for (format2 = 0; format2 < 2; format2++) {
-		struct model *m = model_create(3000);
-		struct dmc_md_params p;
-		struct shim_disk *d;
-		struct dmc_md *md;
-		struct dmc_md_stats stats = { 5, 6, 7, 1ULL << 40 };
-		struct dmc_md_stats got;
-		unsigned long writes;
-		u32 print;
-
-		model_set_dblocks(m, 2000, 64);
-		model_fill(m, ORIGIN_BLOCKS, 50);
-		d = disk_of(m, format2, DISK_BLOCKS);
-		p = params(d, format2);
-		md = md_open_ok(&p);
-		/* Loading tells that the hints are sound; else they would be written anew. */
-		expect_load(md, m);
-		print = dmc_md_fingerprint(md);
-		CHECK_OK(dmc_md_begin_changes(md));
-		CHECK(print != dmc_md_fingerprint(md));
-		writes = d->count[DISK_WRITE];
-		CHECK_OK(dmc_md_commit(md, NULL));
-		CHECK_EQ(d->count[DISK_WRITE], writes);
-		CHECK_OK(dmc_md_commit(md, &stats));
-		CHECK_EQ(d->count[DISK_WRITE], writes + 1);
-		CHECK_EQ(dmc_md_fingerprint(md), *(u32 *)d->data);
-		dmc_md_get_stats(md, &got);
-		CHECK(got.read_hits == 5 && got.write_hits == 7 && got.write_misses == U32_MAX);
-
-		/* A shutdown with everything as it was: one superblock. */
-		shutdown_ok(md, m);
-		CHECK_EQ(d->count[DISK_WRITE], writes + 2);
-		shutdown_ok(md, m);
-		CHECK_EQ(d->count[DISK_WRITE], writes + 2);
-		expect(d, m, DMC_SB_CLEAN);
-		/* One dirty bit: its block and what leads there, not the whole array. */
-		CHECK_OK(dmc_md_begin_changes(md));
-		writes = d->count[DISK_WRITE];
-		for (u32 i = 0; i < m->nr; i++)
-			if (m->oblock[i] != NO_OBLOCK) {
-				m->dirty[i] ^= 1;
-				break;
-			}
-		shutdown_ok(md, m);
-		CHECK(d->count[DISK_WRITE] > writes && d->count[DISK_WRITE] <= writes + 6);
-		expect(d, m, DMC_SB_CLEAN);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
-	}
 }
 
 /* The flag is clear on disk before anything else is, whoever forgets to ask for it. */
@@ -422,7 +297,7 @@ static void test_clean_flag(void)
 			CHECK_OK(dmc_md_insert(md, to_cblock(0), to_oblock(99999)));
 		else
 			CHECK_OK(dmc_md_begin_changes(md));
-		expect(d, m, 0);
+		expect_disk(d, m, 0);
 		CHECK(dmc_md_was_clean(md));
 		dmc_md_close(md);
 
@@ -474,7 +349,7 @@ static void test_resize(void)
 			expect_load(md, m);
 			if (i % 2) {
 				CHECK_OK(dmc_md_commit(md, NULL));
-				expect(d, m, 0);
+				expect_disk(d, m, 0);
 			}
 			for (k = 0; k < m->nr; k++) {
 				m->hint[k] = unit_rand();
@@ -484,7 +359,7 @@ static void test_resize(void)
 				CHECK_OK(dmc_md_insert(md, to_cblock(k), to_oblock(5000 * i + k)));
 			}
 			shutdown_ok(md, m);
-			expect(d, m, DMC_SB_CLEAN);
+			expect_disk(d, m, DMC_SB_CLEAN);
 			dmc_md_close(md);
 		}
 		disk_free(d);
@@ -544,11 +419,19 @@ static void test_growth_needs_room(void)
 	struct shim_disk *d = disk_of(m, true, 64);
 	struct dmc_md_params p = params(d, true);
 	struct dmc_md *md = md_open_ok(&p);
+	struct dmc_md_summary sum;
+	dmc_md_reason_t why;
 	cblock_t busy;
 
 	CHECK_EQ(dmc_md_resize(md, 100000, &busy), -ENOSPC);
 	CHECK(dmc_md_was_clean(md) && !dmc_md_changed(md));
-	expect(d, m, DMC_SB_CLEAN);
+	expect_disk(d, m, DMC_SB_CLEAN);
+	/* A table that asks for it is refused before anything is opened. */
+	p.nr_cblocks = 100000;
+	CHECK_EQ(dmc_md_probe(&p, &sum, &why), -ENOSPC);
+	CHECK(strstr(why, "no room"));
+	p.nr_cblocks = 2000;
+	CHECK_EQ(dmc_md_probe(&p, &sum, &why), 0);
 	resize_ok(md, 2000);
 	CHECK_OK(dmc_md_commit(md, NULL));
 	dmc_md_close(md);
@@ -591,11 +474,11 @@ static void test_origin_shrank(void)
 			CHECK_EQ(d->count[DISK_WRITE], writes);
 			CHECK_OK(dmc_md_begin_changes(md));
 		}
-		expect(d, m, 0);
+		expect_disk(d, m, 0);
 		CHECK_OK(dmc_md_insert(md, to_cblock(2), to_oblock(499)));
 		model_map(m, 2, 499, true);
 		shutdown_ok(md, m);
-		expect(d, m, DMC_SB_CLEAN);
+		expect_disk(d, m, DMC_SB_CLEAN);
 		dmc_md_close(md);
 
 		p.origin_blocks = 499;
@@ -679,140 +562,6 @@ static void test_duplicates(void)
 	}
 }
 
-/*----- shutdown -----*/
-
-/* Policies come and go: with hints, without, under another name. */
-static void test_policy_switch(void)
-{
-	int format2;
-
-	for (format2 = 0; format2 < 2; format2++) {
-		struct model *m = model_create(700);
-		struct shim_disk *d;
-		struct dmc_md_params p;
-		int i;
-
-		model_fill(m, ORIGIN_BLOCKS, 50);
-		d = disk_of(m, format2, DISK_BLOCKS);
-		p = params(d, format2);
-		for (i = 0; i < 12; i++) {
-			struct dmc_md *md = md_open_ok(&p);
-			struct dmc_md_policy policy = m->policy;
-
-			unit_note("round %d, format %d", i, 1 + format2);
-			/* As activation does: load for the policy of the table, then run. */
-			if (i % 3 == 0)
-				strcpy(m->policy.name, i % 2 ? "mq" : "cleaner");
-			m->policy.hint_size = i % 4 == 1 ? 0 : 4;
-			for (u32 k = 0; k < m->nr; k++)
-				m->hint_valid[k] = 0;
-			if (!memcmp(&policy, &m->policy, sizeof(policy)) || i % 2)
-				expect_load(md, m);
-			CHECK_OK(dmc_md_begin_changes(md));
-			model_fill(m, ORIGIN_BLOCKS, 50);
-			for (u32 k = 0; k < m->nr; k++)
-				CHECK_OK(dmc_md_remove(md, to_cblock(k)));
-			CHECK_OK(md_insert_all(md, m));
-			shutdown_ok(md, m);
-			expect(d, m, DMC_SB_CLEAN);
-			dmc_md_close(md);
-		}
-		disk_free(d);
-		model_free(m);
-	}
-}
-
-/* A metadata device with no room for old and new hints and flags side by side shuts down all the same. */
-static void test_shutdown_in_slices(void)
-{
-	int format2, round;
-
-	for (format2 = 0; format2 < 2; format2++) {
-		u32 nr = 60000;
-		struct model *m = model_create(nr);
-		struct shim_disk *d = blank_disk(250);
-		struct dmc_md_params p = params(d, format2);
-		struct dmc_md *md = md_open_ok(&p);
-		u64 used, total;
-
-		resize_ok(md, nr);
-		CHECK_OK(dmc_md_commit(md, NULL));
-		for (round = 0; round < 3; round++) {
-			model_fill(m, ORIGIN_BLOCKS, 70);
-			for (u32 i = 0; i < nr; i++) {
-				if (m->oblock[i] != NO_OBLOCK)
-					CHECK_OK(dmc_md_insert(md, to_cblock(i), to_oblock(m->oblock[i])));
-				else
-					CHECK_OK(dmc_md_remove(md, to_cblock(i)));
-				if (i % 2000 == 1999)
-					CHECK_OK(dmc_md_commit(md, NULL));
-			}
-			shutdown_ok(md, m);
-			expect(d, m, DMC_SB_CLEAN);
-		}
-		dmc_md_get_usage(md, &used, &total);
-		CHECK_EQ(total, 250);
-		CHECK(used > 180);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
-	}
-}
-
-/* A hint array that cannot be read costs the hints, not the shutdown. */
-static void test_damaged_hints(void)
-{
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		struct model *m = model_create(3000);
-		struct shim_disk *d;
-		struct dmc_md_params p;
-		struct dmc_md *md;
-		struct md_content c;
-		u64 root;
-
-		unit_note("variant %d", i);
-		model_fill(m, ORIGIN_BLOCKS, 50);
-		d = disk_of(m, i & 1, DISK_BLOCKS);
-		p = params(d, i & 1);
-		if (i & 2) {	/* unclean, so that nobody looked at the hints before */
-			md = md_open_ok(&p);
-			CHECK_OK(dmc_md_begin_changes(md));
-			dmc_md_close(md);
-		}
-		root = ((struct dmc_superblock *)d->data)->hint_root;
-		d->data[root * 4096 + 100] ^= 1;
-		md = md_open_ok(&p);
-		for (u32 k = 0; k < m->nr; k++)
-			m->hint_valid[k] = 0;
-		if (i & 2)
-			memset(m->dirty, 1, m->nr);
-		for (u32 k = 0; k < m->nr; k++)
-			m->hint[k] = 0;
-		expect_load(md, m);
-		for (u32 k = 0; k < m->nr; k++)
-			m->dirty[k] &= m->oblock[k] != NO_OBLOCK;
-		CHECK_OK(dmc_md_begin_changes(md));
-		CHECK_OK(dmc_md_remove(md, to_cblock(0)));
-		model_unmap(m, 0);
-		shutdown_ok(md, m);
-		CHECK(shim_message_seen("damaged hint array is replaced"));
-		dmc_md_close(md);
-		c = fsck_ok(d, FSCK_LEAKS_OK);
-		CHECK_EQ(c.flags, DMC_SB_CLEAN);
-		CHECK_MSG(!content_differs(&c, m), "%s", content_differs(&c, m));
-		md_content_free(&c);
-		md = md_open_ok(&p);
-		for (u32 k = 0; k < m->nr; k++)
-			m->hint_valid[k] = 1;
-		expect_load(md, m);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
-	}
-}
-
 /*----- needs_check -----*/
 
 static void test_set_needs_check(void)
@@ -834,7 +583,7 @@ static void test_set_needs_check(void)
 	CHECK_OK(dmc_md_abort(md));
 	CHECK_OK(dmc_md_set_needs_check(md));
 	CHECK(dmc_md_needs_check(md));
-	expect(d, m, DMC_SB_NEEDS_CHECK);
+	expect_disk(d, m, DMC_SB_NEEDS_CHECK);
 	CHECK_EQ(dmc_md_insert(md, to_cblock(1), to_oblock(99999)), -EPERM);
 	CHECK_EQ(dmc_md_remove(md, to_cblock(1)), -EPERM);
 	CHECK_EQ(dmc_md_begin_changes(md), -EPERM);
@@ -842,7 +591,7 @@ static void test_set_needs_check(void)
 	s = model_shutdown(m);
 	CHECK_EQ(dmc_md_commit_clean(md, &s), -EPERM);
 	dmc_md_close(md);
-	expect(d, m, DMC_SB_NEEDS_CHECK);
+	expect_disk(d, m, DMC_SB_NEEDS_CHECK);
 	md = dmc_md_open(&p, &why);
 	CHECK(IS_ERR(md) && PTR_ERR(md) == -EPERM);
 	disk_free(d);
@@ -880,7 +629,7 @@ static void test_failed_commit_is_undone(void)
 					CHECK_EQ(r, -EIO);
 					CHECK_OK(dmc_md_abort(md));
 					CHECK_OK(dmc_md_set_needs_check(md));
-					expect(d, m, DMC_SB_NEEDS_CHECK);
+					expect_disk(d, m, DMC_SB_NEEDS_CHECK);
 				}
 				dmc_md_close(md);
 				disk_free(d);
@@ -902,7 +651,6 @@ int main(int argc, char **argv)
 		{ "bad arguments", test_bad_arguments },
 		{ "abort goes back to the last commit", test_abort },
 		{ "nothing is committed after a failure", test_failure_forbids_commit },
-		{ "nothing changed, nothing written", test_idle_commits },
 		{ "the clean-shutdown flag goes before anything else", test_clean_flag },
 		{ "resize, both ways", test_resize },
 		{ "a shrink over dirty blocks changes nothing", test_resize_busy },
@@ -910,9 +658,6 @@ int main(int argc, char **argv)
 		{ "mappings beyond a shrunk origin", test_origin_shrank },
 		{ "callbacks can stop a load", test_callbacks_stop },
 		{ "an origin block mapped twice is found", test_duplicates },
-		{ "policies come and go", test_policy_switch },
-		{ "a shutdown with little room", test_shutdown_in_slices },
-		{ "damaged hints cost only the hints", test_damaged_hints },
 		{ "needs_check", test_set_needs_check },
 		{ "a failed commit is undone", test_failed_commit_is_undone },
 		{ }

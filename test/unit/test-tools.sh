@@ -4,8 +4,8 @@
 # test-tools.sh PROGRAM - metadata of ours against thin-provisioning-tools 0.9 (Debian 12) and 1.x
 # (Debian 13), and an independent decoder, both ways. PROGRAM is build/test-tools; see there.
 #
-# 0.9 is taken from this machine. 1.x, unless that is what is installed, comes as packages of Debian 13,
-# unpacked below $DMC_WORK and run with their own libc. What cannot be had is a skip.
+# 0.9 is what is installed. 1.x, unless that is, comes as packages of Debian 13, unpacked below
+# $DMC_WORK and run with their own libc. What cannot be had is a skip.
 set -u
 cd "$(dirname "$0")" || exit 2
 . ../vm/host.sh
@@ -24,7 +24,7 @@ expect() {
 	if "$@" > "$T/out" 2>&1; then
 		return 0
 	fi
-	echo "  $*:"
+	echo "  $name: $*:"
 	tail -n 5 "$T/out" | cut -c 1-200 | sed 's/^/  /'
 	bad=1
 }
@@ -55,7 +55,7 @@ tpt1() {
 new() { if [ "$NEW" = installed ]; then "$@"; else tpt1 "$@"; fi; }
 
 mkdir -p "$WORK"
-OLD= NEW=
+OLD='' NEW=''
 case $(version cache_check) in
 0.*) OLD=installed ;;
 [1-9]*) NEW=installed ;;
@@ -145,7 +145,7 @@ end "needs_check is refused, and accepted again once cache_check cleared it"
 
 # restored WHO FORMAT NR PERCENT COMMAND...: the tool restores the XML that `make` printed
 restored() {
-	local who=$1 format=$2 nr=$3 percent=$4 kib=4096 leaky=
+	local who=$1 format=$2 nr=$3 percent=$4 kib=4096 leaky=''
 	shift 4
 	[ "$nr" -lt 100000 ] || kib=16384
 	begin
