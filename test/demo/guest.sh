@@ -31,9 +31,9 @@ table() { echo "0 $(sectors vda) cache /dev/vdc /dev/vdb /dev/mapper/slow 128 2 
 
 boot_1() {
 	at PHASE fast
-	load run /dev/vdb 2 "$(arg threads)" 7 || return 1
+	load run /dev/vdb 2 1 7 || return 1
 	at PHASE before
-	load run /dev/mapper/slow "$(arg before)" "$(arg threads)" 1 || return 1
+	load run /dev/mapper/slow "$(arg before)" 1 1 || return 1
 
 	# As for any new cache: only zeroes are formatted.
 	dd if=/dev/zero of=/dev/vdc bs=4096 count=1 conv=fsync 2> /dev/null
@@ -42,13 +42,13 @@ boot_1() {
 	dmsetup create cached --table "$t" || return 1
 	at MODULE "$(modinfo -F filename dm-cache) $(modinfo -F version dm-cache)"
 	at PHASE warming
-	load run /dev/mapper/cached "$(arg warming)" "$(arg threads)" 2 cached || return 1
+	load run /dev/mapper/cached "$(arg warming)" 1 2 cached || return 1
 	at PHASE after
-	load run /dev/mapper/cached "$(arg after)" "$(arg threads)" 3 cached || return 1
+	load run /dev/mapper/cached "$(arg after)" 1 3 cached || return 1
 	at STATUS "$(dmsetup status --noflush cached)"
 
 	at PHASE records
-	load run /dev/mapper/cached 600 "$(arg threads)" 4 cached > /dev/null &
+	load run /dev/mapper/cached 600 1 4 cached > /dev/null &
 	load records /dev/mapper/cached
 }
 
@@ -57,7 +57,7 @@ boot_2() {
 	dmsetup create cached --table "$t" || return 1
 	at ASSEMBLED "$(dmsetup status --noflush cached)"
 	at PHASE again
-	load run /dev/mapper/cached "$(arg again)" "$(arg threads)" 5 cached || return 1
+	load run /dev/mapper/cached "$(arg again)" 1 5 cached || return 1
 	at PHASE verify
 	load verify /dev/mapper/cached "$(arg acked)"
 	at STATUS "$(dmsetup status --noflush cached)"
