@@ -61,6 +61,7 @@
 #include <linux/workqueue.h>
 
 #include "block-types.h"
+#include "flush-state.h"
 #include "metadata.h"
 #include "policies/policy.h"
 #include "table.h"
@@ -86,12 +87,6 @@ enum md_mode {
 	MD_WRITE,
 	MD_READ_ONLY,
 	MD_FAIL,
-};
-
-/* Does a FLUSH have to reach this device?  flush.c. */
-struct flush_state {
-	struct block_device *bdev;
-	atomic_t word;			/* bit 0: written since; above: flushes in flight */
 };
 
 struct cache_stats {
@@ -311,15 +306,7 @@ static inline void discard_forget(struct cache *c, oblock_t ob)
 /* flush.c */
 void flush_init(struct flush_state *f, struct block_device *bdev);
 int flush_map(struct cache *c, struct bio *bio);
-void flush_ended(struct flush_state *f, bool ok);
 int flush_device(struct flush_state *f);
-
-/* Called when a write to the device has completed, before anyone is told. */
-static inline void flush_note_write(struct flush_state *f)
-{
-	if (!(atomic_read(&f->word) & 1))
-		atomic_or(1, &f->word);
-}
 
 /* stats.c */
 int stats_init(struct cache *c);

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test-flush.c - may a FLUSH be left out? The rule of flush-state.h against a device that forgets.
+ *
+ * The device numbers the writes it completes; a flush makes durable what had completed when it was
+ * sent, takes its time, and sometimes fails.  Threads write and flush as fast as they can, and
+ * whoever is told that his write is durable - by a flush, or since none was needed - looks whether it
+ * is.
+ */
+#include <pthread.h>
+#include <sched.h>
+
+#include "flush-state.h"
+#include "unit.h"
+
+#define ROUNDS 1000000
+#define THREADS 4
+
+static struct flush_state state;
+static atomic_t completed;	/* writes the device has done */
+static atomic_t durable;	/* of these, the first so many survive a power cut */
+static atomic_t lies;		/* somebody was told durable, and it was not */
+static atomic_t skipped, sent, failed;
+
+static int device_write(void)
+{
+	int id = atomic_fetch_add(1, &completed) + 1;
+
+	flush_note_write(&state);
+	return id;
+}
+
+static bool device_flush(u32 x)
+{
+	int upto = atomic_read(&completed);
+	int old = atomic_read(&durable);
+
+	if (x % 8 == 0)
+		sched_yield();
+	if (x % 17 == 0)
+		return false;
+	while (old < upto && !atomic_try_cmpxchg(&durable, &old, upto))
+		;
+	return true;
+}
+
+/* True: told that all that was written before is durable. */
+static bool ask(u32 x)
+{
+	bool ok;
+
+	if (!flush_begin(&state)) {
+		atomic_inc(&skipped);
+		return true;
+	}
+	ok = device_flush(x);
+	flush_ended(&state, ok);
+	atomic_inc(ok ? &sent : &failed);
+	return ok;
+}
+
+static void *user(void *seed)
+{
+	u32 i, x = (unsigned long)seed * 2654435761U + 1;
+	int id = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		x ^= x << 13;
+		x ^= x >> 17;
+		x ^= x << 5;
+		/* Time between a write and the question, for others to flush in. */
+		if (x % 8 == 0)
+			id = device_write();
+		else if (x % 8 == 1 && ask(x >> 3) && atomic_read(&durable) < id)
+			atomic_inc(&lies);
+		else if (x % 1024 == 2)
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void test_nobody_is_told_a_lie(void)
+{
+	pthread_t threads[THREADS];
+	unsigned long i;
+
+	atomic_set(&state.word, FLUSH_WRITTEN);
+	for (i = 0; i < THREADS; i++)
+		CHECK_OK(pthread_create(&threads[i], NULL, user, (void *)(i + 1)));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+
+	unit_note("%d sent, %d failed, %d left out", atomic_read(&sent), atomic_read(&failed),
+		  atomic_read(&skipped));
+	CHECK_EQ(atomic_read(&lies), 0);
+	CHECK_EQ(atomic_read(&state.word) & ~FLUSH_WRITTEN, 0);
+	/* All three ways were taken, often. */
+	CHECK(atomic_read(&skipped) > 100);
+	CHECK(atomic_read(&sent) > 100);
+	CHECK(atomic_read(&failed) > 100);
+}
+
+static void test_one_after_the_other(void)
+{
+	atomic_set(&state.word, FLUSH_WRITTEN);
+	CHECK(flush_begin(&state));
+	/* One is in flight: another must not be left out. */
+	CHECK(flush_begin(&state));
+	flush_ended(&state, true);
+	CHECK(flush_begin(&state));
+	flush_ended(&state, true);
+	flush_ended(&state, true);
+	CHECK(!flush_begin(&state));
+
+	/* A write during a flush is not covered by it. */
+	flush_note_write(&state);
+	CHECK(flush_begin(&state));
+	flush_note_write(&state);
+	flush_ended(&state, true);
+	CHECK(flush_begin(&state));
+
+	/* A failed one has to be repeated. */
+	flush_ended(&state, false);
+	CHECK(flush_begin(&state));
+	flush_ended(&state, true);
+	CHECK(!flush_begin(&state));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "flush: needed after a write, beside a flush, after a failure", test_one_after_the_other },
+		{ "flush: whoever is told durable finds it so, under four threads", test_nobody_is_told_a_lie },
+		{ }
+	};
+
+	return unit_main(argc, argv, tests);
+}
