@@ -14,6 +14,7 @@
 #include <linux/kernel.h>
 #include <linux/random.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
@@ -47,6 +48,23 @@ static void breathe(u32 index)
 		cond_resched();
 }
 
+/*
+ * Zeroed memory for a table that grows with the cache.  Bios of the cache may be waiting for what
+ * is being done here, so the allocation must not wait for bios.
+ */
+static void *alloc_table(u64 bytes)
+{
+	unsigned int noio;
+	void *p;
+
+	if (bytes != (size_t)bytes)
+		return NULL;
+	noio = memalloc_noio_save();
+	p = vzalloc(bytes);
+	memalloc_noio_restore(noio);
+	return p;
+}
+
 /*----- dirty bits, stored -----*/
 
 /*
@@ -74,7 +92,7 @@ static int stored_dirty_read(struct dmc_md *md, struct stored_dirty *sd)
 	if (!md_format2(md))
 		return 0;
 
-	sd->words = vzalloc(sizeof(u64) * ((u64)md->nr_cblocks / WORD_BITS + 1));
+	sd->words = alloc_table(sizeof(u64) * ((u64)md->nr_cblocks / WORD_BITS + 1));
 	if (!sd->words)
 		return -ENOMEM;
 	r = dmc_bitset_walk_words(&md->dirty, keep_dirty_word, sd);
@@ -264,12 +282,12 @@ static int seen_init(struct seen *seen, u32 nr_cblocks, u64 origin_blocks)
 
 	memset(seen, 0, sizeof(*seen));
 	if (origin_blocks <= max_t(u64, SEEN_BITS_ALWAYS, (u64)nr_cblocks * SEEN_BITS_PER_CBLOCK)) {
-		seen->bits = vzalloc(BITS_TO_LONGS(origin_blocks + 1) * sizeof(long));
+		seen->bits = alloc_table((origin_blocks / BITS_PER_LONG + 1) * sizeof(long));
 		return seen->bits ? 0 : -ENOMEM;
 	}
 
 	/* At most two thirds full. */
-	seen->slots = vzalloc(sizeof(u64) << order);
+	seen->slots = alloc_table((u64)sizeof(u64) << order);
 	if (!seen->slots)
 		return -ENOMEM;
 	seen->mask = (1ULL << order) - 1;
@@ -342,7 +360,7 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 	if (md->hints == MD_HINTS_DAMAGED)
 		r = -EILSEQ;
 	else
-		load->hints = vzalloc(sizeof(u32) * ((u64)md->nr_cblocks + 1));
+		load->hints = alloc_table(sizeof(u32) * ((u64)md->nr_cblocks + 1));
 	if (load->hints)
 		r = dmc_array_walk(&md->hints_info, md->hint_root, md->nr_cblocks, keep_hint, load);
 	if (!r) {

@@ -26,7 +26,7 @@
 /* What changing @blocks array blocks may take, copies of tree nodes and space map included. */
 static u64 room_for(const struct dmc_md *md, u64 blocks)
 {
-	return blocks + blocks / 64 + 16 + 2 * (dmc_tm_nr_blocks(md->tm) / 16320);
+	return blocks + blocks / 64 + 16 + 2 * div_u64(dmc_tm_nr_blocks(md->tm), 16320);
 }
 
 /* Commits if that is needed to have @blocks free: only then are replaced blocks free again. */

@@ -265,7 +265,7 @@ int dmc_md_probe(const struct dmc_md_params *p, struct dmc_md_summary *out, dmc_
 
 	*why = "";
 	memset(out, 0, sizeof(*out));
-	sb = kmalloc(sizeof(*sb), GFP_KERNEL);
+	sb = kmalloc(sizeof(*sb), GFP_NOIO);
 	if (!sb) {
 		*why = reason_for(-ENOMEM, NULL);
 		return -ENOMEM;
@@ -293,12 +293,12 @@ int dmc_md_probe(const struct dmc_md_params *p, struct dmc_md_summary *out, dmc_
 
 static struct dmc_md *alloc_md(const struct dmc_md_params *p)
 {
-	struct dmc_md *md = kzalloc(sizeof(*md), GFP_KERNEL);
+	struct dmc_md *md = kzalloc(sizeof(*md), GFP_NOIO);
 
 	if (!md)
 		return NULL;
-	md->sb = kzalloc(sizeof(*md->sb), GFP_KERNEL);
-	md->next = kzalloc(sizeof(*md->next), GFP_KERNEL);
+	md->sb = kzalloc(sizeof(*md->sb), GFP_NOIO);
+	md->next = kzalloc(sizeof(*md->next), GFP_NOIO);
 	if (!md->sb || !md->next) {
 		dmc_md_close(md);
 		return NULL;

@@ -12,6 +12,7 @@
 #include <linux/crc32c.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 
@@ -156,7 +157,7 @@ static bool bad_discards(const struct sb_judged *j)
 	u64 nr = le64_to_cpu(j->sb->discard_nr_blocks);
 	u64 size = le64_to_cpu(j->sb->discard_block_sectors);
 
-	return nr && (nr > U32_MAX || !size || size > U64_MAX / nr);
+	return nr && (nr > U32_MAX || !size || size > div64_u64(U64_MAX, nr));
 }
 
 /* A cache that has grown needs longer arrays, and the space map never grows. */
