@@ -52,11 +52,11 @@ enum mq_tunable {
 };
 
 static const struct tunable mq_tunables[MQ_NR_TUNABLES] = {
-	[MQ_SEQUENTIAL_THRESHOLD] = { "sequential_threshold", 512, 0, INT_MAX },
-	[MQ_RANDOM_THRESHOLD] = { "random_threshold", 4, 0, INT_MAX },
-	[MQ_READ_PROMOTE_ADJUSTMENT] = { "read_promote_adjustment", 4, 0, INT_MAX },
-	[MQ_WRITE_PROMOTE_ADJUSTMENT] = { "write_promote_adjustment", 8, 0, INT_MAX },
-	[MQ_DISCARD_PROMOTE_ADJUSTMENT] = { "discard_promote_adjustment", 1, 0, INT_MAX },
+	[MQ_SEQUENTIAL_THRESHOLD] = { "sequential_threshold", 512, INT_MAX },
+	[MQ_RANDOM_THRESHOLD] = { "random_threshold", 4, INT_MAX },
+	[MQ_READ_PROMOTE_ADJUSTMENT] = { "read_promote_adjustment", 4, INT_MAX },
+	[MQ_WRITE_PROMOTE_ADJUSTMENT] = { "write_promote_adjustment", 8, INT_MAX },
+	[MQ_DISCARD_PROMOTE_ADJUSTMENT] = { "discard_promote_adjustment", 1, INT_MAX },
 };
 
 struct mq {

@@ -41,9 +41,9 @@ int tunable_set(const char *who, const struct tunable *table, unsigned int nr, u
 		if (strcmp(table[i].key, key))
 			continue;
 
-		if (parse_decimal(value, &v) || v < table[i].min || v > table[i].max) {
-			pr_err("dm-cache %s: %s must be a number from %u to %u, not '%s'\n", who,
-			       key, table[i].min, table[i].max, value);
+		if (parse_decimal(value, &v) || v > table[i].max) {
+			pr_err("dm-cache %s: %s must be a number from 0 to %u, not '%s'\n", who, key,
+			       table[i].max, value);
 			return -EINVAL;
 		}
 		WRITE_ONCE(values[i], v);

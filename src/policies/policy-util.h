@@ -12,11 +12,10 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
-/* One key of a policy: what a user may set, and between which bounds. */
+/* One key of a policy: what a user may set, from 0 up to what. */
 struct tunable {
 	const char *key;
 	u32 def;
-	u32 min;
 	u32 max;
 };
 
@@ -30,7 +29,7 @@ void tunable_defaults(const struct tunable *table, unsigned int nr, u32 *values)
 
 /*
  * 0, or -EINVAL with a message that starts with @who and nothing changed: the key is unknown, or
- * the value is not a decimal number within the bounds of its row.
+ * the value is not a decimal number within the bound of its row.
  */
 int tunable_set(const char *who, const struct tunable *table, unsigned int nr, u32 *values,
 		const char *key, const char *value);

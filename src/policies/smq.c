@@ -48,11 +48,11 @@
 #define REGION_TIME_MASK 31
 
 static const struct tunable smq_ignored[] = {
-	{ "sequential_threshold", 0, 0, INT_MAX },
-	{ "random_threshold", 0, 0, INT_MAX },
-	{ "read_promote_adjustment", 0, 0, INT_MAX },
-	{ "write_promote_adjustment", 0, 0, INT_MAX },
-	{ "discard_promote_adjustment", 0, 0, INT_MAX },
+	{ "sequential_threshold", 0, INT_MAX },
+	{ "random_threshold", 0, INT_MAX },
+	{ "read_promote_adjustment", 0, INT_MAX },
+	{ "write_promote_adjustment", 0, INT_MAX },
+	{ "discard_promote_adjustment", 0, INT_MAX },
 };
 
 struct smq {

@@ -110,6 +110,23 @@ void model_restart(struct model *m, bool with_hints)
 	model_check(m);
 }
 
+void model_load(struct model *m, u32 cb, u64 ob, bool dirty, u32 hint, bool hint_valid)
+{
+	u32 i;
+
+	CHECK_OK(m->type->load_mapping(m->p, to_cblock(cb), to_oblock(ob), dirty, hint,
+				       hint_valid));
+	m->oblock[cb] = ob;
+	m->cblock[ob] = cb;
+	m->dirty[cb] = dirty;
+	m->nr_dirty += dirty;
+	m->nr_resident++;
+	for (i = 0; m->free[i] != cb; i++)
+		;
+	m->free[i] = m->free[--m->nr_free];
+	model_check(m);
+}
+
 /*----- work -----*/
 
 static bool chance(unsigned int percent)
@@ -214,6 +231,8 @@ static void end_work(struct model *m, u32 i)
 		m->busy[from_cblock(w.cblock)] = 0;
 		if (success) {
 			mark_clean(m, from_cblock(w.cblock));
+			if (m->surprises && chance(20))
+				mark_dirty(m, from_cblock(w.cblock));
 			m->writebacks++;
 		}
 		done(m, &w, success);

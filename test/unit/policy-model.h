@@ -67,6 +67,8 @@ u32 model_pump(struct model *m, bool idle, u32 max);
 void model_tick(struct model *m);
 void model_invalidate_some(struct model *m);
 void model_check(struct model *m);
+/* As an activation: @cb holds @ob. */
+void model_load(struct model *m, u32 cb, u64 ob, bool dirty, u32 hint, bool hint_valid);
 
 /* Load generators. */
 enum model_load { LOAD_RANDOM, LOAD_ZIPF, LOAD_SEQUENTIAL, LOAD_LOOP, LOAD_NR };

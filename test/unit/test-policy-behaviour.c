@@ -5,6 +5,7 @@
  * The model core (policy-model.h) does at once whatever a policy asks for.  Nothing is compared
  * with a figure from an earlier run: the yardsticks are computed here.
  */
+#include "policies/resident.h"
 #include "policy-model.h"
 #include "unit.h"
 
@@ -105,6 +106,68 @@ static void test_mq_evicted_block_has_one_hit(void)
 	model_free(m);
 }
 
+/* The oldest one was hit this very moment: the next one goes. */
+static void test_mq_victim_is_not_marked(void)
+{
+	struct model *m = model_new(model_type("mq"), 64, 1000);
+	u32 tick;
+
+	fill(m);
+	for (tick = 0; tick < 3; tick++) {
+		touch(m, 500);
+		model_tick(m);
+	}
+	touch(m, 0);
+	touch(m, 500);
+	CHECK(m->cblock[500] != MODEL_NONE);
+	CHECK(m->cblock[0] != MODEL_NONE);
+	CHECK_EQ(m->cblock[1], MODEL_NONE);
+	model_free(m);
+}
+
+/* Ageing moves whole lists: each entry must be where half its hits belong. */
+static void check_places(struct resident *r, struct levels *l)
+{
+	u8 level;
+	u32 i;
+
+	for (level = 0; level < l->nr; level++)
+		for (i = el_oldest(&r->t, l->head[level]); i != l->head[level]; i = r->t.e[i].next)
+			CHECK_EQ(levels_of(l, resident_hits_locked(r, i)), level);
+}
+
+static void test_ageing(void)
+{
+	struct resident_shape shape = { .nr_levels = 64, .linear = true, .max_hits = 63 };
+	int linear;
+	u32 i, tick, epochs;
+
+	for (linear = 0; linear < 2; linear++) {
+		struct resident r;
+
+		unit_note("%s", linear ? "linear" : "logarithmic");
+		shape.linear = linear;
+		shape.nr_levels = linear ? 64 : 16;
+		shape.max_hits = linear ? 63 : U16_MAX;
+		CHECK_OK(resident_init(&r, 500, &shape));
+		for (i = 0; i < 500; i++)
+			CHECK_OK(resident_load(&r, to_cblock(i), to_oblock(i), i % 2,
+					       linear ? i % 64 : i * i));
+		spin_lock_irq(&r.lock);
+		for (tick = 0, epochs = 0; tick < 6 * 64; tick++) {
+			for (i = 0; i < 1024; i++)
+				resident_access(&r);
+			epochs += !!(resident_tick_locked(&r) & RESIDENT_EPOCH);
+			check_places(&r, &r.clean);
+			check_places(&r, &r.dirty);
+			CHECK_EQ(r.t.e[r.t.first_block + 63].hits, (linear ? 63 : 63 * 63) >> epochs);
+		}
+		spin_unlock_irq(&r.lock);
+		CHECK_EQ(epochs, 6);
+		resident_exit(&r);
+	}
+}
+
 /* A generation of warm blocks raises the bar for newcomers. */
 static void test_mq_threshold_follows_the_cache(void)
 {
@@ -185,6 +248,43 @@ static void test_cheap_writes_promote_at_once(void)
 		CHECK_EQ(m->demotions, 0);
 		model_free(m);
 	}
+}
+
+/* Candidates from a time when there was room, which is gone, do not evict anybody. */
+static void test_late_candidates(void)
+{
+	unsigned int i;
+	u64 ob;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), 100, 1000);
+
+		unit_note("%s", caching[i]);
+		/* The policy learns late that there are but few free blocks left. */
+		for (ob = 0; ob < 300; ob++)
+			m->type->miss(m->p, to_oblock(ob), DMC_READ, ob * 1000, 8, false, 400);
+		model_pump(m, false, 1000);
+		CHECK_EQ(m->promotions, 100);
+		CHECK_EQ(m->demotions, 0);
+		model_free(m);
+	}
+}
+
+/* Nor does one that is beaten by the coldest cached block. */
+static void test_candidate_must_beat_its_victim(void)
+{
+	struct model *m = model_new(model_type("mq"), 16, 1000);
+	u32 tick, ob;
+
+	fill(m);
+	/* Too few accesses for a generation, so the threshold stays 4. */
+	for (tick = 0; tick < 12; tick++) {
+		for (ob = 0; ob < 16; ob++)
+			touch(m, ob);
+		model_tick(m);
+	}
+	CHECK_EQ(ticks_to_promote(m, 500, DMC_READ, 1), 14);
+	model_free(m);
 }
 
 /*----- what is good for caching -----*/
@@ -377,18 +477,8 @@ static void test_cleaner(void)
 	struct dmc_work w;
 	u32 cb;
 
-	for (cb = 0; cb < m->nr; cb++) {
-		u64 ob = (cb * 48271ULL) % 99991;
-
-		m->oblock[cb] = ob;
-		m->cblock[ob] = cb;
-		m->dirty[cb] = cb % 4 != 0;
-		m->nr_dirty += m->dirty[cb];
-		CHECK_OK(m->type->load_mapping(m->p, to_cblock(cb), to_oblock(ob), m->dirty[cb],
-					       cb % 64, true));
-	}
-	m->nr_resident = m->nr;
-	m->nr_free = 0;
+	for (cb = 0; cb < m->nr; cb++)
+		model_load(m, cb, (cb * 48271ULL) % 99991, cb % 4, cb % 64, true);
 
 	/* Busy or not, all of it, and upwards. */
 	while (!m->type->next_work(m->p, false, 0, &w)) {
@@ -437,6 +527,56 @@ static void test_writeback_when_idle_or_pressed(void)
 		CHECK_EQ(model_pump(m, true, 5000), 500);
 		CHECK_EQ(m->nr_dirty, 0);
 		CHECK_EQ(m->nr_resident, 1000);
+		model_free(m);
+	}
+}
+
+/* What was dirty when it was loaded counts, what was lost does not. */
+static void test_dirty_blocks_are_counted(void)
+{
+	unsigned int i;
+	u32 cb, n;
+	u64 ob;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), 1000, 4000);
+
+		unit_note("%s", caching[i]);
+		for (cb = 0; cb < 1000; cb++)
+			model_load(m, cb, cb, cb % 10, 1, true);
+		CHECK_EQ(model_pump(m, false, 1000), 400);
+		for (n = 0; n < 300; n++)
+			model_invalidate_some(m);
+		for (ob = 0; ob < 1000 && m->nr_dirty < 500; ob++)
+			if (m->cblock[ob] != MODEL_NONE)
+				model_access(m, ob, DMC_WRITE, false);
+		CHECK_EQ(m->nr_dirty, 500);
+		CHECK(!model_ask(m, false));
+		model_free(m);
+	}
+}
+
+/* Promotions that never end do not keep a full cache from being cleaned. */
+static void test_pressure_is_shared(void)
+{
+	unsigned int i;
+	u64 ob;
+	u32 n;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_new(model_type(caching[i]), 1000, 40000);
+
+		unit_note("%s", caching[i]);
+		for (ob = 0; ob < 600; ob++)
+			model_load(m, ob, ob, true, 1, true);
+		for (n = 0; n < 150; n++) {
+			model_access(m, 1000 + n * 2, DMC_READ, false);
+			model_access(m, 1001 + n * 2, DMC_READ, false);
+			CHECK(model_ask(m, false));
+			model_complete_all(m);
+		}
+		CHECK(m->promotions >= 40);
+		CHECK(m->writebacks >= 40);
 		model_free(m);
 	}
 }
@@ -501,10 +641,14 @@ int main(int argc, char **argv)
 		{ "mq: a free block is filled at the first touch", test_mq_fills_at_first_touch },
 		{ "mq: hits that promote into a full cache", test_mq_promotes_after },
 		{ "mq: an evicted block has one hit", test_mq_evicted_block_has_one_hit },
+		{ "mq: the victim is not one just hit", test_mq_victim_is_not_marked },
+		{ "ageing halves and keeps the order", test_ageing },
 		{ "mq: the threshold follows the cache", test_mq_threshold_follows_the_cache },
 		{ "mq: sequential streams pass by", test_mq_sequential },
 		{ "mq: unless that is switched off", test_mq_sequential_off },
 		{ "cheap writes promote at once", test_cheap_writes_promote_at_once },
+		{ "late candidates evict nobody", test_late_candidates },
+		{ "mq: a candidate must beat its victim", test_candidate_must_beat_its_victim },
 		{ "a hot set survives a scan", test_hot_set_survives_scan },
 		{ "the cache follows the load", test_adapts },
 		{ "uniform load does not churn", test_uniform_load_does_not_churn },
@@ -512,6 +656,8 @@ int main(int argc, char **argv)
 		{ "hints keep the order", test_hints_keep_the_order },
 		{ "cleaner: everything, upwards", test_cleaner },
 		{ "writeback when idle, or under pressure", test_writeback_when_idle_or_pressed },
+		{ "dirty blocks are counted", test_dirty_blocks_are_counted },
+		{ "pressure is shared with promotions", test_pressure_is_shared },
 		{ "writeback in runs", test_writeback_runs },
 		{ "full of dirty blocks", test_full_of_dirty_blocks },
 		{ }

@@ -87,12 +87,16 @@ static void one_churn(struct dmc_policy_type *t, u32 nr, enum model_load load, b
 		      u32 steps)
 {
 	struct model *m = model_new(t, nr, 4ULL * nr + 13);
+	u32 cb;
 
 	unit_note("%s, %u blocks, %s%s", t->name, nr, model_load_names[load],
 		  trouble ? ", with trouble" : "");
 	m->fail_percent = trouble ? 15 : 0;
 	m->refuse_percent = trouble ? 10 : 0;
 	m->surprises = trouble;
+	/* Half full and dirty from before: else the cleaner would have nothing to do. */
+	for (cb = 0; cb < nr / 2; cb++)
+		model_load(m, cb * 2, cb * 3, cb % 3, 1, false);
 	churn(m, load, steps);
 	settle(m);
 	model_free(m);
@@ -233,24 +237,8 @@ static void test_hints_round_trip(void)
 			u32 i, cb;
 
 			unit_note("%s, %s hints", t->name, with_hints ? "with" : "without");
-			/* Every block in, by hand, since the cleaner promotes none. */
-			for (cb = 0; cb < m->nr; cb++) {
-				u64 ob = (cb * 3ULL) % m->nr_oblocks;
-
-				m->oblock[cb] = ob;
-				m->cblock[ob] = cb;
-				m->dirty[cb] = cb % 5 == 0;
-				m->nr_dirty += m->dirty[cb];
-			}
-			m->nr_resident = m->nr;
-			m->nr_free = 0;
-			t->destroy(m->p);
-			m->p = t->create(m->nr, 2000 * MODEL_BLOCK_SECTORS, MODEL_BLOCK_SECTORS);
 			for (cb = 0; cb < m->nr; cb++)
-				CHECK_OK(t->load_mapping(m->p, to_cblock(cb),
-							 to_oblock(m->oblock[cb]), m->dirty[cb],
-							 cb % 64, with_hints));
-			CHECK_EQ(t->residency(m->p), m->nr);
+				model_load(m, cb, cb * 3, cb % 5 == 0, cb % 64, with_hints);
 
 			for (i = 0; i < 5; i++) {
 				model_restart(m, with_hints);
@@ -275,14 +263,8 @@ static void test_any_hint(void)
 		struct model *m = model_new(t, ARRAY_SIZE(hints), 100);
 
 		unit_note("%s", t->name);
-		for (i = 0; i < ARRAY_SIZE(hints); i++) {
-			CHECK_OK(t->load_mapping(m->p, to_cblock(i), to_oblock(i), false, hints[i],
-						 true));
-			m->oblock[i] = i;
-			m->cblock[i] = i;
-		}
-		m->nr_resident = m->nr;
-		m->nr_free = 0;
+		for (i = 0; i < ARRAY_SIZE(hints); i++)
+			model_load(m, i, i, false, hints[i], true);
 		model_restart(m, true);
 		churn(m, LOAD_RANDOM, 1000);
 		settle(m);
@@ -296,15 +278,8 @@ static void fill_dirty(struct model *m)
 {
 	u32 cb;
 
-	for (cb = 0; cb < m->nr; cb++) {
-		CHECK_OK(m->type->load_mapping(m->p, to_cblock(cb), to_oblock(cb), true, 3, true));
-		m->oblock[cb] = cb;
-		m->cblock[cb] = cb;
-		m->dirty[cb] = 1;
-	}
-	m->nr_dirty = m->nr;
-	m->nr_resident = m->nr;
-	m->nr_free = 0;
+	for (cb = 0; cb < m->nr; cb++)
+		model_load(m, cb, cb, true, 3, true);
 }
 
 /*
