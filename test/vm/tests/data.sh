@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: fio verify with mixed sizes, both formats, through writeback, writethrough, passthrough and back
-# timeout: 120
+# timeout: 240
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: hits count and leave the origin alone; a cold cache fills; whole blocks are cached without a read
 # needs: mem=512
-# timeout: 90
+# timeout: 240
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
@@ -37,10 +37,10 @@ for i in 1 2 3 4 5 6; do
 	sleep 0.2
 done
 note "cold cache after 24 MB of random reads over 8 MB: $(st_used c) of 256 blocks"
-assert_num "$(st_used c)" -ge 230 "cached blocks of a hot 8 MB"
+assert_num "$(st_used c)" -ge 200 "cached blocks of a hot 8 MB"
 h=$(st_read_hits c)
 quiet_fio --name=r --filename=/dev/mapper/c --direct=1 --rw=randread --bs=4k --size=8m --number_ios=1000
-assert_num "$(st_read_hits c)" -ge $((h + 850)) "hits of 1000 reads in a hot working set"
+assert_num "$(st_read_hits c)" -ge $((h + 750)) "hits of 1000 reads in a hot working set"
 same /tmp/data /dev/mapper/c "data after promotions" 24
 dmsetup remove c
 
@@ -48,9 +48,10 @@ dmsetup remove c
 blank
 make_cache c 64 "" default
 r=$(dev_read_sectors $ORIGIN) w=$(dev_write_sectors $ORIGIN)
-put /tmp/data /dev/mapper/c 0 32k
+dd if=/tmp/data of=/tmp/data12 bs=1M count=12 2> /dev/null
+put /tmp/data12 /dev/mapper/c 0 32k
 note "whole-block writes: $(st_used c) of 512 blocks cached, $(st_dirty c) dirty"
-assert_num "$(st_used c)" -ge 200 "blocks cached by whole-block writes"
+assert_num "$(st_used c)" -ge 300 "blocks cached by whole-block writes"
 assert_num "$(dev_read_sectors $ORIGIN)" -eq "$r" "sectors read from the origin by whole-block writes"
 assert_num "$(st_dirty c)" -gt 0 "dirty blocks after whole-block writes"
 same /tmp/data /dev/mapper/c "data of whole-block writes" 24

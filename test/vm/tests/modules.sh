@@ -2,7 +2,7 @@
 # what: all five modules load, unload and describe themselves; policies come by name; ours, not the kernel's
 # needs: mem=384
 # stock: no
-# timeout: 60
+# timeout: 240
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: passthrough: reads come from the origin, write hits invalidate; invalidate_cblocks; not with dirty blocks
-# timeout: 60
+# timeout: 240
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
@@ -15,7 +15,7 @@ for format in 1 2; do
 	d=$(digest $META)
 	expect_fail 'passthrough|clean|dirty' make_cache c 64 "$p" smq
 	dmsetup remove c 2> /dev/null || :
-	assert_eq "$(digest $META)" "$d" "metadata after a refused passthrough table"
+	[ "$STOCK" = 1 ] || assert_eq "$(digest $META)" "$d" "metadata after a refused passthrough table"
 
 	warm 64 256 $format /tmp/old
 	# Something else on the origin than in the cache: only the origin counts in this mode.
@@ -40,9 +40,9 @@ for format in 1 2; do
 	same /tmp/now /dev/mapper/c "reading after writes"
 
 	# Messages. Bad ones change nothing, even behind a good range.
-	for bad in 512 600-700 5-5 7-3 0-513 -1 1- x 3-x 99999999999999999999 ""; do
+	for bad in 512 600-700 5-5 7-3 0-513 -1 1- x 3-x 99999999999999999999 1-2-3 "1 -2"; do
 		dmesg_mark
-		refute dmsetup message c 0 invalidate_cblocks $bad 20-30 "$bad" 2> /dev/null
+		refute dmsetup message -- c 0 invalidate_cblocks 20-30 "$bad" 2> /dev/null
 		assert_dmesg 'cache'
 		[ "$STOCK" = 1 ] || assert_num "$(st_used c)" -eq 252 "blocks in use after the bad range '$bad'"
 	done
@@ -60,6 +60,8 @@ for format in 1 2; do
 	same /tmp/now /dev/mapper/c "reading in writeback, after passthrough"
 	[ "$STOCK" = 1 ] || expect_fail 'passthrough' dmsetup message c 0 invalidate_cblocks 1
 	put /tmp/old /dev/mapper/c 0 32k
+	dmsetup message c 0 migration_threshold 0 # no cleaning while we look
+	sleep 0.5
 	assert_num "$(st_dirty c)" -gt 0 "dirty blocks"
 
 	# Reload into passthrough over dirty blocks: refused; the cache goes on as it was.
@@ -70,7 +72,7 @@ for format in 1 2; do
 		refute dmsetup resume c 2> /dev/null
 		assert_dmesg 'passthrough|clean|dirty'
 		dmsetup clear c 2> /dev/null || :
-		reload_cache c 64 "$(features_of $format)" smq
+		reload_cache c 64 "$(features_of $format)" smq migration_threshold 0
 	else
 		assert_dmesg 'passthrough|clean|dirty'
 	fi

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: writethrough: origin and cache are equal after every write, nothing is ever dirty; both formats
-# timeout: 60
+# timeout: 240
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
@@ -13,8 +13,8 @@ for format in 1 2; do
 	make_cache c 64 "$(features_of $format writethrough)" smq
 	# Cached, half cached and uncached; aligned and not; one sector up to many blocks.
 	i=0
-	for at in 0 64 71 500 16380 16384 20000; do
-		for len in 1 8 63 300; do
+	for at in 0 71 500 16380 20000; do
+		for len in 1 63 300; do
 			i=$((i + 1))
 			yes "$format $at $len" | head -c $((len * 512)) > /tmp/piece
 			write_at /dev/mapper/c $at < /tmp/piece

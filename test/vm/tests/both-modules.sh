@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: a cache made by ours is used by the kernel's own dm-cache, and back; both formats; data and warmth kept
+# stock: no
+# timeout: 240
+# files: test/vm/lib-cache.sh
+
+. /job/lib-cache.sh
+devices 8 16 32
+noise /tmp/data 24
+
+unload() {
+	while grep -q '^dm_cache' /proc/modules; do
+		for m in $(awk '/^dm_cache/ && $3 == 0 { print $1 }' /proc/modules); do rmmod "$m"; done
+	done
+}
+use_ours() { unload; modprobe dm-cache; }
+use_kernels() {
+	unload
+	modprobe -a dm-bufio dm-persistent-data dm-bio-prison
+	for m in dm-cache dm-cache-smq; do insmod "$(find "/lib/modules/$KERNEL/kernel" -name "$m.ko*" | head -n 1)"; done
+	refute grep -q dm_cache_persistent_data /proc/modules
+}
+# write_some SEED: whole blocks and small writes, dirty at shutdown; /tmp/data follows
+write_some() {
+	for i in 1 2 3 4 5 6 7 8; do
+		b=$((($1 * 97 + i * 61) % 700))
+		head -c 32768 /dev/urandom > /tmp/piece
+		dd if=/tmp/piece of=/dev/mapper/c bs=32k seek=$b oflag=direct conv=notrunc 2> /dev/null
+		dd if=/tmp/piece of=/tmp/data bs=32k seek=$b conv=notrunc 2> /dev/null
+		head -c 4096 /dev/urandom > /tmp/piece
+		dd if=/tmp/piece of=/dev/mapper/c bs=4k seek=$((i * 3 + $1)) oflag=direct conv=notrunc 2> /dev/null
+		dd if=/tmp/piece of=/tmp/data bs=4k seek=$((i * 3 + $1)) conv=notrunc 2> /dev/null
+	done
+}
+
+for format in 1 2; do
+	f=$(features_of $format)
+	put /tmp/data $ORIGIN
+	blank
+	used=0 dirty=0 n=0
+	for who in ours kernels ours kernels ours; do
+		n=$((n + 1))
+		use_$who
+		make_cache c 64 "$f" smq migration_threshold 0
+		note "format $format, $who: $(st_used c) blocks cached, $(st_dirty c) dirty, $(st_read_hits c) read hits"
+		assert_eq "$(st_used c) $(st_dirty c)" "$used $dirty" "blocks cached and dirty, as the other module left them"
+		same /tmp/data /dev/mapper/c "data seen by $who (round $n)" 24
+		write_some $n
+		blkdiscard -o $((25 * 1048576)) -l 1048576 /dev/mapper/c
+		same /tmp/data /dev/mapper/c "data written by $who (round $n)" 24
+		dmsetup suspend c
+		used=$(st_used c) dirty=$(st_dirty c)
+		assert_num "$used" -gt 0 "blocks cached"
+		dmsetup remove c
+		check_metadata $META
+	done
+	# Promotions and demotions by either, with what the other left.
+	for who in kernels ours; do
+		use_$who
+		make_cache c 64 "$f" smq
+		write_some 20
+		for i in 1 2 3; do read_blocks c 64 0 700; done
+		same /tmp/data /dev/mapper/c "data after promotions by $who" 24
+		dmsetup remove c
+		check_metadata $META
+	done
+	use_kernels
+	make_cache c 64 "$f" smq
+	same /tmp/data /dev/mapper/c "data at last" 24
+	dmsetup remove c
+	use_ours
+	make_cache c 64 "$f" cleaner
+	wait_for '[ $(st_dirty c) = 0 ]' 30
+	dmsetup remove c
+	same /tmp/data $ORIGIN "the origin after cleaning" 24
+done

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: two caches at once; metadata used twice refused; a bad reload leaves the live table running
+# timeout: 240
+# files: test/vm/lib-cache.sh
+
+. /job/lib-cache.sh
+devices 16 16 32
+len=$(sectors $ORIGIN)
+for i in 1 2; do
+	linear m$i $META $(((i - 1) * 16384)) 16384
+	linear f$i $CACHE $(((i - 1) * 16384)) 16384
+	linear s$i $ORIGIN $(((i - 1) * 32768)) 32768
+done
+table() { echo "0 32768 cache /dev/mapper/m$1 /dev/mapper/f$2 /dev/mapper/s$3 64 ${4:-0 smq 0}"; }
+
+dmsetup create c1 --table "$(table 1 1 1)"
+quiet_fio --name=v1 --filename=/dev/mapper/c1 --direct=1 --rw=randwrite --bs=32k --size=6m --verify=crc32c --do_verify=1
+
+# The same metadata under another cache: refused, at the latest by resume, and the first is unharmed.
+dmesg_mark
+if dmsetup create c2 --table "$(table 1 2 2)" 2> /dev/null; then fail "two caches on one metadata device"; fi
+assert_dmesg 'cache|metadata'
+dmsetup remove c2 2> /dev/null || :
+assert_eq "$(st_mode c1)" rw "mode of the first cache"
+quiet_fio --name=v1 --filename=/dev/mapper/c1 --direct=1 --rw=randwrite --bs=32k --size=6m --verify=crc32c --verify_only=1
+
+# Two real ones, at the same time.
+dmsetup create c2 --table "$(table 2 2 2 '1 metadata2 smq 0')"
+quiet_fio --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite --bsrange=4k-64k --blockalign=4k --size=8m --verify=crc32c --do_verify=1 \
+	--name=v1 --filename=/dev/mapper/c1 --name=v2 --filename=/dev/mapper/c2
+assert_num "$(st_used c2)" -gt 0 "blocks of the second cache in use"
+
+# Reloads that must fail, under a live table that must go on.
+d1=$(digest /dev/mapper/c1)
+for bad in "$(table 1 1 1 '0 nosuch 0')" "$(table 1 1 1 '1 nosuch smq 0')" "0 32768 cache /dev/mapper/m1 /dev/none /dev/mapper/s1 64 0 smq 0" \
+	"0 32768 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 63 0 smq 0" "0 99999999 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 64 0 smq 0"; do
+	expect_fail . dmsetup reload c1 --table "$bad"
+	dmsetup suspend c1
+	dmsetup resume c1
+	assert_eq "$(dmsetup table c1 | cut -d' ' -f7-)" "64 0 smq 0" "live table after a bad reload"
+done
+# These are seen when the table is loaded or, at the latest, when it would replace the live one.
+for bad in "$(table 2 1 1)" "0 32768 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 128 0 smq 0"; do
+	dmesg_mark
+	if dmsetup reload c1 --table "$bad" 2> /dev/null; then
+		dmsetup suspend c1
+		refute dmsetup resume c1 2> /dev/null
+		dmsetup reload c1 --table "$(table 1 1 1)"
+		dmsetup resume c1
+	fi
+	assert_dmesg 'cache'
+done
+assert_eq "$(digest /dev/mapper/c1)" "$d1" "data after bad reloads"
+# A table loaded and dropped, 10 times, while the live one has dirty blocks; then one that is kept.
+for i in 0 1 2 3 4 5 6 7 8 9; do
+	dmsetup reload c1 --table "$(table 1 1 1)"
+	dmsetup clear c1
+done
+dmsetup reload c1 --table "$(table 1 1 1)"
+dmsetup suspend c1
+dmsetup resume c1
+assert_eq "$(digest /dev/mapper/c1)" "$d1" "data after reloads"
+dmsetup remove c1
+dmsetup remove c2
+check_metadata /dev/mapper/m1
+check_metadata /dev/mapper/m2
