@@ -681,6 +681,175 @@ static void test_damage(void)
 	world_destroy(&w);
 }
 
+/*----- exact damage -----*/
+
+static void seal(struct shim_disk *d, u64 b)
+{
+	u8 *p = d->data + b * 4096;
+
+	put_unaligned_le32(crc32c(~0u, p + 4, 4092) ^ 121107, p);
+}
+
+#define KEY_AT(i) (32 + 8 * (i))
+#define VALUE_AT(i) (32 + 2016 + 8 * (i))
+
+struct edit {
+	const char *what;
+	bool child;		/* in child 1 of the root, else in the root */
+	u32 at;
+	u64 value;
+	u64 sought;		/* a key that a lookup of finds the damage */
+};
+
+static void check_edit(struct shim_disk *good, u64 root, const struct edit *e)
+{
+	struct dmc_btree_info info = { .levels = 1, .value_type.size = 8 };
+	u64 child = get_unaligned_le64(good->data + root * 4096 + VALUE_AT(1)), count = 0, v;
+	struct shim_disk *d = disk_clone(good);
+	u64 b = e->child ? child : root, key = e->sought;
+	struct world w;
+
+	unit_note("%s", e->what);
+	put_unaligned_le64(e->value, d->data + b * 4096 + e->at);
+	seal(d, b);
+	CHECK_OK(world_open(&w, d));
+	info.tm = w.tm;
+	CHECK_EQ(dmc_btree_walk(&info, root, ignore_entry, &count), -EILSEQ);
+	CHECK_EQ(dmc_btree_lookup(&info, root, &key, &v), -EILSEQ);
+	CHECK_EQ(dmc_btree_insert(&info, root, &key, &v, &root, NULL), -EILSEQ);
+	CHECK_EQ(world_commit(&w), -EIO);
+	world_close(&w);
+	disk_free(d);
+}
+
+/* A root of an internal node and some leaves: each thing that a node can be wrong about. */
+static void test_exact_damage(void)
+{
+	struct world w;
+	struct tree t;
+	u64 i, leaf, header, first[3];
+
+	world_create(&w, 100);
+	t = tree_new(&w, 1, 8);
+	for (i = 0; i < 1000; i++) {
+		u64 key = 10 * i + 1000;
+
+		tree_insert(&t, &key, i);
+	}
+	tree_commit(&w, &t);
+	world_close(&w);
+	leaf = get_unaligned_le64(w.disk->data + t.root * 4096 + VALUE_AT(1));
+	for (i = 0; i < 3; i++)
+		first[i] = get_unaligned_le64(w.disk->data + t.root * 4096 + KEY_AT(i));
+	header = get_unaligned_le64(w.disk->data + leaf * 4096 + 16);	/* nr, max */
+	{
+		const struct edit edits[] = {
+			{ "first key below the parent's", true, KEY_AT(0), first[1] - 1, first[1] },
+			{ "last key reaches into the next child", true,
+			  KEY_AT((u32)header - 1), first[2], first[1] },
+			{ "keys not ascending", true, KEY_AT(5), first[1], first[1] },
+			{ "keys equal", true, KEY_AT(1), first[1], first[1] },
+			{ "parent's keys not ascending", false, KEY_AT(1), first[2], first[1] },
+			{ "child 0", false, VALUE_AT(1), 0, first[1] },
+			{ "child out of range", false, VALUE_AT(1), 100, first[1] },
+			{ "child far out of range", false, VALUE_AT(1), 1ull << 40, first[1] },
+			{ "child is the root", false, VALUE_AT(1), t.root, first[1] },
+			{ "child is another's", false, VALUE_AT(1),
+			  get_unaligned_le64(w.disk->data + t.root * 4096 + VALUE_AT(0)), first[1] },
+			{ "no entry", true, 16, header & ~0xffffffffull, first[1] },
+			{ "more entries than room", true, 16, (header & ~0xffffffffull) | 253, first[1] },
+			{ "room beyond the block", true, 16, header + (3ull << 32), first[1] },
+			{ "room that overflows", true, 16, header | 0x10000000ull << 32, first[1] },
+			{ "values of 4", true, 24, 4, first[1] },
+			{ "values of 0", true, 24, 0, first[1] },
+			{ "values of 2^32 - 1", true, 24, 0xffffffff, first[1] },
+			{ "internal with values of 4", false, 24, 4, first[1] },
+		};
+
+		for (i = 0; i < ARRAY_SIZE(edits); i++)
+			check_edit(w.disk, t.root, &edits[i]);
+	}
+	world_destroy(&w);
+	free(t.m.e);
+}
+
+/* Internal nodes in a ring of one and of two: one entry each, so that the keys fit. */
+static void test_cycles(void)
+{
+	struct dmc_btree_info info = { .levels = 1, .value_type.size = 8 };
+	u64 key = 5, v, rkey, count;
+	struct dmc_btree_cursor c;
+	unsigned int ring, i;
+	struct world w;
+	mblock_t b[2];
+
+	for (ring = 1; ring <= 2; ring++) {
+		world_create(&w, 100);
+		info.tm = w.tm;
+		for (i = 0; i < ring; i++) {
+			CHECK_OK(dmc_btree_empty(&info, &b[i]));
+			CHECK_OK(dmc_btree_insert(&info, b[i], &key, &key, &b[i], NULL));
+			w.roots[i] = (struct world_root) { ROOT_TREE1, b[i] };
+		}
+		CHECK_OK(world_commit(&w));
+		world_close(&w);
+		for (i = 0; i < ring; i++) {
+			u8 *p = w.disk->data + b[i] * 4096;
+
+			put_unaligned_le32(1, p + 4);
+			put_unaligned_le64(b[(i + 1) % ring], p + VALUE_AT(0));
+			seal(w.disk, b[i]);
+		}
+		CHECK_OK(world_open(&w, w.disk));
+		info.tm = w.tm;
+		count = 0;
+		CHECK_EQ(dmc_btree_lookup(&info, b[0], &key, &v), -EILSEQ);
+		CHECK_EQ(dmc_btree_lookup_next(&info, b[0], &key, &rkey, &v), -EILSEQ);
+		CHECK_EQ(dmc_btree_lowest(&info, b[0], &rkey), -EILSEQ);
+		CHECK_EQ(dmc_btree_highest(&info, b[0], &rkey), -EILSEQ);
+		CHECK_EQ(dmc_btree_walk(&info, b[0], ignore_entry, &count), -EILSEQ);
+		CHECK_EQ(dmc_btree_cursor_begin(&info, b[0], &c), -EILSEQ);
+		dmc_btree_cursor_end(&c);
+		CHECK_EQ(dmc_btree_remove(&info, b[0], &key, &b[0]), -EILSEQ);
+		CHECK_EQ(dmc_btree_del(&info, b[0]), -EILSEQ);
+		CHECK(dmc_btree_insert(&info, b[0], &key, &v, &b[0], NULL) < 0);
+		world_close(&w);
+		disk_free(w.disk);
+	}
+}
+
+/* Leaves at two depths: a walk sees it. */
+static void test_uneven(void)
+{
+	struct dmc_btree_info info = { .levels = 1, .value_type.size = 8 };
+	u64 inner, count = 0;
+	struct world w;
+	struct tree t;
+	u64 i;
+
+	world_create(&w, 1500);
+	t = tree_new(&w, 1, 8);
+	for (i = 0; i < 60000; i++)
+		tree_insert(&t, &i, i);
+	tree_commit(&w, &t);
+	world_close(&w);
+	/* The first child of the root is replaced by its own first child, a leaf. */
+	inner = get_unaligned_le64(w.disk->data + t.root * 4096 + VALUE_AT(0));
+	CHECK_EQ(get_unaligned_le32(w.disk->data + inner * 4096 + 4), 1);
+	put_unaligned_le64(get_unaligned_le64(w.disk->data + inner * 4096 + VALUE_AT(0)),
+			   w.disk->data + t.root * 4096 + VALUE_AT(0));
+	seal(w.disk, t.root);
+	CHECK_OK(world_open(&w, w.disk));
+	info.tm = w.tm;
+	CHECK_EQ(dmc_btree_walk(&info, t.root, ignore_entry, &count), -EILSEQ);
+	/* Whatever comes of it: a single path does not show it. */
+	for (i = 0; i < 200; i++)
+		dmc_btree_remove(&info, t.root, &i, &t.root);
+	world_close(&w);
+	disk_free(w.disk);
+	free(t.m.e);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -694,6 +863,9 @@ int main(int argc, char **argv)
 		{ "snapshots share nodes", test_snapshots },
 		{ "values that are references", test_references },
 		{ "arguments that make no sense", test_arguments },
+		{ "nodes that are wrong in one thing", test_exact_damage },
+		{ "cycles", test_cycles },
+		{ "leaves at two depths", test_uneven },
 		{ "damaged nodes", test_damage },
 		{ }
 	};

@@ -294,6 +294,36 @@ static void test_full(void)
 	}
 }
 
+/* As long as there was no -ENOSPC, the commit has the blocks that it needs. */
+static void test_reserve(void)
+{
+	static const u64 sizes[] = { 40, 16320 * 2 + 10 };
+	unsigned int i;
+	u64 spare;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (spare = 0; spare < 20; spare += 1 + 3 * i) {
+			struct dmc_block *blk;
+			struct world w;
+			u64 n;
+			int r = 0;
+
+			unit_note("%llu blocks, %llu left", sizes[i], spare);
+			world_create(&w, sizes[i]);
+			for (n = dmc_tm_nr_free(w.tm); n > spare && !r; n--) {
+				r = dmc_tm_new_block(w.tm, &kind, &blk);
+				if (!r)
+					dmc_tm_unlock(w.tm, blk);
+			}
+			CHECK_EQ(world_commit(&w), r ? -EIO : 0);
+			CHECK(!r || r == -ENOSPC);
+			CHECK_MSG(!r || spare < 9, "no room, with %llu blocks free", spare);
+			world_close(&w);
+			disk_free(w.disk);
+		}
+	}
+}
+
 static void test_too_small(void)
 {
 	struct shim_disk *d;
@@ -337,6 +367,7 @@ int main(int argc, char **argv)
 		{ "commits that are refused", test_refused_commits },
 		{ "commits that fail", test_failed_commit },
 		{ "a full device", test_full },
+		{ "room for the commit", test_reserve },
 		{ "a device that is too small", test_too_small },
 		{ "a commit without changes", test_idle_commit },
 		{ }
