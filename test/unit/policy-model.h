@@ -56,7 +56,8 @@ void model_restart(struct model *m, bool with_hints);
 
 /* A bio: hit or miss, and dirtying.  @cheap: a promotion needs no read. */
 void model_access(struct model *m, u64 ob, enum dmc_dir dir, bool cheap);
-void model_access_at(struct model *m, u64 ob, enum dmc_dir dir, bool cheap, u64 sector, u32 sectors);
+void model_access_at(struct model *m, u64 ob, enum dmc_dir dir, bool cheap, u64 sector,
+		     u32 sectors);
 /* Asks for work once and starts or refuses it.  False: there was none. */
 bool model_ask(struct model *m, bool idle);
 /* Ends work in flight: a random piece of it, or all. */
