@@ -45,7 +45,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
-	test test-vm test-dkms demo deps clean help need-headers print-kver
+	test test-vm test-dkms demo deps clean help need-headers print-kver print-kdir
 
 ## Build:
 
@@ -56,6 +56,9 @@ modules: need-headers	## build the five modules (default)
 
 print-kver:
 	@echo $(if $(wildcard $(KDIR)/Makefile),$(KVER))
+
+print-kdir:
+	@echo $(KDIR)
 
 need-headers:
 	@if [ -z "$(KDIR)" ] || [ ! -e "$(KDIR)/Makefile" ]; then \
