@@ -143,7 +143,7 @@ static struct migration *mg_for_work(struct cache *c, const struct dmc_work *w)
 	if (from_oblock(w->oblock) >= c->nr_oblocks)
 		return NULL;
 	if (w->op == DMC_OP_PROMOTE)
-		return mg_alloc_promotion(c, w->oblock);
+		return mg_alloc_promotion(c, w->oblock, false);
 	if (from_cblock(w->cblock) >= c->nr_cblocks)
 		return NULL;
 	return mg_alloc(c, w->op == DMC_OP_DEMOTE ? MG_DEMOTE : MG_WRITEBACK, w->oblock,

@@ -167,7 +167,7 @@ static bool try_cheap_promotion(struct cache *c, struct bio *bio, oblock_t ob, i
 	enum dmc_advice advice;
 
 	if (unlikely(cheap && ob != c->partial_oblock && !x->retried))
-		mg = mg_alloc_promotion(c, ob);
+		mg = mg_alloc_promotion(c, ob, covers_block(c, bio));
 
 	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio),
 				       mg != NULL, READ_ONCE(c->nr_free));

@@ -59,13 +59,17 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
 	return threshold && (!sectors || sectors + c->block_sectors <= threshold);
 }
 
-/* A promotion with its free cblock, if now is a time for one.  Never sleeps. */
-struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob)
+/*
+ * A promotion with its free cblock, if now is a time for one.  With @overwrite nothing is copied, so
+ * copies in progress do not matter.  Never sleeps.
+ */
+struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool overwrite)
 {
+	u64 copying = overwrite ? 0 : atomic_read(&c->copying_sectors);
 	struct migration *mg;
 
 	if (READ_ONCE(c->quiescing) || c->io_mode == IO_PASSTHROUGH ||
-	    cache_md_mode(c) != MD_WRITE || !mg_within_threshold(c, atomic_read(&c->copying_sectors)) || !READ_ONCE(c->nr_free))
+	    cache_md_mode(c) != MD_WRITE || !mg_within_threshold(c, copying) || !READ_ONCE(c->nr_free))
 		return NULL;
 	mg = mg_alloc(c, MG_PROMOTE, ob, to_cblock(0));
 	if (!mg)

@@ -60,7 +60,7 @@ static inline bool mg_locks_entry(const struct migration *mg)
 }
 
 struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb);
-struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob);
+struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool overwrite);
 void mg_free(struct migration *mg);
 bool mg_within_threshold(struct cache *c, u64 sectors);
 
