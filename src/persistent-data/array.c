@@ -12,8 +12,9 @@
  *	16  blocknr
  *	24  values, packed
  *
- * All array blocks but the last are full.  Other implementations may have left blocks beyond the end, or more
- * values in the last block than the array has: ignored when reading, removed when resizing.
+ * All array blocks but the last are full.  Other implementations may have left blocks beyond
+ * the end, or more values in the last block than the array has: ignored when reading, removed
+ * when resizing.
  */
 #include <linux/err.h>
 #include <linux/export.h>
@@ -424,7 +425,7 @@ static int resize(struct dmc_array_info *info, mblock_t *root, u32 old_size, u32
 		rs.want = entries_in(info, new_size, last - 1);
 		r = btree_modify(&info->btree_info, *root, last - 1, resize_block, &rs, root);
 		if (r == -ENODATA)
-			r = bad_array(info, *root, "is missing: the array is shorter than it should be");
+			r = bad_array(info, *root, "is missing: array too short");
 	}
 	for (n = last; !r && n < nr_blocks(info, new_size); n++)
 		r = append_block(info, root, n, entries_in(info, new_size, n), default_value);
@@ -492,7 +493,7 @@ static int walk_blocks(struct dmc_array_info *info, struct dmc_btree_cursor *c, 
 		if (!r && dmc_btree_cursor_key(c) != n)
 			r = -ENODATA;
 		if (r == -ENODATA)
-			return bad_array(info, root, "is missing: the array is shorter than it should be");
+			return bad_array(info, root, "is missing: array too short");
 		if (r)
 			return r;
 		read_ahead(c, blocks - n);
@@ -548,7 +549,7 @@ static int update_block(struct update *up, mblock_t *root, u32 n, u32 count)
 
 	r = dmc_btree_lookup(&info->btree_info, *root, &key, &b);
 	if (r == -ENODATA)
-		r = bad_array(info, *root, "is missing: the array is shorter than it should be");
+		r = bad_array(info, *root, "is missing: array too short");
 	if (!r)
 		r = read_block(info, le64_to_cpu(b), count, &blk);
 	if (r)

@@ -16,10 +16,11 @@
  * holds a reference of its own to the old root (dmc_tm_inc()): then both are, as two arrays.  If
  * nothing had to change *@new_root is @root.  *@new_root is not touched on error.
  *
- * Errors.  -ENODATA: the index is beyond the end of what is stored; nothing has changed, the root
- * is valid.  -EILSEQ: the array is malformed or shorter than the caller says.  -ENOSPC, -EIO and
- * the like from below.  After any error but -ENODATA and -EINVAL from a changing call the array is in pieces
- * and the transaction cannot be committed (transaction.h); reading calls can be repeated.
+ * Errors.  -ENODATA: the index is beyond the end of what is stored; nothing has changed, the
+ * root is valid.  -EILSEQ: the array is malformed or shorter than the caller says.  -ENOSPC,
+ * -EIO and the like from below.  After any error but -ENODATA and -EINVAL from a changing call
+ * the array is in pieces and the transaction cannot be committed (transaction.h); reading calls
+ * can be repeated.
  *
  * Flushing.  Nothing is durable before the commit; if that fails, the array of the last commit is
  * still on disk, complete, under its old root.
@@ -46,10 +47,10 @@ void dmc_array_info_init(struct dmc_array_info *info, struct dmc_tm *tm,
 int dmc_array_empty(struct dmc_array_info *info, mblock_t *root);
 
 /*
- * From @old_size to @new_size elements.  New elements are copies of @default_value (no references
- * are taken for them); those cut off are dropped with value_type.dec, and array blocks that are no
- * longer needed lose the array's reference.  Blocks beyond @old_size that some other implementation left behind
- * are dropped too.
+ * From @old_size to @new_size elements.  New elements are copies of @default_value (no
+ * references are taken for them); those cut off are dropped with value_type.dec, and array
+ * blocks that are no longer needed lose the array's reference.  Blocks beyond @old_size that
+ * some other implementation left behind are dropped too.
  */
 int dmc_array_resize(struct dmc_array_info *info, mblock_t root, u32 old_size, u32 new_size,
 		     const void *default_value, mblock_t *new_root);
@@ -69,8 +70,8 @@ int dmc_array_set(struct dmc_array_info *info, mblock_t root, u32 index, const v
 
 /*
  * Visits elements 0 .. size-1, block by block, reading ahead; @fn is called with a block
- * read-locked, must not change this array, and stops the walk by returning other than 0.  Fails with
- * -EILSEQ if the array is shorter than @size; what lies beyond @size is ignored.
+ * read-locked, must not change this array, and stops the walk by returning other than 0.  Fails
+ * with -EILSEQ if the array is shorter than @size; what lies beyond @size is ignored.
  */
 typedef int (*dmc_array_walk_fn)(void *ctx, u32 index, const void *value);
 int dmc_array_walk(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_walk_fn fn,

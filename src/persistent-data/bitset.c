@@ -30,7 +30,7 @@ static void forget_word(struct dmc_bitset *bs)
 	bs->word_changed = false;
 }
 
-/* The result of a changing call; the array must not say that an index is not there which should be. */
+/* The result of a changing call; an index that the array does not have is damage here. */
 static int bitset_changed(struct dmc_bitset *bs, int r)
 {
 	return btree_changed(bs->array_info.btree_info.tm, r == -ENODATA ? -EILSEQ : r);

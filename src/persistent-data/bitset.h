@@ -10,13 +10,14 @@
  * and forget what was not flushed.  The struct must stay where it is.
  *
  * Root.  The bitset keeps its own root: after each call that returned 0, @root is the one to
- * store - but only dmc_bitset_flush() (and resize and update_words, which flush) puts the cached word into
- * the tree, so flush before storing it in a superblock.  The root before the call is not valid any more,
- * unless the caller holds a reference of its own to it.
+ * store - but only dmc_bitset_flush() (and resize and update_words, which flush) puts the
+ * cached word into the tree, so flush before storing it in a superblock.  The root before the
+ * call is not valid any more, unless the caller holds a reference of its own to it.
  *
  * Errors.  -ENODATA: a bit beyond the end; nothing changed.  -EILSEQ: malformed or shorter than
  * nr_bits.  After any other error of a changing call the transaction cannot be committed
- * (transaction.h); @root and the cached word are as before, a flush may be tried again but does not heal that.
+ * (transaction.h); @root and the cached word are as before, a flush may be tried again but does
+ * not heal that.
  *
  * Contexts: as transaction.h: may sleep and do I/O, serialised by the caller.
  */
@@ -36,7 +37,7 @@ struct dmc_bitset {
 };
 
 void dmc_bitset_init(struct dmc_bitset *bs, struct dmc_tm *tm);
-int dmc_bitset_empty(struct dmc_bitset *bs);			/* a new, zero-length one */
+int dmc_bitset_empty(struct dmc_bitset *bs);		/* a new, zero-length one */
 void dmc_bitset_open(struct dmc_bitset *bs, mblock_t root, u32 nr_bits);
 
 /* To @nr_bits; new bits are @default_value. */
@@ -45,14 +46,15 @@ int dmc_bitset_resize(struct dmc_bitset *bs, u32 nr_bits, bool default_value);
 int dmc_bitset_set(struct dmc_bitset *bs, u32 bit);
 int dmc_bitset_clear(struct dmc_bitset *bs, u32 bit);
 int dmc_bitset_test(struct dmc_bitset *bs, u32 bit, bool *result);
-int dmc_bitset_flush(struct dmc_bitset *bs);			/* bs->root is complete afterwards */
+int dmc_bitset_flush(struct dmc_bitset *bs);		/* bs->root is complete afterwards */
 
 /* Drops the reference to the tree; then empty or open. */
 int dmc_bitset_del(struct dmc_bitset *bs);
 
 /*
  * All words in order: @fn gets word i (bits 64 i ..), bits beyond the end as 0, or gives it.
- * Update writes only what differs, and ignores bits beyond the end.  A walk ends when @fn returns other than 0.
+ * Update writes only what differs, and ignores bits beyond the end.  A walk ends when @fn
+ * returns other than 0.
  */
 int dmc_bitset_walk_words(struct dmc_bitset *bs, int (*fn)(void *ctx, u32 index, u64 word),
 			  void *ctx);

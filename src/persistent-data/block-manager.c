@@ -39,7 +39,7 @@ struct dmc_bm {
 struct dmc_block {
 	struct dmc_bm *bm;
 	struct dm_buffer *buf;
-	const struct dmc_validator *kind;	/* what the content is known to be; NULL: unchecked */
+	const struct dmc_validator *kind;	/* what the content was checked to be, or NULL */
 	bool unwritten;
 	int holders;				/* readers, or -1 for a writer */
 	struct task_struct *owners[NR_OWNERS];
@@ -150,7 +150,8 @@ static int block_check_new(struct dmc_block *blk, const struct dmc_validator *v)
 	int r = 0;
 
 	if (nr != b) {
-		pd_err(blk->bm->name, "block %llu: not a %s, says it is block %llu", b, v->name, nr);
+		pd_err(blk->bm->name, "block %llu: not a %s, says it is block %llu",
+		       b, v->name, nr);
 		return -ENOTBLK;
 	}
 	wanted = block_csum(v, data);

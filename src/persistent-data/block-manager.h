@@ -107,8 +107,8 @@ bool dmc_block_unwritten(struct dmc_block *blk);
  * After 0 all of it is durable.
  *
  * After an error some blocks are written, some not, and nobody knows which: this and every
- * later flush of this manager fail with the same error, so that no commit can build on it.  To go on,
- * destroy it and create another, which reads everything from the device again.
+ * later flush of this manager fail with the same error, so that no commit can build on it.  To
+ * go on, destroy it and create another, which reads everything from the device again.
  */
 int dmc_bm_flush(struct dmc_bm *bm);
 

@@ -174,7 +174,7 @@ int btree_modify(struct dmc_btree_info *info, mblock_t root, u64 key,
 int btree_cursor_begin(struct dmc_btree_info *info, mblock_t root, unsigned int level,
 		       struct dmc_btree_cursor *c);
 
-/* Passes on the result of a changing call, which spoils the transaction if it is an error that counts. */
+/* Passes on the result of a changing call; most errors spoil the transaction. */
 static inline int btree_changed(struct dmc_tm *tm, int r)
 {
 	if (r && r != -ENODATA && r != -EINVAL)

@@ -274,7 +274,7 @@ static int shadow_levels(struct dmc_btree_info *info, mblock_t root, const u64 *
 int dmc_btree_remove(struct dmc_btree_info *info, mblock_t root, const u64 *keys,
 		     mblock_t *new_root)
 {
-	u64 key = keys[info->levels - 1], first = 0;
+	u64 key, first = 0;
 	u8 value[DMC_BTREE_MAX_VALUE];
 	bool new_first = false;
 	struct dmc_block *blk;
@@ -285,6 +285,7 @@ int dmc_btree_remove(struct dmc_btree_info *info, mblock_t root, const u64 *keys
 	r = dmc_btree_lookup(info, root, keys, value);
 	if (r)
 		return btree_changed(info->tm, r);
+	key = keys[info->levels - 1];
 	r = shadow_levels(info, root, keys, &blk, &root);
 	if (!r) {
 		last_root = dmc_block_location(blk);

@@ -352,11 +352,14 @@ int dmc_btree_lookup_next(struct dmc_btree_info *info, mblock_t root, const u64 
 	const struct btree_node *n;
 	struct dmc_block *blk;
 	unsigned int depth, level = info->levels - 1;
-	u64 key = keys[level];
+	u64 key;
 	int i, r;
 
 	r = lookup_roots(info, &root, keys);
-	for (depth = 0; !r && depth < DMC_BTREE_MAX_DEPTH; depth++) {
+	if (r)
+		return r;
+	key = keys[level];
+	for (depth = 0; depth < DMC_BTREE_MAX_DEPTH; depth++) {
 		r = btree_read(info, root, level, !depth, &range, &blk);
 		if (r)
 			return r;
@@ -368,7 +371,6 @@ int dmc_btree_lookup_next(struct dmc_btree_info *info, mblock_t root, const u64 
 			if (i < (int)node_nr(n)) {
 				*rkey = node_key(n, i);
 				memcpy(value, node_value(n, i), node_value_size(n));
-				next = 0;
 				dmc_tm_unlock(info->tm, blk);
 				return 0;
 			}
@@ -390,7 +392,7 @@ int dmc_btree_lookup_next(struct dmc_btree_info *info, mblock_t root, const u64 
 		root = node_child(n, i);
 		dmc_tm_unlock(info->tm, blk);
 	}
-	return r ? r : btree_bad_node(info, root, "is too deep");
+	return btree_bad_node(info, root, "is too deep");
 }
 EXPORT_SYMBOL_GPL(dmc_btree_lookup_next);
 
@@ -439,7 +441,7 @@ EXPORT_SYMBOL_GPL(dmc_btree_highest);
 
 /*----- insertion -----*/
 
-/* On the way down: @cur is entry @index of @parent, both write-locked; no parent: @cur is a root. */
+/* On the way down: @cur is entry @index of @parent, both write-locked; a root has no parent. */
 struct insertion {
 	struct dmc_btree_info *info;
 	unsigned int level;

@@ -2,20 +2,22 @@
 /*
  * btree.h - transactional B+trees: u64 keys to values of a fixed size, and trees of trees.
  *
- * A tree is known by its root, a block number, which the caller keeps.  Changing calls take a root
- * and store the new one (@new_root may point at the variable that @root came from); on success
- * only the new root is valid, unless the caller held a second reference (dmc_tm_inc()) to the old
- * one, which then stays as it was.  On -ENODATA and -EINVAL nothing changed and *@new_root is untouched; after any
- * other error of a changing call neither root may be used and the transaction cannot be committed.
+ * A tree is known by its root, a block number, which the caller keeps.  Changing calls take a
+ * root and store the new one (@new_root may point at the variable that @root came from); on
+ * success only the new root is valid, unless the caller held a second reference (dmc_tm_inc())
+ * to the old one, which then stays as it was.  On -ENODATA and -EINVAL nothing changed and
+ * *@new_root is untouched; after any other error of a changing call neither root may be used
+ * and the transaction cannot be committed.
  *
  * With @levels above 1 the values of all levels but the last are roots of further trees, and
- * @keys has one key a level.  Inserting creates the inner trees that are missing; removing leaves an
- * inner tree that became empty in place.
+ * @keys has one key a level.  Inserting creates the inner trees that are missing; removing
+ * leaves an inner tree that became empty in place.
  *
  * Values are bytes, little-endian by convention, at any alignment.  If they are references to
- * something, inc and dec say so: inc is called for each value that gets a second copy (a shared leaf
- * was shadowed), dec for each that is removed, deleted or overwritten.  dmc_btree_insert() takes over the caller's
- * reference in *@value.  They may use the transaction manager, but not this tree.
+ * something, inc and dec say so: inc is called for each value that gets a second copy (a shared
+ * leaf was shadowed), dec for each that is removed, deleted or overwritten.  dmc_btree_insert()
+ * takes over the caller's reference in *@value.  They may use the transaction manager, but not
+ * this tree.
  *
  * Every node is checked when it is read from the device and against its parent when it is visited:
  * a damaged tree gives -EILSEQ, -ENOTBLK or -EINVAL, never a crash or an endless loop.
@@ -56,7 +58,7 @@ int dmc_btree_del(struct dmc_btree_info *info, mblock_t root);
 /* -ENODATA if there is no such key. */
 int dmc_btree_lookup(struct dmc_btree_info *info, mblock_t root, const u64 *keys, void *value);
 
-/* The smallest key of the last level that is >= keys[levels - 1], in *@rkey; the other keys exactly. */
+/* The smallest key of the last level that is >= keys[levels - 1]; the other keys exactly. */
 int dmc_btree_lookup_next(struct dmc_btree_info *info, mblock_t root, const u64 *keys,
 			  u64 *rkey, void *value);
 
@@ -80,8 +82,9 @@ typedef int (*dmc_btree_walk_fn)(void *ctx, const u64 *keys, const void *value);
 int dmc_btree_walk(struct dmc_btree_info *info, mblock_t root, dmc_btree_walk_fn fn, void *ctx);
 
 /*
- * A cursor visits the entries of a one-level tree in ascending order and reads ahead.  One block, the
- * leaf, is read-locked between begin() and end(), so the tree must not change meanwhile.
+ * A cursor visits the entries of a one-level tree in ascending order and reads ahead.  One
+ * block, the leaf, is read-locked between begin() and end(), so the tree must not change
+ * meanwhile.
  *
  *	r = dmc_btree_cursor_begin(&info, root, &c);
  *	while (!r) {

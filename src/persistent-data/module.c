@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * module.c - dm-cache-persistent-data.ko: transactional metadata on a block device, for
- * dm-cache.ko and anyone else.  Nothing to set up: everything hangs on the objects that callers create.
+ * dm-cache.ko and anyone else.  Nothing to set up: everything hangs on the objects that callers
+ * create.
  */
 #include <linux/module.h>
 

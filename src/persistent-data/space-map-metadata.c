@@ -150,7 +150,8 @@ static void drop_queue(struct dmc_sm *sm)
 
 /*
  * A change that needs the btree.  Changing the btree changes counts of its own nodes.  Those are 0
- * or 1 and need no btree, unless the metadata is damaged; then they wait here, instead of recursing.
+ * or 1 and need no btree, unless the metadata is damaged; then they wait here, instead of
+ * recursing.
  */
 static int change_big(struct dmc_sm *sm, mblock_t b, int delta)
 {
@@ -198,7 +199,7 @@ int dmc_sm_count(struct dmc_sm *sm, mblock_t b, u32 *count)
 	int r;
 
 	*count = sm_get(sm, b);
-	/* While the btree is in pieces "3" has to do; who asks then only wants to know if shared. */
+	/* While the btree is in pieces 3 has to do: who asks then wants to know if it is shared. */
 	if (*count < 3 || sm->ref_busy)
 		return 0;
 	sm->ref_busy = true;
@@ -476,7 +477,7 @@ static void mend_nr_free(struct dmc_sm *sm, u32 i, u64 nr_used)
 
 	if (bm->nr_free == nr - nr_used || bm->nr_free == SM_COUNTS_PER_BITMAP - nr_used)
 		return;
-	pd_warn(sm->name, "space map: bitmap %u has %llu blocks in use, its index entry says %u free",
+	pd_warn(sm->name, "space map: bitmap %u: %llu blocks in use, its index entry says %u free",
 		i, nr_used, bm->nr_free);
 	bm->nr_free = SM_COUNTS_PER_BITMAP - nr_used;
 }

@@ -80,7 +80,7 @@ void sm_forget_committed(struct dmc_sm *sm);		/* now is what is committed */
 int dmc_sm_create(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock);
 int dmc_sm_open(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock, const void *root);
 void dmc_sm_exit(struct dmc_sm *sm);
-bool dmc_sm_valid(struct dmc_sm *sm, mblock_t b);	/* covered, and not the superblock's place */
+bool dmc_sm_valid(struct dmc_sm *sm, mblock_t b);	/* covered, and not 0 */
 int dmc_sm_new(struct dmc_sm *sm, mblock_t *b);
 int dmc_sm_inc(struct dmc_sm *sm, mblock_t b);
 int dmc_sm_dec(struct dmc_sm *sm, mblock_t b);

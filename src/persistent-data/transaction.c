@@ -42,7 +42,7 @@ static int check_range(struct dmc_tm *tm, mblock_t b)
 {
 	if (dmc_sm_valid(&tm->sm, b))
 		return 0;
-	pd_err(dmc_bm_name(tm->bm), "block %llu: no place for what refers to it (1 to %llu)",
+	pd_err(dmc_bm_name(tm->bm), "block %llu: referred to, but the space map covers 1 to %llu",
 	       b, tm->sm.nr_blocks - 1);
 	return -EILSEQ;
 }
@@ -52,7 +52,8 @@ static int check_in_use(struct dmc_tm *tm, mblock_t b)
 	int r = check_range(tm, b);
 
 	if (!r && !sm_get(&tm->sm, b)) {
-		pd_err(dmc_bm_name(tm->bm), "block %llu: referred to, but free in the space map", b);
+		pd_err(dmc_bm_name(tm->bm), "block %llu: referred to, but free in the space map",
+		       b);
 		r = -EILSEQ;
 	}
 	return r;

@@ -10,9 +10,10 @@
  *   root	block number of the top of a tree.  The owner keeps it (in the superblock, at last);
  *		changing a tree gives a new root, and only that one is valid from then on
  *
- * The space map behind it counts the references to every block.  A block is allocated only if it is
- * free both in the running transaction and in the last committed state; what is freed now can be
- * used after the commit.  A few blocks are kept back so that a commit can always write the space map.
+ * The space map behind it counts the references to every block.  A block is allocated only if
+ * it is free both in the running transaction and in the last committed state; what is freed now
+ * can be used after the commit.  A few blocks are kept back so that a commit can always write
+ * the space map.
  *
  * A transaction
  *
@@ -24,10 +25,10 @@
  * and the next one begins.  To drop one instead: dmc_tm_destroy(), dmc_bm_destroy(), and open both
  * again.  (Opening another tm on the same bm is possible as well.)
  *
- * Errors.  After an error from a call that changes something - here, or of a tree, array or bitset -
- * the transaction cannot be committed any more: pre_commit and commit refuse it with -EIO.  The
- * exceptions are -EINVAL for an argument that makes no sense and -ENODATA for a key or index
- * that is not there.  On disk, the last commit is untouched.
+ * Errors.  After an error from a call that changes something - here, or of a tree, array or
+ * bitset - the transaction cannot be committed any more: pre_commit and commit refuse it with
+ * -EIO.  The exceptions are -EINVAL for an argument that makes no sense and -ENODATA for a key
+ * or index that is not there.  On disk, the last commit is untouched.
  *
  * Contexts: all functions may sleep and do I/O, and are serialised by the caller;
  * dmc_tm_nr_blocks() and dmc_tm_nr_free() alone may be called at any time.
@@ -65,7 +66,8 @@ void dmc_tm_destroy(struct dmc_tm *tm);
  * dmc_tm_commit() consumes (unlocks) @superblock, also on error.  The superblock must not carry
  * earlier changes that were not flushed (-EINVAL).  On error the changes to it are dropped: if the
  * other blocks could not be written, it was not written; if its own write or flush failed, the
- * device may hold the old or the new one - both are complete - and the next lock reads it from there.
+ * device may hold the old or the new one - both are complete - and the next lock reads it from
+ * there.
  */
 int dmc_tm_pre_commit(struct dmc_tm *tm);
 void dmc_tm_copy_sm_root(struct dmc_tm *tm, void *root);
@@ -81,14 +83,14 @@ void dmc_tm_spoil(struct dmc_tm *tm);
 int dmc_tm_new_block(struct dmc_tm *tm, const struct dmc_validator *v, struct dmc_block **blk);
 
 /*
- * Shadows @orig; *@blk is write-locked, maybe at another place, which the caller must store where
- * it found @orig.  If *@inc_children, @orig was shared: whatever the block refers to is now referred
- * to from two blocks, and the caller must take a reference to each.
+ * Shadows @orig; *@blk is write-locked, maybe at another place, which the caller must store
+ * where it found @orig.  If *@inc_children, @orig was shared: whatever the block refers to is
+ * now referred to from two blocks, and the caller must take a reference to each.
  */
 int dmc_tm_shadow_block(struct dmc_tm *tm, mblock_t orig, const struct dmc_validator *v,
 			struct dmc_block **blk, bool *inc_children);
 
-/* Refuses, besides what dmc_bm_read_lock() refuses, blocks that the space map calls free (-EILSEQ). */
+/* As dmc_bm_read_lock(); refuses also blocks that the space map calls free (-EILSEQ). */
 int dmc_tm_read_lock(struct dmc_tm *tm, mblock_t b, const struct dmc_validator *v,
 		     struct dmc_block **blk);
 void dmc_tm_unlock(struct dmc_tm *tm, struct dmc_block *blk);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pd-world.h - a metadata device with a toy superblock, for the tests of the persistent-data library.
+ * pd-world.h - a metadata device with a toy superblock, for the tests of the persistent-data
+ * library.
  *
  * The superblock keeps what the library needs (space map root) and up to eight roots with a word
  * each of the test's own.  world_check_disk() looks at the raw bytes of a disk, shares no

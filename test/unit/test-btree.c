@@ -541,6 +541,9 @@ static void test_arguments(void)
 	t = tree_new(&w, 1, 8);
 	t.info.levels = 0;
 	CHECK_EQ(dmc_btree_insert(&t.info, t.root, keys, &v, &root, NULL), -EINVAL);
+	CHECK_EQ(dmc_btree_remove(&t.info, t.root, keys, &root), -EINVAL);
+	CHECK_EQ(dmc_btree_lookup(&t.info, t.root, keys, &v), -EINVAL);
+	CHECK_EQ(dmc_btree_lookup_next(&t.info, t.root, keys, &v, &v), -EINVAL);
 	t.info.levels = DMC_BTREE_MAX_LEVELS + 1;
 	CHECK_EQ(dmc_btree_empty(&t.info, &root), -EINVAL);
 	t.info.levels = 1;

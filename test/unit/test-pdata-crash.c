@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Power cuts: after each write or flush of a run, with any subset of the unflushed writes on the
- * disk, some of them torn, the device opens and holds exactly the last committed transaction or the one
- * that was being committed; and it can be worked on.
+ * Power cuts: after each write or flush of a run, with any subset of the unflushed writes on
+ * the disk, some of them torn, the device opens and holds exactly the last committed
+ * transaction or the one that was being committed; and it can be worked on.
  */
 #include "pd-work.h"
 

@@ -354,6 +354,15 @@ static void test_damaged_counts(void)
 	world_close(&v);
 	disk_free(d);
 
+	world_destroy(&w);
+}
+
+static void test_damaged_counts_of_the_map(void)
+{
+	struct shim_disk *d;
+	struct world w, v;
+
+	make_good(&w);
 	/* The reference count tree itself with a big count: ends, one way or the other. */
 	d = disk_clone(good);
 	set_count(d, get_unaligned_le64(d->data + ROOT_REFS), 3);
@@ -458,6 +467,7 @@ int main(int argc, char **argv)
 		{ "the search for a free block", test_search },
 		{ "damaged roots and index", test_damaged_roots },
 		{ "damaged counts", test_damaged_counts },
+		{ "damaged counts of the map's own blocks", test_damaged_counts_of_the_map },
 		{ }
 	};
 
