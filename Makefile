@@ -45,7 +45,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
-	test test-vm test-dkms demo deps clean help need-headers print-kver print-kdir
+	test test-vm test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 
 ## Build:
 
@@ -106,6 +106,9 @@ test-dkms:	## dkms add, build, install, remove in a private tree
 
 test-vm:	## tests on stock kernels in QEMU (TEST=GLOB KERNEL=6.1)
 	test/vm/run $(foreach k,$(KERNEL),--kernel $(k)) $(if $(TEST),'$(TEST)')
+
+test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built here once (TEST=GLOB)
+	test/debug/run $(if $(TEST),'$(TEST)')
 
 test:	## everything, from a fresh Debian 12 as root: installs what it needs, then all of the above
 	@test/run
