@@ -76,9 +76,12 @@ read_blocks() {
 		--offset="$(($3 * $2 * 512))" --size="$(($4 * $2 * 512))" --io_size="$(($4 * 4096))" --randrepeat=0 > /dev/null 2>&1
 }
 
-# read_at DEV SECTOR [SECTORS]: to stdout, past the page cache
-read_at() { dd if="$1" bs=512 skip="$2" count="${3:-8}" iflag=direct 2> /dev/null; }
-write_at() { dd of="$1" bs=512 seek="$2" oflag=direct conv=notrunc 2> /dev/null; }
+# read_at DEV SECTOR [SECTORS]: to stdout; write_at DEV SECTOR: from stdin. One I/O, past the page cache.
+read_at() { dd if="$1" bs=$((512 * ${3:-8})) count=1 skip=$(($2 * 512)) iflag=direct,skip_bytes 2> /dev/null; }
+write_at() {
+	cat > /tmp/write_at
+	dd if=/tmp/write_at of="$1" bs="$(wc -c < /tmp/write_at)" seek=$(($2 * 512)) oflag=direct,seek_bytes conv=notrunc 2> /dev/null
+}
 
 # page TEXT: 4 KiB of it
 page() { yes "$1" | head -c 4096; }

@@ -45,6 +45,7 @@ for format in 1 2; do
 		note "format $format, $who: $(st_used c) blocks cached, $(st_dirty c) dirty, $(st_read_hits c) read hits"
 		assert_eq "$(st_used c) $(st_dirty c)" "$used $dirty" "blocks cached and dirty, as the other module left them"
 		same /tmp/data /dev/mapper/c "data seen by $who (round $n)" 24
+		dmsetup message c 0 migration_threshold 204800
 		write_some $n
 		blkdiscard -o $((25 * 1048576)) -l 1048576 /dev/mapper/c
 		same /tmp/data /dev/mapper/c "data written by $who (round $n)" 24

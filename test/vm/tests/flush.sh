@@ -24,7 +24,7 @@ for format in 1 2; do
 	quiet_fio --name=s --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=4k --size=4m --number_ios=50 --fdatasync=1
 	trace_stop
 	assert_num "$(traced fast '^W')" -ge 50 "writes to the cache device"
-	assert_num "$(traced fast 'F')" -ge 50 "flushes of the cache device by 50 fdatasyncs"
+	assert_num "$(traced fast 'F')" -ge 49 "flushes of the cache device by 50 fdatasyncs (fio leaves the last out)"
 	assert_num "$(traced meta 'W')" -eq 0 "metadata writes by fdatasync on cached blocks (format $format)"
 	assert_num "$(traced slow '.')" -eq 0 "I/O and flushes on the origin by fdatasync on cached blocks (format $format)"
 

@@ -16,8 +16,8 @@ for t in "8 1 writeback" "37 2 writeback" "63 1 writethrough" "1 2 writethrough"
 	size=$((20 * 2048 + tail)) last=$((20 * 2048))
 	linear tail $SLOW0 4096 $size
 	ORIGIN=/dev/mapper/tail META=$META0
-	dd if=/tmp/data of=$ORIGIN bs=512 count=$size oflag=direct 2> /dev/null
-	dd if=/tmp/data of=/tmp/now bs=512 count=$size 2> /dev/null
+	head -c $((size * 512)) /tmp/data > /tmp/now
+	dd if=/tmp/now of=$ORIGIN bs=1M oflag=direct conv=fsync,notrunc 2> /dev/null
 	blank
 	make_cache c 64 "$(features_of $format $mode)" smq
 	assert_eq "$(sectors /dev/mapper/c)" "$size" "size of the cache device"

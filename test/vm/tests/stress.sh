@@ -20,7 +20,7 @@ fio --thread --direct=1 --ioengine=libaio --time_based --runtime=45 --filename=/
 fio2=$!
 
 n=0
-rnd() { n=$((n + 1)); head -c 2 /dev/urandom | od -An -tu2 | awk -v m="$1" '{ print $1 % m }'; }
+rnd() { head -c 2 /dev/urandom | od -An -tu2 | awk -v m="$1" '{ print $1 % m }'; }
 word() { shift "$(rnd $#)"; echo "$1"; }
 while kill -0 $fio 2> /dev/null; do
 	case $(rnd 9) in
@@ -34,17 +34,19 @@ while kill -0 $fio 2> /dev/null; do
 	7) blkdiscard -o $(((20 + $(rnd 8)) * 1048576)) -l 1048576 /dev/mapper/c ;;
 	8) dmsetup reload c --table "0 8 cache nonsense" 2> /dev/null || : ;;
 	esac
+	n=$((n + 1))
 	sleep 0.1
 done
 wait $fio || fail "fio: $(grep -v '^ ' /tmp/fio.out | tail -n 12)"
 wait $fio2 || fail "fio: $(grep -v '^ ' /tmp/fio2.out | tail -n 12)"
-note "after $n random numbers: $(dmsetup status c | cut -d' ' -f4-14)"
+note "after $n random steps: $(dmsetup status c | cut -d' ' -f4-14)"
 assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "mode"
-d=$(digest /dev/mapper/c)
+# Not the last area: what a discard leaves is anyone's guess, and may differ between cache and origin.
+d=$(digest /dev/mapper/c 0 20)
 dmsetup suspend c
 dmsetup resume c
 clean_all c 64 metadata2
-assert_eq "$(digest /dev/mapper/c)" "$d" "data when clean"
+assert_eq "$(digest /dev/mapper/c 0 20)" "$d" "data when clean"
 dmsetup remove c
-assert_eq "$(digest $ORIGIN)" "$d" "the origin when clean"
+assert_eq "$(digest $ORIGIN 0 20)" "$d" "the origin when clean"
 check_metadata $META

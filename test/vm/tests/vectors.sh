@@ -99,9 +99,11 @@ while read -r name kind version blocks mapped dirty origin; do
 	if [ $fast -le "$(sectors $FAST0)" ]; then linear f $FAST0 0 $fast; else dmsetup create f --table "0 $fast zero"; fi
 	dmsetup create s --table "0 $origin zero"
 	table="0 $origin cache /dev/mapper/m /dev/mapper/f /dev/mapper/s 64 $(test "$version" = 2 && echo 1 metadata2 || echo 0) smq 2 migration_threshold 0"
+	# Some good images have leaks since cache_restore 0.9; what checked well before must do so after.
+	if /tpt1/cache_check /dev/mapper/m > /dev/null 2>&1 && cache_check /dev/mapper/m > /dev/null 2>&1; then sound=1; else sound=0; fi
 	dmesg_mark
 	if dmsetup create c --table "$table" 2> /tmp/said; then loaded=1; else loaded=0; fi
-	why=$(dmesg_new | grep -v 'taints\|signature' | tail -n 1 | sed 's/^[^]]*] //' | cut -c1-110)
+	why=$(dmesg_new | grep -v 'taints\|signature\|preresume failed\|error adding target\|not activated' | tail -n 1 | sed 's/^[^]]*] //' | cut -c1-110)
 	case $kind in
 	good)
 		good=$((good + 1))
@@ -133,7 +135,7 @@ while read -r name kind version blocks mapped dirty origin; do
 		dmsetup create c --table "$table"
 		assert_eq "$(st_used c)/$(st_total c)" "$mapped/$blocks" "mapped blocks of $name, second time"
 		dmsetup remove c
-		case $name in g23* | g24* | g25*) ;; *) check_metadata /dev/mapper/m ;; esac
+		case $sound$name in 0* | 1g23* | 1g24* | 1g25*) ;; *) check_metadata /dev/mapper/m ;; esac
 	fi
 	dmsetup remove m
 	dmsetup remove f
