@@ -11,7 +11,7 @@
  * alone: content of another block, garbage, and a mixture of two writes are all found. `run` judges
  * what it reads, too.
  *
- * Popularity is by regions of 64 KiB: the k-th most popular of them gets 1/k^1.2 of the I/O. Regions
+ * Popularity is by regions of 64 KiB: the k-th most popular of them gets 1/k^1.3 of the I/O. Regions
  * lie scattered over the device. 70% of the I/O reads, 30% writes, 4 KiB each, O_DIRECT. Records go to
  * the last block of the most popular regions, which `run` leaves alone: so they are written to blocks
  * that are cached, and are dirty there.
@@ -42,7 +42,7 @@
 #define WORDS (BLOCK / 8)
 #define REGION_BLOCKS 16		/* 64 KiB */
 #define RECORD_BLOCKS 256		/* in as many regions */
-#define ZIPF_EXPONENT 1.2
+#define ZIPF_EXPONENT 1.3
 #define READ_PERCENT 70
 #define MAX_THREADS 16
 #define MAX_SAMPLES (1 << 20)
