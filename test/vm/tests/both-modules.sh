@@ -20,16 +20,21 @@ use_kernels() {
 	for m in dm-cache dm-cache-smq; do insmod "$(find "/lib/modules/$KERNEL/kernel" -name "$m.ko*" | head -n 1)"; done
 	refute grep -q dm_cache_persistent_data /proc/modules
 }
-# write_some SEED: whole blocks and small writes, dirty at shutdown; /tmp/data follows
+# write_some SEED: whole blocks, then small writes to them that stay dirty; /tmp/data follows
 write_some() {
-	for i in 1 2 3 4 5 6 7 8; do
+	dmsetup message c 0 migration_threshold 204800
+	for i in 1 2 3; do
 		b=$((($1 * 97 + i * 61) % 700))
-		head -c 32768 /dev/urandom > /tmp/piece
+		head -c 98304 /dev/urandom > /tmp/piece
 		dd if=/tmp/piece of=/dev/mapper/c bs=32k seek=$b oflag=direct conv=notrunc 2> /dev/null
 		dd if=/tmp/piece of=/tmp/data bs=32k seek=$b conv=notrunc 2> /dev/null
+	done
+	dmsetup message c 0 migration_threshold 0
+	for i in 1 2 3; do
+		b=$((($1 * 97 + i * 61) % 700))
 		head -c 4096 /dev/urandom > /tmp/piece
-		dd if=/tmp/piece of=/dev/mapper/c bs=4k seek=$((i * 3 + $1)) oflag=direct conv=notrunc 2> /dev/null
-		dd if=/tmp/piece of=/tmp/data bs=4k seek=$((i * 3 + $1)) conv=notrunc 2> /dev/null
+		dd if=/tmp/piece of=/dev/mapper/c bs=4k seek=$((b * 8 + i)) oflag=direct conv=notrunc 2> /dev/null
+		dd if=/tmp/piece of=/tmp/data bs=4k seek=$((b * 8 + i)) conv=notrunc 2> /dev/null
 	done
 }
 
@@ -38,20 +43,20 @@ for format in 1 2; do
 	put /tmp/data $ORIGIN
 	blank
 	used=0 dirty=0 n=0
-	for who in ours kernels ours kernels ours; do
+	for who in ours kernels ours; do
 		n=$((n + 1))
 		use_$who
 		make_cache c 64 "$f" smq migration_threshold 0
 		note "format $format, $who: $(st_used c) blocks cached, $(st_dirty c) dirty, $(st_read_hits c) read hits"
 		assert_eq "$(st_used c) $(st_dirty c)" "$used $dirty" "blocks cached and dirty, as the other module left them"
 		same /tmp/data /dev/mapper/c "data seen by $who (round $n)" 24
-		dmsetup message c 0 migration_threshold 204800
 		write_some $n
 		blkdiscard -o $((25 * 1048576)) -l 1048576 /dev/mapper/c
 		same /tmp/data /dev/mapper/c "data written by $who (round $n)" 24
 		dmsetup suspend c
 		used=$(st_used c) dirty=$(st_dirty c)
 		assert_num "$used" -gt 0 "blocks cached"
+		assert_num "$dirty" -gt 0 "dirty blocks, to be handed over"
 		dmsetup remove c
 		check_metadata $META
 	done
@@ -60,6 +65,7 @@ for format in 1 2; do
 		use_$who
 		make_cache c 64 "$f" smq
 		write_some 20
+		dmsetup message c 0 migration_threshold 2048
 		for i in 1 2 3; do read_blocks c 64 0 700; done
 		same /tmp/data /dev/mapper/c "data after promotions by $who" 24
 		dmsetup remove c

@@ -39,8 +39,10 @@ for format in 1 2; do
 	same /tmp/now $ORIGIN "the origin after writes"
 	same /tmp/now /dev/mapper/c "reading after writes"
 
-	# Messages. Bad ones change nothing, even behind a good range.
-	for bad in 512 600-700 5-5 7-3 0-513 -1 1- x 3-x 99999999999999999999 1-2-3 "1 -2"; do
+	# Messages; once is enough for the bad ones, which change nothing, even behind a good range.
+	bads=
+	[ $format = 2 ] || bads='512 600-700 5-5 7-3 0-513 -1 1- x 3-x 99999999999999999999 1-2-3'
+	for bad in $bads; do
 		dmesg_mark
 		refute dmsetup message -- c 0 invalidate_cblocks 20-30 "$bad" 2> /dev/null
 		assert_dmesg 'cache'
