@@ -105,10 +105,10 @@ test-dkms:	## dkms add, build, install, remove in a private tree
 	test/dkms/run
 
 test-vm:	## tests on stock kernels in QEMU (TEST=GLOB KERNEL=6.1)
-	test/vm/run $(foreach k,$(KERNEL),--kernel $(k)) $(if $(TEST),'$(TEST)')
+	test/vm/run $(foreach k,$(KERNEL),--kernel $(k)) $(foreach t,$(TEST),'$(t)')
 
 test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built here once (TEST=GLOB)
-	test/debug/run $(if $(TEST),'$(TEST)')
+	test/debug/run $(foreach t,$(TEST),'$(t)')
 
 test:	## everything, from a fresh Debian 12 as root: installs what it needs, then all of the above
 	@test/run
