@@ -20,6 +20,9 @@ static int set_migration_threshold(struct cache *c, const char *value)
 		return -EINVAL;
 	}
 	WRITE_ONCE(c->migration_threshold, sectors);
+	/* A raised one lets waiting candidates in at once. */
+	if (!READ_ONCE(c->quiescing))
+		engine_kick(c);
 	return 0;
 }
 
