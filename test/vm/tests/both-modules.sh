@@ -29,6 +29,9 @@ write_some() {
 		dd if=/tmp/piece of=/dev/mapper/c bs=32k seek=$b oflag=direct conv=notrunc 2> /dev/null
 		dd if=/tmp/piece of=/tmp/data bs=32k seek=$b conv=notrunc 2> /dev/null
 	done
+	# What was read before may be on its way into the cache, in front of this.
+	wait_for '[ $(st_used c) -gt 0 ]' 10
+	sleep 0.3
 	dmsetup message c 0 migration_threshold 0
 	for i in 1 2 3; do
 		b=$((($1 * 97 + i * 61) % 700))

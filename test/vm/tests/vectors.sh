@@ -100,7 +100,9 @@ while read -r name kind version blocks mapped dirty origin; do
 	dmsetup create s --table "0 $origin zero"
 	table="0 $origin cache /dev/mapper/m /dev/mapper/f /dev/mapper/s 64 $(test "$version" = 2 && echo 1 metadata2 || echo 0) smq 2 migration_threshold 0"
 	# Some good images have leaks since cache_restore 0.9; what checked well before must do so after.
-	if /tpt1/cache_check /dev/mapper/m > /dev/null 2>&1 && cache_check /dev/mapper/m > /dev/null 2>&1; then sound=1; else sound=0; fi
+	# (Not for damaged ones: cache_check 1.x hangs on c28.)
+	sound=0
+	if [ $kind = good ] && /tpt1/cache_check /dev/mapper/m > /dev/null 2>&1 && cache_check /dev/mapper/m > /dev/null 2>&1; then sound=1; fi
 	dmesg_mark
 	if dmsetup create c --table "$table" 2> /tmp/said; then loaded=1; else loaded=0; fi
 	why=$(dmesg_new | grep -v 'taints\|signature\|preresume failed\|error adding target\|not activated' | tail -n 1 | sed 's/^[^]]*] //' | cut -c1-110)
