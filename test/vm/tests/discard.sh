@@ -100,7 +100,7 @@ make_cache c 64 metadata2 smq
 mkfs.ext4 -q -F /dev/mapper/c
 mkdir -p /mnt/e
 mount /dev/mapper/c /mnt/e
-cp /tmp/data /mnt/e/a
+head -c $((8 * MB)) /tmp/data > /mnt/e/a
 sync
 cp /tmp/piece /mnt/e/b
 rm /mnt/e/a

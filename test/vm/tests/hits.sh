@@ -31,7 +31,11 @@ dmsetup remove c
 # blocks are there to be filled: a few passes must do.
 blank
 put /tmp/data $ORIGIN
-make_cache c 64 "" default
+make_cache c 64 "" default migration_threshold 0
+quiet_fio --name=r --filename=/dev/mapper/c --direct=1 --rw=randread --bs=4k --size=8m --io_size=4m
+sleep 0.5
+assert_num "$(st_promotions c)" -eq 0 "promotions with a migration_threshold of 0"
+dmsetup message c 0 migration_threshold 2048
 for i in 1 2 3 4 5 6; do
 	quiet_fio --name=r --filename=/dev/mapper/c --direct=1 --rw=randread --bs=4k --size=8m --io_size=4m --randseed=$i
 	sleep 0.2

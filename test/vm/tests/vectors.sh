@@ -99,10 +99,6 @@ while read -r name kind version blocks mapped dirty origin; do
 	if [ $fast -le "$(sectors $FAST0)" ]; then linear f $FAST0 0 $fast; else dmsetup create f --table "0 $fast zero"; fi
 	dmsetup create s --table "0 $origin zero"
 	table="0 $origin cache /dev/mapper/m /dev/mapper/f /dev/mapper/s 64 $(test "$version" = 2 && echo 1 metadata2 || echo 0) smq 2 migration_threshold 0"
-	# Some good images have leaks since cache_restore 0.9; what checked well before must do so after.
-	# (Not for damaged ones: cache_check 1.x hangs on c28.)
-	sound=0
-	if [ $kind = good ] && /tpt1/cache_check /dev/mapper/m > /dev/null 2>&1 && cache_check /dev/mapper/m > /dev/null 2>&1; then sound=1; fi
 	dmesg_mark
 	if dmsetup create c --table "$table" 2> /tmp/said; then loaded=1; else loaded=0; fi
 	why=$(dmesg_new | grep -v 'taints\|signature\|preresume failed\|error adding target\|not activated' | tail -n 1 | sed 's/^[^]]*] //' | cut -c1-110)
@@ -137,7 +133,9 @@ while read -r name kind version blocks mapped dirty origin; do
 		dmsetup create c --table "$table"
 		assert_eq "$(st_used c)/$(st_total c)" "$mapped/$blocks" "mapped blocks of $name, second time"
 		dmsetup remove c
-		case $sound$name in 0* | 1g23* | 1g24* | 1g25*) ;; *) check_metadata /dev/mapper/m ;; esac
+		# What we wrote last checks well. (Not all images did before: some have leaks since cache_restore 0.9. And the
+		# project's decoder, which other tests ask too, takes its time.)
+		/tpt1/cache_check /dev/mapper/m > /tmp/check 2>&1 || grep -q leak /tmp/check || fail "$name, used: cache_check: $(cat /tmp/check)"
 	fi
 	dmsetup remove m
 	dmsetup remove f
