@@ -6,7 +6,7 @@
 
 . /job/lib-cache.sh
 devices 8 16 32
-noise /tmp/data 24
+noise /tmp/data 12
 
 unload() {
 	while grep -q '^dm_cache' /proc/modules; do
@@ -24,7 +24,7 @@ use_kernels() {
 write_some() {
 	dmsetup message c 0 migration_threshold 204800
 	for i in 1 2 3; do
-		b=$((($1 * 97 + i * 61) % 700))
+		b=$((($1 * 97 + i * 61) % 350))
 		head -c 98304 /dev/urandom > /tmp/piece
 		dd if=/tmp/piece of=/dev/mapper/c bs=32k seek=$b oflag=direct conv=notrunc 2> /dev/null
 		dd if=/tmp/piece of=/tmp/data bs=32k seek=$b conv=notrunc 2> /dev/null
@@ -34,7 +34,7 @@ write_some() {
 	sleep 0.3
 	dmsetup message c 0 migration_threshold 0
 	for i in 1 2 3; do
-		b=$((($1 * 97 + i * 61) % 700))
+		b=$((($1 * 97 + i * 61) % 350))
 		head -c 4096 /dev/urandom > /tmp/piece
 		dd if=/tmp/piece of=/dev/mapper/c bs=4k seek=$((b * 8 + i)) oflag=direct conv=notrunc 2> /dev/null
 		dd if=/tmp/piece of=/tmp/data bs=4k seek=$((b * 8 + i)) conv=notrunc 2> /dev/null
@@ -52,10 +52,10 @@ for format in 1 2; do
 		make_cache c 64 "$f" smq migration_threshold 0
 		note "format $format, $who: $(st_used c) blocks cached, $(st_dirty c) dirty, $(st_read_hits c) read hits"
 		assert_eq "$(st_used c) $(st_dirty c)" "$used $dirty" "blocks cached and dirty, as the other module left them"
-		same /tmp/data /dev/mapper/c "data seen by $who (round $n)" 24
+		same /tmp/data /dev/mapper/c "data seen by $who (round $n)" 12
 		write_some $n
 		blkdiscard -o $((25 * 1048576)) -l 1048576 /dev/mapper/c
-		same /tmp/data /dev/mapper/c "data written by $who (round $n)" 24
+		same /tmp/data /dev/mapper/c "data written by $who (round $n)" 12
 		dmsetup suspend c
 		used=$(st_used c) dirty=$(st_dirty c)
 		assert_num "$used" -gt 0 "blocks cached"
@@ -69,18 +69,18 @@ for format in 1 2; do
 		make_cache c 64 "$f" smq
 		write_some 20
 		dmsetup message c 0 migration_threshold 2048
-		for i in 1 2 3; do read_blocks c 64 0 700; done
-		same /tmp/data /dev/mapper/c "data after promotions by $who" 24
+		for i in 1 2 3; do read_blocks c 64 0 380; done
+		same /tmp/data /dev/mapper/c "data after promotions by $who" 12
 		dmsetup remove c
 		check_metadata $META
 	done
 	use_kernels
 	make_cache c 64 "$f" smq
-	same /tmp/data /dev/mapper/c "data at last" 24
+	same /tmp/data /dev/mapper/c "data at last" 12
 	dmsetup remove c
 	use_ours
 	make_cache c 64 "$f" cleaner
 	wait_for '[ $(st_dirty c) = 0 ]' 30
 	dmsetup remove c
-	same /tmp/data $ORIGIN "the origin after cleaning" 24
+	same /tmp/data $ORIGIN "the origin after cleaning" 12
 done

@@ -78,14 +78,16 @@ else
 	dmsetup remove c 2> /dev/null || :
 fi
 assert_dmesg 'check|repair'
-/tpt1/cache_check --clear-needs-check-flag $META > /dev/null || cache_check --clear-needs-check-flag $META
+/tpt1/cache_check --clear-needs-check-flag $META > /dev/null 2>&1 || cache_check --clear-needs-check-flag $META > /dev/null
 make_cache c 64 metadata2 smq
 same /tmp/data /dev/mapper/c "data after needs_check was cleared"
 dmsetup remove c
 
-# As small a metadata device as takes 1500 blocks: how full it gets depends on the number of array blocks that
+# As small a metadata device as is taken for 1500 blocks: how full it gets depends on the number of array blocks that
 # a commit must copy. Whatever happens, data is right, and the word "space" or "full" or "small" is in the log.
-for blocks in 12 14 16 20 24; do
+loaded=0
+for blocks in 12 16 20 24 26 28 30 32 36 40 48 64; do
+	[ $loaded = 0 ] || break
 	linear tiny $META0 0 $((blocks * 8))
 	META=/dev/mapper/tiny
 	blank
@@ -97,6 +99,7 @@ for blocks in 12 14 16 20 24; do
 		dmsetup remove tiny
 		continue
 	fi
+	loaded=1
 	# Writes may fail once the metadata is read-only and a block cannot be used; none may be wrong.
 	i=0
 	: > /tmp/said
@@ -117,3 +120,4 @@ for blocks in 12 14 16 20 24; do
 	dmsetup remove c
 	dmsetup remove tiny
 done
+assert_eq $loaded 1 "a small metadata device was taken"
