@@ -89,7 +89,7 @@ static int commit_batch(struct cache *c, struct list_head *batch)
 	int r;
 
 	lockdep_assert_held(&c->md_mutex);
-	if (cache_md_mode(c) != MD_WRITE)
+	if (!c->md || cache_md_mode(c) != MD_WRITE)
 		return -EROFS;
 
 	r = change_metadata(c, batch);

@@ -110,7 +110,9 @@ static void handle_broken(struct cache *c)
 {
 	unsigned long bit;
 
-	if (likely(!READ_ONCE(c->any_broken)) || cache_md_mode(c) != MD_WRITE)
+	/* What is left at a suspend waits for the first tick after the resume. */
+	if (likely(!READ_ONCE(c->any_broken)) || READ_ONCE(c->quiescing) ||
+	    cache_md_mode(c) != MD_WRITE)
 		return;
 	WRITE_ONCE(c->any_broken, false);
 	for_each_set_bit(bit, c->broken, c->nr_cblocks) {
@@ -229,6 +231,8 @@ void engine_stop(struct cache *c)
 {
 	WRITE_ONCE(c->quiescing, true);
 	cancel_delayed_work_sync(&c->tick_work);
+	/* A round that began before may still start a migration; later ones do not. */
+	flush_delayed_work(&c->engine_work);
 	wait_event(c->mg_wait, !atomic_read(&c->nr_mg));
 	cancel_delayed_work_sync(&c->engine_work);
 	flush_work(&c->commit_work);
