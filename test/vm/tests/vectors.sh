@@ -129,6 +129,7 @@ while read -r name kind version blocks mapped dirty origin; do
 	esac
 	# Whatever it is: it can be torn down, and a second time be tried.
 	dmsetup remove c 2> /dev/null || refute dmsetup info c > /dev/null 2>&1
+	case $name in g23* | g24* | g25*) kind=large ;; esac # once is enough for 200000 blocks
 	if [ $kind = good ]; then
 		dmsetup create c --table "$table"
 		assert_eq "$(st_used c)/$(st_total c)" "$mapped/$blocks" "mapped blocks of $name, second time"
