@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Goes before the guest's wrap, in the same shell. With leaks.sh behind it.
+# Goes before the guest's wrap, in the same shell; leaks.sh runs when that shell ends.
 
 # What means a hang on a stock kernel may just be slow here, on an emulated CPU under KASAN and lockdep.
 echo 180 > /proc/sys/kernel/hung_task_timeout_secs

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Goes behind the guest's wrap: the test ran, its devices are removed and our modules are gone. What was
+# What the shell of the guest's wrap does last: the test ran, its devices are removed and our modules are gone. What was
 # allocated since the test began and is not referenced from anywhere now is a leak. $rc: the test's status.
 
 test_rc=$rc
