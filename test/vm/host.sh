@@ -9,13 +9,16 @@
 #   $WORK/kernels/K/root      "/", or the chroot in which modules for it are built
 #   $WORK/kernels/K/kdir      its headers, as seen from there
 #   $WORK/chroot/SUITE/       a small Debian with a compiler, for kernels whose kbuild needs a newer libc
-#   $WORK/tools.img           ext4, read-only in every guest: fio, dmsetup, mkfs, cache tools, python
-#   $WORK/images/K/           base.cpio (busybox, kmod, kernel modules), modules.cpio (ours)
+#   $MINE/tools.img           ext4, read-only in every guest: fio, dmsetup, mkfs, cache tools, python
+#   $MINE/images/K/           base.cpio (busybox, kmod, kernel modules), modules.cpio (ours)
 #   $WORK/apt/SUITE/          apt's private state; the system's own is not touched
 
 VMDIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$VMDIR/../.." && pwd)
 WORK=${DMC_WORK:-/var/tmp/dm-cache-test}
+# Two checkouts on one machine may be tested at the same time.
+CHECKOUT=$(printf '%s' "$TOP" | md5sum | cut -c1-8)
+MINE=$WORK/checkouts/$CHECKOUT
 PATH=$PATH:/usr/sbin:/sbin
 
 say() { echo "vm: $*" >&2; }
