@@ -45,7 +45,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
-	test test-vm test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
+	test test-crash test-vm test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 
 ## Build:
 
@@ -100,6 +100,9 @@ check-symbols: modules
 
 unit:	## userspace unit tests
 	test/unit/run
+
+test-crash:	## power cuts of long random metadata workloads: some 260,000 crash states in a minute (SEED=1)
+	test/unit/crash 200000 $(or $(SEED),1)
 
 test-dkms:	## dkms add, build, install, remove in a private tree
 	test/dkms/run

@@ -138,16 +138,16 @@ char *kstrndup(const char *s, size_t max, gfp_t gfp)
 	return p;
 }
 
-char *kstrdup(const char *s, gfp_t gfp)
-{
-	return kstrndup(s, SIZE_MAX, gfp);
-}
-
 void *kmemdup(const void *src, size_t n, gfp_t gfp)
 {
 	void *p = kmalloc(n, gfp);
 
 	return p ? memcpy(p, src, n) : NULL;
+}
+
+char *kstrdup(const char *s, gfp_t gfp)
+{
+	return s ? kmemdup(s, strlen(s) + 1, gfp) : NULL;
 }
 
 char *kasprintf(gfp_t gfp, const char *fmt, ...)

@@ -215,6 +215,45 @@ void scenario_run(struct scenario *s)
 	}
 }
 
+/* Shut down, and on: opened anew or not, perhaps with another length. */
+static int restart(struct scenario *s, u32 salt)
+{
+	u32 nr = SHRUNK + unit_below(GROWN - SHRUNK);
+	bool fresh = unit_below(2), resized = unit_below(2);
+	int r;
+
+	clean_tail(s, nr);
+	r = shut_down(s, salt);
+	if (!r && fresh)
+		r = reopen(s);
+	if (!r && unit_below(2))
+		r = begin(s);
+	/* What is clean is known from loading only: without that, only growing is sure to be granted. */
+	return r || !resized || (nr < s->m->nr && !fresh) ? r : resize(s, nr);
+}
+
+void scenario_run_random(struct scenario *s, u64 seed)
+{
+	u32 salt;
+	int r;
+
+	unit_srand(seed);
+	r = open_and_load(s);
+	for (salt = 1; salt < 9 && !r; salt++) {
+		r = change(s, salt * 7 + unit_below(7));
+		if (!r && unit_below(3))
+			r = commit(s);
+		if (!r && !unit_below(3))
+			r = restart(s, salt);
+	}
+	r = r ? r : shut_down(s, salt);
+	s->error = r;
+	if (!r) {
+		dmc_md_close(s->md);
+		s->md = NULL;
+	}
+}
+
 /*----- looking at a disk -----*/
 
 /* Does @c hold what @st promised?  Without the flag only the mappings count. */

@@ -40,6 +40,8 @@ struct shim_disk *scenario_disk(bool format2, struct model **m);
 void scenario_init(struct scenario *s, struct shim_disk *d, const struct model *m, bool format2);
 /* Leaves s->md open if it stops. */
 void scenario_run(struct scenario *s);
+/* Likewise, another life for each @seed. */
+void scenario_run_random(struct scenario *s, u64 seed);
 void scenario_free(struct scenario *s);
 
 /*

@@ -3,10 +3,16 @@
  * test-md-crash.c - the power goes at every write and flush of a cache's life, with unflushed
  * writes lost, kept, torn, or some of each.  Every such disk is in perfect order, and holds the
  * last commit that returned or the one that was under way.
+ *
+ * Of "random lives" there are as many as CRASH_LIVES in the environment says (default 1), from number
+ * CRASH_SEED (default 1) on, CRASH_STEP (default 1) apart.
  */
 #include "md-scenario.h"
 
 #define SEEDS 6
+
+static unsigned long nr_states;
+static u64 life_nr;	/* 0: the life that touches everything once */
 
 static void cut_everywhere(struct scenario *s)
 {
@@ -22,12 +28,12 @@ static void cut_everywhere(struct scenario *s)
 		/* A commit may be done (its superblock written and flushed) before it returns. */
 		while (at + 1 < s->nr_states && s->states[at + 1].seq <= seq)
 			at++;
-		for (seed = 0; seed < SEEDS; seed++) {
+		for (seed = 0; seed < SEEDS; seed++, nr_states++) {
 			struct shim_disk *d = disk_crash_state(c, k, seed);
 			const char *what = scenario_check(s, d, at, at + 1);
 
-			unit_note("event %lu of %lu, seed %llu, after state %u", k,
-				  disk_crash_events(c), seed, at);
+			unit_note("life %llu: replay with CRASH_SEED; event %lu of %lu, seed %llu, after state %u",
+				  life_nr, k, disk_crash_events(c), seed, at);
 			CHECK_MSG(!what, "%s", what);
 			if (seed < 3) {
 				what = scenario_reopen(s, d);
@@ -38,17 +44,21 @@ static void cut_everywhere(struct scenario *s)
 	disk_crash_end(c);
 }
 
-static void run(bool format2, unsigned int cache, unsigned int early)
+static void run(bool format2, unsigned int cache, unsigned int early, u64 life)
 {
 	struct model *m;
 	struct shim_disk *d = scenario_disk(format2, &m);
 	struct scenario s;
 
+	life_nr = life;
 	scenario_init(&s, d, m, format2);
 	disk_log_start(s.d);
 	shim_bufio_set_cache(cache);
 	shim_bufio_set_early_writes(early);
-	scenario_run(&s);
+	if (life)
+		scenario_run_random(&s, life);
+	else
+		scenario_run(&s);
 	shim_bufio_set_cache(64);
 	shim_bufio_set_early_writes(0);
 	CHECK_OK(s.error);
@@ -60,18 +70,36 @@ static void run(bool format2, unsigned int cache, unsigned int early)
 
 static void test_format1(void)
 {
-	run(false, 64, 0);
+	run(false, 64, 0, 0);
 }
 
 static void test_format2(void)
 {
-	run(true, 64, 0);
+	run(true, 64, 0, 0);
 }
 
 static void test_early_writes(void)
 {
-	run(false, 20, 3);
-	run(true, 20, 3);
+	run(false, 20, 3, 0);
+	run(true, 20, 3, 0);
+}
+
+static u64 from_env(const char *name)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoull(s, NULL, 10) : 1;
+}
+
+static void test_random_lives(void)
+{
+	u64 life = from_env("CRASH_SEED"), lives = from_env("CRASH_LIVES"), i;
+
+	nr_states = 0;
+	for (i = 0; i < lives; i++, life += from_env("CRASH_STEP")) {
+		run(life & 1, life % 3 ? 64 : 20, life % 5, life);
+	}
+	printf("  %lu states of %llu lives\n", nr_states, lives);
 }
 
 /* Formatting cut short: still blank, or formatted. */
@@ -115,6 +143,7 @@ int main(int argc, char **argv)
 		{ "power cut at every event, format 1", test_format1 },
 		{ "power cut at every event, format 2", test_format2 },
 		{ "power cut at every event, with a small cache that writes early", test_early_writes },
+		{ "power cut at every event of random lives", test_random_lives },
 		{ }
 	};
 
