@@ -310,13 +310,11 @@ int activate(struct cache *c)
 
 /*----- after a suspend -----*/
 
-static u32 hint_of(void *ctx, cblock_t cb)
+static void hints_of(void *ctx, cblock_t first, u32 nr, u32 *out)
 {
 	struct cache *c = ctx;
 
-	if (entry_of(c, cb)->oblock == NO_OBLOCK)
-		return 0;
-	return c->policy->type->get_hint(c->policy, cb);
+	c->policy->type->get_hints(c->policy, first, nr, out);
 }
 
 /* The flag says that the data devices hold what the metadata claims: so they are flushed first. */
@@ -326,7 +324,7 @@ static int shut_down_cleanly(struct cache *c)
 		.ctx = c,
 		.dirty_word = dirty_word,
 		.discard_word = discard_word,
-		.hint = hint_of,
+		.hints = hints_of,
 		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
 		.nr_dblocks = c->nr_dblocks,
 	};
@@ -343,7 +341,10 @@ static int shut_down_cleanly(struct cache *c)
 	}
 	policy_on_disk(c, &s.policy);
 	stats_for_disk(c, &s.stats);
-	return dmc_md_commit_clean(c->md, &s);
+	r = dmc_md_commit_clean(c->md, &s);
+	if (!r && s.policy.hint_size)
+		c->policy->type->hints_saved(c->policy);
+	return r;
 }
 
 /* After the last bio.  Afterwards another table may use the devices.  Can be repeated. */

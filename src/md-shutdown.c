@@ -20,6 +20,7 @@
 
 #define WORD_BITS 64
 #define ARRAY_HEADER 24
+#define HINTS_AT_A_TIME 64
 
 /*----- room -----*/
 
@@ -60,6 +61,8 @@ struct slice {
 	u32 end;
 	u64 dirty;		/* the dirty bits of the word that element @dirty_index is in */
 	u32 dirty_index;
+	u32 hints[HINTS_AT_A_TIME];	/* of the elements from @hints_begin on */
+	u32 hints_begin;
 };
 
 static bool in_slice(const struct slice *slice, u32 index)
@@ -93,12 +96,17 @@ static int fill_dirty_flag(void *ctx, u32 index, void *value)
 
 static int fill_hint(void *ctx, u32 index, void *value)
 {
-	const struct slice *slice = ctx;
+	struct slice *slice = ctx;
 	__le32 hint;
 
 	if (!in_slice(slice, index))
 		return 0;
-	hint = cpu_to_le32(slice->s->hint(slice->s->ctx, to_cblock(index)));
+	if (index == slice->begin || index - slice->hints_begin >= HINTS_AT_A_TIME) {
+		slice->hints_begin = index;
+		slice->s->hints(slice->s->ctx, to_cblock(index),
+				min_t(u32, slice->end - index, HINTS_AT_A_TIME), slice->hints);
+	}
+	hint = cpu_to_le32(slice->hints[index - slice->hints_begin]);
 	memcpy(value, &hint, sizeof(hint));
 	return 0;
 }

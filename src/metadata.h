@@ -159,14 +159,14 @@ int dmc_md_commit(struct dmc_md *md, const struct dmc_md_stats *stats);
  * they are on disk unless their own commit failed.
  *
  * @dirty_word(ctx, i): dirty bits of cblocks 64 i .. 64 i + 63, lowest first; unmapped ones 0.
- * @discard_word(ctx, i): likewise for dblocks.  @hint(ctx, cblock): its hint, for every cblock;
- * not called if policy->hint_size is 0.
+ * @discard_word(ctx, i): likewise for dblocks.  @hints(ctx, first, nr, out): those of cblocks first to
+ * first + nr - 1; every cblock is asked for, and none if policy->hint_size is 0.
  */
 struct dmc_md_shutdown {
 	void *ctx;
 	u64 (*dirty_word)(void *ctx, u32 index);
 	u64 (*discard_word)(void *ctx, u64 index);
-	u32 (*hint)(void *ctx, cblock_t cblock);
+	void (*hints)(void *ctx, cblock_t first, u32 nr, u32 *out);
 	struct dmc_md_policy policy;
 	u64 discard_block_sectors;
 	u64 nr_dblocks;

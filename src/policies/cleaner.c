@@ -7,7 +7,7 @@
  * in *zones* of the origin, about one for eight cache blocks, and written in ascending order
  * of the zones, from the lowest block on within each.  Idle or not makes no difference.
  *
- * Hints are kept as they were loaded.
+ * It has no opinion on what is hot, so no hints.
  *
  * On the bio's path: nothing happens on hits and misses, but the first write to a clean block calls
  * cleaner_set_dirty().  The migration engine calls cleaner_next_work() and cleaner_work_done(); a
@@ -109,7 +109,7 @@ static u32 zone_lowest_locked(struct cleaner *c, u32 zone)
 
 /*----- blocks -----*/
 
-static void add_locked(struct cleaner *c, cblock_t cblock, oblock_t oblock, u32 hint)
+static void add_locked(struct cleaner *c, cblock_t cblock, oblock_t oblock)
 {
 	u32 i = to_index(c, cblock);
 	struct entry *e = &c->t.e[i];
@@ -117,7 +117,6 @@ static void add_locked(struct cleaner *c, cblock_t cblock, oblock_t oblock, u32 
 	el_init(&c->t, i);
 	entry_set_oblock(e, oblock);
 	entry_set_state(e, ENTRY_QUEUED);
-	e->hits = min_t(u32, hint, U16_MAX);
 	WRITE_ONCE(c->nr_resident, c->nr_resident + 1);
 	if (e->state & ENTRY_DIRTY)
 		zone_add_locked(c, i);
@@ -143,7 +142,7 @@ static int cleaner_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t 
 	spin_lock_irqsave(&c->lock, flags);
 	if (dirty)
 		c->t.e[to_index(c, cblock)].state |= ENTRY_DIRTY;
-	add_locked(c, cblock, oblock, hint_valid ? hint : 0);
+	add_locked(c, cblock, oblock);
 	spin_unlock_irqrestore(&c->lock, flags);
 	return 0;
 }
@@ -188,13 +187,6 @@ static void cleaner_invalidate(struct dmc_policy *p, cblock_t cblock)
 	spin_lock_irqsave(&c->lock, flags);
 	remove_locked(c, cblock);
 	spin_unlock_irqrestore(&c->lock, flags);
-}
-
-static u32 cleaner_get_hint(struct dmc_policy *p, cblock_t cblock)
-{
-	struct cleaner *c = to_cleaner(p);
-
-	return c->t.e[to_index(c, cblock)].hits;
 }
 
 static u32 cleaner_residency(struct dmc_policy *p)
@@ -289,7 +281,7 @@ static void cleaner_work_done(struct dmc_policy *p, const struct dmc_work *work,
 		/* Not our wish, but true. */
 		remove_locked(c, work->cblock);
 		if (work->op == DMC_OP_PROMOTE)
-			add_locked(c, work->cblock, work->oblock, 0);
+			add_locked(c, work->cblock, work->oblock);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 }
@@ -360,7 +352,6 @@ static void cleaner_destroy(struct dmc_policy *p)
 static struct dmc_policy_type cleaner_type = {
 	.name = "cleaner",
 	.version = { 2, 0, 0 },
-	.hint_size = 4,
 	.owner = THIS_MODULE,
 	.create = cleaner_create,
 	.destroy = cleaner_destroy,
@@ -373,7 +364,6 @@ static struct dmc_policy_type cleaner_type = {
 	.set_dirty = cleaner_set_dirty,
 	.clear_dirty = cleaner_clear_dirty,
 	.tick = cleaner_tick,
-	.get_hint = cleaner_get_hint,
 	.residency = cleaner_residency,
 };
 

@@ -279,12 +279,22 @@ static void mq_tick(struct dmc_policy *p)
 static int mq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
 			   u32 hint, bool hint_valid)
 {
-	return resident_load(&to_mq(p)->cache, cblock, oblock, dirty, hint_valid ? hint : 1);
+	return resident_load(&to_mq(p)->cache, cblock, oblock, dirty, hint, hint_valid);
 }
 
-static u32 mq_get_hint(struct dmc_policy *p, cblock_t cblock)
+static void mq_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out)
 {
-	return resident_get_hint(&to_mq(p)->cache, cblock);
+	resident_get_hints(&to_mq(p)->cache, first, nr, out);
+}
+
+static bool mq_hints_changed(struct dmc_policy *p, cblock_t first, u32 nr)
+{
+	return hint_groups_changed(&to_mq(p)->cache.hints, first, nr);
+}
+
+static void mq_hints_saved(struct dmc_policy *p)
+{
+	hint_groups_saved(&to_mq(p)->cache.hints);
 }
 
 static u32 mq_residency(struct dmc_policy *p)
@@ -371,7 +381,9 @@ static struct dmc_policy *default_create(u32 nr_cblocks, u64 origin_sectors, u64
 	.set_dirty = mq_set_dirty,			\
 	.clear_dirty = mq_clear_dirty,			\
 	.tick = mq_tick,				\
-	.get_hint = mq_get_hint,			\
+	.get_hints = mq_get_hints,			\
+	.hints_changed = mq_hints_changed,		\
+	.hints_saved = mq_hints_saved,			\
 	.residency = mq_residency,			\
 	.set_config = mq_set_config,			\
 	.emit_config = mq_emit_config

@@ -22,7 +22,9 @@
  *   clear_dirty      bio path / migration engine     no          none; many CPUs at once
  *   invalidate       migration engine                no          none
  *   tick             about once a second, worker     no          none; one caller at a time
- *   get_hint         clean shutdown                  yes         none; no bio, no migration
+ *   get_hints,
+ *   hints_changed,
+ *   hints_saved      clean shutdown                  yes         none; no bio, no migration
  *   residency,
  *   emit_config      status                          yes         none
  *   set_config       message, table load             yes         none
@@ -86,7 +88,7 @@ struct dmc_policy_type {
 	void (*destroy)(struct dmc_policy *p);
 
 	/*
-	 * @cblock holds @oblock since before the activation.  @hint is what get_hint() returned
+	 * @cblock holds @oblock since before the activation.  @hint is what get_hints() said
 	 * at the last clean shutdown under the same policy name and major version, if
 	 * @hint_valid.  The core has checked ranges and that nothing comes twice.  0 or -errno.
 	 */
@@ -137,8 +139,23 @@ struct dmc_policy_type {
 	/* Optional: time passes (about 1 Hz). */
 	void (*tick)(struct dmc_policy *p);
 
-	/* Required if hint_size is 4: what to store for a resident @cblock. */
-	u32 (*get_hint)(struct dmc_policy *p, cblock_t cblock);
+	/*
+	 * These three are required if hint_size is 4.
+	 *
+	 * get_hints(): what to store for the @nr cblocks from @first on, into @out; 0 for those that
+	 * are not resident.
+	 *
+	 * hints_changed(): false only if get_hints() for those of them that are resident gives
+	 * just what load_mapping() was told with @hint_valid, or what it gave at the last
+	 * hints_saved(): then it need not be written again.  True is always allowed, but a policy
+	 * that nobody used since should say false, and one that was used in a few places should say
+	 * true in few others.
+	 *
+	 * hints_saved(): all hints that had changed are on the disk now.
+	 */
+	void (*get_hints)(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out);
+	bool (*hints_changed)(struct dmc_policy *p, cblock_t first, u32 nr);
+	void (*hints_saved)(struct dmc_policy *p);
 
 	/* Number of resident cblocks as the policy counts them. */
 	u32 (*residency)(struct dmc_policy *p);

@@ -48,12 +48,13 @@ int resident_init(struct resident *r, u32 nr_blocks, const struct resident_shape
 	if (!r->accesses)
 		return -ENOMEM;
 
+	err = hint_groups_init(&r->hints, nr_blocks);
+	if (err)
+		goto err_accesses;
 	err = entries_init(&r->t, HEAD_CLEAN + 2U * nr + shape->own_heads, nr_blocks,
 			   shape->nr_extra, true);
-	if (err) {
-		free_percpu(r->accesses);
-		return err;
-	}
+	if (err)
+		goto err_hints;
 
 	spin_lock_init(&r->lock);
 	r->blocks = r->t.e + r->t.first_block;
@@ -67,11 +68,18 @@ int resident_init(struct resident *r, u32 nr_blocks, const struct resident_shape
 	r->owed = HEAD_OWED;
 	penalty_init(&r->penalty, HEAD_PENALTY);
 	return 0;
+
+err_hints:
+	hint_groups_exit(&r->hints);
+err_accesses:
+	free_percpu(r->accesses);
+	return err;
 }
 
 void resident_exit(struct resident *r)
 {
 	entries_exit(&r->t);
+	hint_groups_exit(&r->hints);
 	free_percpu(r->accesses);
 }
 
@@ -137,6 +145,7 @@ void resident_add_locked(struct resident *r, cblock_t cblock, oblock_t oblock, u
 	if (e->state & ENTRY_DIRTY)
 		r->nr_dirty++;
 	queue_locked(r, i);
+	hint_group_changed(&r->hints, cblock);
 }
 
 void resident_remove_locked(struct resident *r, cblock_t cblock)
@@ -201,27 +210,35 @@ void resident_invalidate(struct resident *r, cblock_t cblock)
 	spin_unlock_irqrestore(&r->lock, flags);
 }
 
-int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dirty, u32 hits)
+int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
+		  bool hint_valid)
 {
+	bool changed = hint_groups_changed(&r->hints, cblock, 1);
 	unsigned long flags;
 
 	spin_lock_irqsave(&r->lock, flags);
 	if (dirty)
 		r->t.e[to_index(r, cblock)].state |= ENTRY_DIRTY;
-	resident_add_locked(r, cblock, oblock, hits);
+	resident_add_locked(r, cblock, oblock, hint_valid ? hint : 1);
+	if (!changed && hint_valid && hint <= r->max_hits)
+		hint_group_same(&r->hints, cblock);
 	spin_unlock_irqrestore(&r->lock, flags);
 	return 0;
 }
 
-u32 resident_get_hint(struct resident *r, cblock_t cblock)
+/* Nothing else is running, so the lock may be held for long; it is needed for the halvings. */
+void resident_get_hints(struct resident *r, cblock_t first, u32 nr, u32 *out)
 {
 	unsigned long flags;
-	u32 hits;
+	u32 n;
 
 	spin_lock_irqsave(&r->lock, flags);
-	hits = resident_hits_locked(r, to_index(r, cblock));
+	for (n = 0; n < nr; n++) {
+		u32 i = to_index(r, first) + n;
+
+		out[n] = entry_state(&r->t.e[i]) == ENTRY_FREE ? 0 : resident_hits_locked(r, i);
+	}
 	spin_unlock_irqrestore(&r->lock, flags);
-	return hits;
 }
 
 /*----- candidates -----*/
@@ -605,6 +622,7 @@ unsigned int resident_tick_locked(struct resident *r)
 		r->generations = 0;
 		r->epoch_ticks = 0;
 		r->epoch++;
+		hint_groups_all_changed(&r->hints);
 		levels_halve(&r->clean, &r->t);
 		levels_halve(&r->dirty, &r->t);
 		events |= RESIDENT_EPOCH;

@@ -3,7 +3,8 @@
  * resident.h - the cache side of mq and smq: which blocks are in, how warm they are, who goes next.
  *
  * On the bio's path: resident_hit() is all that a hit costs.  It takes no lock and writes only to
- * the entry of its own block and to a per-CPU counter.  Everything else happens under @lock, in the
+ * the entry of its own block and to a per-CPU counter (and marks the block's hint group as changed, if
+ * it is the first to do so since the hints were stored).  Everything else happens under @lock, in the
  * migration engine (next work, work done), in miss() and once a second.
  *
  * A block's count is exact, its place in the queues is not: an entry that was hit carries a mark,
@@ -27,6 +28,7 @@
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
 
+#include "hint-groups.h"
 #include "levels.h"
 #include "penalty.h"
 #include "policy.h"
@@ -35,6 +37,7 @@
 struct resident {
 	/* Read by every hit, written once a tick at most. */
 	struct entry *blocks;		/* entry of cblock 0 */
+	struct hint_groups hints;
 	u32 __percpu *accesses;
 	u16 max_hits;
 	u8 tick;
@@ -117,6 +120,7 @@ static inline void resident_hit(struct resident *r, cblock_t cblock)
 	if (hits < r->max_hits)
 		WRITE_ONCE(e->hits, hits + 1);
 	WRITE_ONCE(e->mark, 1);
+	hint_group_changed(&r->hints, cblock);
 }
 
 /* The count of an entry, resident or extra, with the halvings that it missed. */
@@ -134,8 +138,10 @@ void resident_remove_locked(struct resident *r, cblock_t cblock);
 void resident_set_dirty(struct resident *r, cblock_t cblock);
 void resident_clear_dirty(struct resident *r, cblock_t cblock);
 void resident_invalidate(struct resident *r, cblock_t cblock);
-int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dirty, u32 hits);
-u32 resident_get_hint(struct resident *r, cblock_t cblock);
+/* @hint: as in load_mapping(); a hint is the number of hits. */
+int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
+		  bool hint_valid);
+void resident_get_hints(struct resident *r, cblock_t first, u32 nr, u32 *out);
 
 /* Free blocks beyond those that candidates wait for: a miss may then come in for the asking. */
 static inline bool resident_has_room(const struct resident *r, u32 nr_free)

@@ -234,12 +234,22 @@ static void smq_tick(struct dmc_policy *p)
 static int smq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
 			    u32 hint, bool hint_valid)
 {
-	return resident_load(&to_smq(p)->cache, cblock, oblock, dirty, hint_valid ? hint : 1);
+	return resident_load(&to_smq(p)->cache, cblock, oblock, dirty, hint, hint_valid);
 }
 
-static u32 smq_get_hint(struct dmc_policy *p, cblock_t cblock)
+static void smq_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out)
 {
-	return resident_get_hint(&to_smq(p)->cache, cblock);
+	resident_get_hints(&to_smq(p)->cache, first, nr, out);
+}
+
+static bool smq_hints_changed(struct dmc_policy *p, cblock_t first, u32 nr)
+{
+	return hint_groups_changed(&to_smq(p)->cache.hints, first, nr);
+}
+
+static void smq_hints_saved(struct dmc_policy *p)
+{
+	hint_groups_saved(&to_smq(p)->cache.hints);
 }
 
 static u32 smq_residency(struct dmc_policy *p)
@@ -336,7 +346,9 @@ static struct dmc_policy_type smq_type = {
 	.set_dirty = smq_set_dirty,
 	.clear_dirty = smq_clear_dirty,
 	.tick = smq_tick,
-	.get_hint = smq_get_hint,
+	.get_hints = smq_get_hints,
+	.hints_changed = smq_hints_changed,
+	.hints_saved = smq_hints_saved,
 	.residency = smq_residency,
 	.set_config = smq_set_config,
 };

@@ -149,12 +149,12 @@ static u64 discard_word(void *ctx, u64 index)
 	return word_of(m->discard, m->nr_dblocks, index);
 }
 
-static u32 hint(void *ctx, cblock_t cblock)
+static void hints(void *ctx, cblock_t first, u32 nr, u32 *out)
 {
 	struct model *m = ctx;
 
-	shim_assert(from_cblock(cblock) < m->nr);
-	return m->hint[from_cblock(cblock)];
+	shim_assert(nr && from_cblock(first) < m->nr && nr <= m->nr - from_cblock(first));
+	memcpy(out, m->hint + from_cblock(first), nr * sizeof(*out));
 }
 
 struct dmc_md_shutdown model_shutdown(struct model *m)
@@ -163,7 +163,7 @@ struct dmc_md_shutdown model_shutdown(struct model *m)
 		.ctx = m,
 		.dirty_word = dirty_word,
 		.discard_word = discard_word,
-		.hint = m->policy.hint_size ? hint : NULL,
+		.hints = m->policy.hint_size ? hints : NULL,
 		.policy = m->policy,
 		.discard_block_sectors = m->discard_sectors,
 		.nr_dblocks = m->nr_dblocks,

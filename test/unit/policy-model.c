@@ -59,6 +59,7 @@ struct model *model_new(struct dmc_policy_type *type, u32 nr, u64 nr_oblocks)
 	memset(m->cblock, 0xff, nr_oblocks * sizeof(*m->cblock));
 	m->dirty = calloc(nr, 1);
 	m->busy = calloc(nr, 1);
+	m->hints = calloc(nr, sizeof(*m->hints));
 	m->coming = calloc(nr_oblocks, 1);
 	m->free = malloc(nr * sizeof(*m->free));
 	for (i = 0; i < nr; i++)
@@ -75,6 +76,7 @@ void model_free(struct model *m)
 	free(m->cblock);
 	free(m->dirty);
 	free(m->busy);
+	free(m->hints);
 	free(m->coming);
 	free(m->free);
 	free(m);
@@ -86,28 +88,78 @@ void model_check(struct model *m)
 	CHECK_EQ(shim_locks_held(), 0);
 }
 
+/* All of them, in uneven portions.  They must not hang on how they are asked for. */
+static void get_hints(struct model *m, u32 *hints)
+{
+	u32 i, nr;
+
+	for (i = 0; m->type->hint_size && i < m->nr; i += nr) {
+		nr = min(1 + unit_below(300), m->nr - i);
+		m->type->get_hints(m->p, to_cblock(i), nr, hints + i);
+	}
+	for (i = 0; i < m->nr; i++)
+		CHECK(m->oblock[i] != U64_MAX || !hints[i]);
+}
+
+/* As a clean shutdown: what is said to be unchanged must be as it was stored. */
+static void save_hints(struct model *m)
+{
+	u32 *now = calloc(m->nr, sizeof(*now));
+	u32 i, nr;
+
+	get_hints(m, now);
+	for (i = 0; m->type->hint_size && i < m->nr; i += nr) {
+		nr = min(1 + unit_below(300), m->nr - i);
+		if (m->type->hints_changed(m->p, to_cblock(i), nr))
+			memcpy(m->hints + i, now + i, nr * sizeof(*now));
+	}
+	for (i = 0; m->type->hint_size && i < m->nr; i++)
+		CHECK_MSG(m->oblock[i] == U64_MAX || m->hints[i] == now[i],
+			  "hint of %u: stored %u, is %u, said to be unchanged", i, m->hints[i],
+			  now[i]);
+	free(now);
+	if (m->type->hint_size) {
+		m->type->hints_saved(m->p);
+		CHECK(!m->type->hints_changed(m->p, to_cblock(0), m->nr));
+	}
+}
+
+void model_suspend(struct model *m)
+{
+	model_complete_all(m);
+	save_hints(m);
+}
+
 void model_restart(struct model *m, bool with_hints)
 {
 	u32 *hints = calloc(m->nr, sizeof(*hints));
 	u32 i;
 
-	model_complete_all(m);
-	for (i = 0; i < m->nr; i++)
-		if (m->oblock[i] != U64_MAX && m->type->hint_size)
-			hints[i] = m->type->get_hint(m->p, to_cblock(i));
+	model_suspend(m);
 	m->type->destroy(m->p);
 	m->p = create(m);
 
-	for (i = 0; i < m->nr; i++) {
-		if (m->oblock[i] == U64_MAX)
-			continue;
-		CHECK_OK(m->type->load_mapping(m->p, to_cblock(i), to_oblock(m->oblock[i]),
-					       m->dirty[i], hints[i], with_hints));
-		if (with_hints && m->type->hint_size)
-			CHECK_EQ(m->type->get_hint(m->p, to_cblock(i)), hints[i]);
+	for (i = 0; i < m->nr; i++)
+		if (m->oblock[i] != U64_MAX)
+			CHECK_OK(m->type->load_mapping(m->p, to_cblock(i), to_oblock(m->oblock[i]),
+						       m->dirty[i], m->hints[i], with_hints));
+	model_check(m);
+	if (with_hints && m->type->hint_size) {
+		CHECK(!m->type->hints_changed(m->p, to_cblock(0), m->nr));
+		get_hints(m, hints);
+		for (i = 0; i < m->nr; i++)
+			CHECK(m->oblock[i] == U64_MAX || hints[i] == m->hints[i]);
 	}
 	free(hints);
-	model_check(m);
+}
+
+u32 model_hints_changed(struct model *m, u32 group)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < m->nr; i += group)
+		n += m->type->hints_changed(m->p, to_cblock(i), min(group, m->nr - i));
+	return n;
 }
 
 void model_load(struct model *m, u32 cb, u64 ob, bool dirty, u32 hint, bool hint_valid)
@@ -116,12 +168,14 @@ void model_load(struct model *m, u32 cb, u64 ob, bool dirty, u32 hint, bool hint
 
 	CHECK_OK(m->type->load_mapping(m->p, to_cblock(cb), to_oblock(ob), dirty, hint,
 				       hint_valid));
+	if (hint_valid)
+		m->hints[cb] = hint;
 	m->oblock[cb] = ob;
 	m->cblock[ob] = cb;
 	m->dirty[cb] = dirty;
 	m->nr_dirty += dirty;
 	m->nr_resident++;
-	for (i = 0; m->free[i] != cb; i++)
+	for (i = m->nr_free - 1; m->free[i] != cb; i--)
 		;
 	m->free[i] = m->free[--m->nr_free];
 	model_check(m);

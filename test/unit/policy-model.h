@@ -32,6 +32,7 @@ struct model {
 	u8 *dirty;		/* of a cblock */
 	u8 *busy;		/* of a cblock: enum dmc_op + 1 */
 	u8 *coming;		/* of an oblock: being promoted */
+	u32 *hints;		/* of a cblock: as on the disk */
 	u32 *free;		/* a stack */
 	u32 nr_free;
 	u32 nr_resident;
@@ -51,8 +52,12 @@ struct model {
 
 struct model *model_new(struct dmc_policy_type *type, u32 nr, u64 nr_oblocks);
 void model_free(struct model *m);		/* with work in flight forgotten */
-/* As a clean shutdown and a new start would; with hints or without. */
+/* As a clean shutdown, which stores the hints that changed. */
+void model_suspend(struct model *m);
+/* And a new start after one, with the stored hints or without. */
 void model_restart(struct model *m, bool with_hints);
+/* In how many groups of so many blocks hints have changed since. */
+u32 model_hints_changed(struct model *m, u32 group);
 
 /* A bio: hit or miss, and dirtying.  @cheap: a promotion needs no read. */
 void model_access(struct model *m, u64 ob, enum dmc_dir dir, bool cheap);

@@ -152,7 +152,7 @@ static void test_ageing(void)
 		CHECK_OK(resident_init(&r, 500, &shape));
 		for (i = 0; i < 500; i++)
 			CHECK_OK(resident_load(&r, to_cblock(i), to_oblock(i), i % 2,
-					       linear ? i % 64 : i * i));
+					       linear ? i % 64 : i * i, true));
 		spin_lock_irq(&r.lock);
 		for (tick = 0, epochs = 0; tick < 6 * 64; tick++) {
 			for (i = 0; i < 1024; i++)

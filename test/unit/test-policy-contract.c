@@ -30,7 +30,8 @@ static void test_registered(void)
 		CHECK(t->hint_size == 0 || t->hint_size == 4);
 		CHECK(t->create && t->destroy && t->load_mapping && t->hit && t->miss);
 		CHECK(t->next_work && t->work_done && t->invalidate && t->residency);
-		CHECK(t->set_dirty && t->clear_dirty && (!t->hint_size || t->get_hint));
+		CHECK(t->set_dirty && t->clear_dirty);
+		CHECK(!t->hint_size || (t->get_hints && t->hints_changed && t->hints_saved));
 	}
 }
 
@@ -55,6 +56,8 @@ static void churn(struct model *m, enum model_load load, u32 steps)
 			model_tick(m);
 		if (unit_below(200) == 0)
 			model_invalidate_some(m);
+		if (unit_below(4000) == 0)
+			model_suspend(m);
 		if (unit_below(5000) == 0)
 			model_restart(m, unit_below(2));
 	}
@@ -249,6 +252,64 @@ static void test_hints_round_trip(void)
 			settle(m);
 			model_free(m);
 		}
+	}
+}
+
+/*
+ * A suspend stores the hints of what was used since the last one, and little else.  That what is
+ * said to be unchanged is so, model_suspend() sees.
+ */
+static void test_changed_hints(void)
+{
+	const u32 group = 1018;	/* hints in a block of the array on disk */
+	struct dmc_policy_type *t;
+	u32 cb, tick, n;
+
+	EACH_TYPE(t) {
+		struct model *m = model_new(t, 100 * group, 200 * group);
+
+		unit_note("%s", t->name);
+		for (cb = 0; cb < m->nr; cb++)
+			model_load(m, cb, cb, false, 1 + cb % 40, true);
+		if (!t->hint_size) {
+			model_free(m);
+			continue;
+		}
+		CHECK_EQ(model_hints_changed(m, group), 0);
+		for (tick = 0; tick < 200; tick++)
+			model_tick(m);
+		CHECK_EQ(model_hints_changed(m, group), 0);
+
+		/* One percent of the blocks, side by side. */
+		for (cb = 0; cb < group; cb++)
+			model_access(m, 50 * group + cb, DMC_READ, false);
+		CHECK(model_hints_changed(m, group) >= 1);
+		CHECK(model_hints_changed(m, group) <= 3);
+		model_suspend(m);
+		CHECK_EQ(model_hints_changed(m, group), 0);
+
+		model_restart(m, false);
+		CHECK_EQ(model_hints_changed(m, group), 100);
+		model_free(m);
+
+		/* Ageing: time passes, and many accesses, but all to one block. */
+		m = model_new(t, 1024, 2048);
+		for (cb = 0; cb < m->nr; cb++)
+			model_load(m, cb, cb, false, 40, true);
+		for (n = 0; n < 10 * m->nr; n++) {
+			model_access(m, 7, DMC_READ, false);
+			if (n % 100 == 0)
+				model_tick(m);
+		}
+		model_restart(m, true);
+		model_free(m);
+
+		/* One that was stored is no excuse for its neighbour. */
+		m = model_new(t, 2, 2);
+		model_load(m, 0, 0, false, 5, false);
+		model_load(m, 1, 1, false, 5, true);
+		model_suspend(m);
+		model_free(m);
 	}
 }
 
@@ -577,6 +638,7 @@ int main(int argc, char **argv)
 		{ "an origin beyond 32 bits of blocks", test_huge_origin },
 		{ "hits from other CPUs at any time", test_concurrent_hits },
 		{ "hints make a round trip, blocks count once", test_hints_round_trip },
+		{ "hints that changed are told from others", test_changed_hints },
 		{ "any hint is taken", test_any_hint },
 		{ "failures neither spin nor lose blocks", test_failures },
 		{ "a failed block waits", test_failed_block_waits },
