@@ -3,7 +3,9 @@
  * commit.c - makes finished copies count: one metadata commit for as many migrations as wait.
  *
  * Step 5 of a migration (migrate.h).  A work item of its own, so that the engine goes on while a
- * commit waits for the disks; what is copied meanwhile forms the next batch.
+ * commit waits for the disks; what is copied meanwhile forms the next batch.  A copy that nobody
+ * waits for stays a moment, so that one commit serves many; until then its block is served from
+ * where it was.
  *
  * The order is the whole point (rule R2).  A copy is durable on its destination before the
  * metadata that relies on it: promotions on the cache device, demotions on the origin.  Then the
@@ -13,6 +15,20 @@
  */
 #include "block-lock.h"
 #include "migrate.h"
+
+/* How long a copy that nobody waits for may stay uncommitted: others join its commit meanwhile. */
+#define COMMIT_DELAY (HZ / 10)
+
+/* Somebody waits for what is in mg_commit.  Any context. */
+void commit_soon(struct cache *c)
+{
+	mod_delayed_work(c->wq, &c->commit_work, 0);
+}
+
+void commit_later(struct cache *c)
+{
+	queue_delayed_work(c->wq, &c->commit_work, COMMIT_DELAY);
+}
 
 static void take_batch(struct cache *c, struct list_head *batch)
 {
@@ -111,9 +127,10 @@ static int commit_batch(struct cache *c, struct list_head *batch)
 
 void commit_work_fn(struct work_struct *work)
 {
-	struct cache *c = container_of(work, struct cache, commit_work);
+	struct cache *c = container_of(to_delayed_work(work), struct cache, commit_work);
 	struct migration *mg, *next;
 	LIST_HEAD(batch);
+	u32 nr = 0;
 	int r;
 
 	take_batch(c, &batch);
@@ -130,5 +147,9 @@ void commit_work_fn(struct work_struct *work)
 		if (r && !mg->error)
 			mg->error = r;
 		mg_make_ready(mg, MG_COMMITTED);
+		nr++;
 	}
+	spin_lock_irq(&c->mg_lock);
+	c->nr_commit -= nr;
+	spin_unlock_irq(&c->mg_lock);
 }

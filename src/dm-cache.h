@@ -73,6 +73,7 @@
 #define CACHE_MAX_DBLOCKS (1 << 14)		/* discard bits over the origin, at most (about) */
 #define CACHE_MAX_MIGRATIONS 128		/* at once; the mempool holds as many */
 #define CACHE_MIGRATION_THRESHOLD 2048		/* sectors being copied at once; what LVM expects */
+#define CACHE_COMMIT_BATCH 32		/* finished copies that no longer wait for more to join them */
 #define CACHE_MG_BUCKETS 64
 
 /* What the table line asks for. */
@@ -141,6 +142,7 @@ struct cache {
 	struct hlist_head mg_hash[CACHE_MG_BUCKETS];	/* by slot; under mg_lock */
 	struct list_head mg_ready;	/* wait for the engine; under mg_lock */
 	struct list_head mg_commit;	/* wait for the commit; under mg_lock */
+	u32 nr_commit;			/* those, and the batch being committed; under mg_lock */
 	atomic_t nr_mg;
 	atomic_t copying_sectors;
 	wait_queue_head_t mg_wait;	/* nr_mg fell to 0 */
@@ -153,7 +155,7 @@ struct cache {
 	/* --- engine and commit --- */
 	struct workqueue_struct *wq;
 	struct delayed_work engine_work;
-	struct work_struct commit_work;
+	struct delayed_work commit_work;
 	struct delayed_work tick_work;
 	bool quiescing;			/* from presuspend to resume */
 	spinlock_t deferred_lock;

@@ -167,15 +167,16 @@ static void start_work(struct cache *c, struct dmc_work *w)
 
 static bool may_start_work(struct cache *c)
 {
-	u32 nr;
+	u32 nr, copied;
 
 	if (READ_ONCE(c->quiescing) || cache_md_mode(c) != MD_WRITE ||
 	    c->io_mode == IO_PASSTHROUGH)
 		return false;
-	/* What was started but does not copy yet counts too. */
+	/* What was started but does not copy yet counts too; what only waits for a commit does not. */
 	nr = atomic_read(&c->nr_mg);
+	copied = min(nr, READ_ONCE(c->nr_commit));
 	return nr < CACHE_MAX_MIGRATIONS / 2 &&
-	       mg_within_threshold(c, (u64)nr * c->block_sectors);
+	       mg_within_threshold(c, (u64)(nr - copied) * c->block_sectors);
 }
 
 static void ask_policy(struct cache *c)
@@ -233,9 +234,10 @@ void engine_stop(struct cache *c)
 	cancel_delayed_work_sync(&c->tick_work);
 	/* A round that began before may still start a migration; later ones do not. */
 	flush_delayed_work(&c->engine_work);
+	commit_soon(c);
 	wait_event(c->mg_wait, !atomic_read(&c->nr_mg));
 	cancel_delayed_work_sync(&c->engine_work);
-	flush_work(&c->commit_work);
+	flush_delayed_work(&c->commit_work);
 }
 
 /* On error engine_exit() cleans up. */
@@ -252,7 +254,7 @@ int engine_init(struct cache *c)
 	init_waitqueue_head(&c->mg_wait);
 	INIT_DELAYED_WORK(&c->engine_work, engine_work_fn);
 	INIT_DELAYED_WORK(&c->tick_work, tick_work_fn);
-	INIT_WORK(&c->commit_work, commit_work_fn);
+	INIT_DELAYED_WORK(&c->commit_work, commit_work_fn);
 	c->quiescing = true;
 
 	c->mg_pool = mempool_create_kmalloc_pool(CACHE_MAX_MIGRATIONS, sizeof(struct migration));

@@ -214,18 +214,31 @@ bool mg_park(struct cache *c, oblock_t ob, struct bio *bio)
 	const u32 slot = slot_of(c, ob);
 	struct migration *mg;
 	unsigned long flags;
-	bool parked = false;
+	bool parked = false, urgent = false;
 
 	spin_lock_irqsave(&c->mg_lock, flags);
 	hlist_for_each_entry(mg, bucket_of_slot(c, slot), hash) {
 		if (mg->oblock == ob || (mg->kind == MG_PROMOTE && mg->slot == slot)) {
 			bio_list_add(&mg->parked, bio);
 			parked = true;
+			urgent = mg->state == MG_COMMIT;
 			break;
 		}
 	}
 	spin_unlock_irqrestore(&c->mg_lock, flags);
+	if (urgent)
+		commit_soon(c);
 	return parked;
+}
+
+/* Does anybody wait for the end of @mg?  Who comes later says so in mg_park(). */
+static bool mg_is_awaited(const struct migration *mg)
+{
+	const struct cache *c = mg->c;
+
+	lockdep_assert_held(&c->mg_lock);
+	return mg->overwriter || mg->kind == MG_INVALIDATE || !bio_list_empty(&mg->parked) ||
+	       (mg->kind == MG_DEMOTE && !READ_ONCE(c->nr_free)) || READ_ONCE(c->quiescing);
 }
 
 /* Step 4: the copy is there, or failed. */
@@ -233,6 +246,7 @@ static void mg_after_copy(struct migration *mg)
 {
 	struct cache *c = mg->c;
 	unsigned long flags;
+	bool urgent;
 
 	if (mg->counted) {
 		atomic_sub(c->block_sectors, &c->copying_sectors);
@@ -245,8 +259,13 @@ static void mg_after_copy(struct migration *mg)
 	spin_lock_irqsave(&c->mg_lock, flags);
 	mg->state = MG_COMMIT;
 	list_add_tail(&mg->list, &c->mg_commit);
+	c->nr_commit++;
+	urgent = mg_is_awaited(mg) || c->nr_commit >= CACHE_COMMIT_BATCH;
 	spin_unlock_irqrestore(&c->mg_lock, flags);
-	queue_work(c->wq, &c->commit_work);
+	if (urgent)
+		commit_soon(c);
+	else
+		commit_later(c);
 }
 
 /* The last dirty block is clean: who waits for it with "dmsetup wait" is told. */

@@ -75,5 +75,7 @@ void mg_copied(struct migration *mg, int error);
 
 /* commit.c */
 void commit_work_fn(struct work_struct *work);
+void commit_soon(struct cache *c);
+void commit_later(struct cache *c);
 
 #endif
