@@ -45,7 +45,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
-	test test-crash test-vm test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
+	test test-crash test-vm test-soak test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 
 ## Build:
 
@@ -115,6 +115,9 @@ test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built her
 
 test:	## everything, from a fresh Debian 12 as root: installs what it needs, then all of the above
 	@test/run
+
+test-soak:	## power cuts at random moments, long (CYCLES=200; about 20 s each)
+	test/soak/run $(or $(CYCLES),200) $(if $(SEED),--seed $(SEED))
 
 demo:	## watch a cache warm up, and survive a power cut, in QEMU
 	@test/demo/run

@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A disk with a volatile write cache, for power-cut tests: an NBD server over a raw file.
 
-usage: volatile-disk.py FILE SOCKET lose|tear [SEED]
+usage: volatile-disk.py FILE SOCKET lose|tear|any [SEED]
 
 A write stays in memory, in pieces of 4 KiB, until a FLUSH that follows its completion, or goes to the file
 at once if it is FUA. On SIGTERM (power cut) what is still in memory is lost: all of it with `lose`, about
-half of the pieces, chosen by SEED, with `tear`. On SIGUSR1 (orderly shutdown) all of it is written. Prints
+half of the pieces, chosen by SEED, with `tear`. With `any`, a random part of it is lost: nothing, all, or
+something between, whole pieces or single sectors of 512 bytes; and of a piece that is written again before a
+FLUSH, the older contents may have reached the disk, in part. On SIGUSR1 (orderly shutdown) all of it is written. Prints
 what it did when it ends. One client at a time.
 """
 import os, random, signal, socket, struct, sys
 
-PIECE = 4096
+PIECE, SECTOR = 4096, 512
 MAGIC, OPT_MAGIC, REPLY_MAGIC = b"NBDMAGIC", b"IHAVEOPT", 0x3e889045565a9
 OPT_EXPORT, OPT_ABORT, OPT_INFO, OPT_GO = 1, 2, 6, 7
 REP_ACK, REP_INFO, REP_UNSUP = 1, 3, (1 << 31) + 1
@@ -21,7 +23,8 @@ FUA = 1
 
 
 class Disk:
-    def __init__(self, path):
+    def __init__(self, path, rng=None):
+        self.rng = rng                      # `any`: older contents may go to the file
         self.fd = os.open(path, os.O_RDWR)
         self.size = os.fstat(self.fd).st_size
         self.pending = {}                   # piece number -> its newest contents
@@ -46,8 +49,28 @@ class Disk:
             if len(part) < PIECE:
                 old = self.piece(n)
                 part = old[:at] + part + old[at + len(part):]
+            if self.rng and n in self.pending and self.rng.random() < 0.3:
+                self.keep_sectors(n, 0.5)
             self.pending[n] = part
             pos += PIECE - at
+
+    def keep_sectors(self, n, share):
+        """Some of the piece's sectors go to the file; the piece stays pending."""
+        data = self.pending[n]
+        for at in range(0, PIECE, SECTOR):
+            if self.rng.random() < share:
+                os.pwrite(self.fd, data[at:at + SECTOR], n * PIECE + at)
+
+    def cut(self):
+        """The power goes: any part of what is pending gets lost. Returns how much was kept, in pieces."""
+        share, kept = self.rng.choice((0, 0.1, 0.5, 0.9, 1)), 0
+        for n in self.pending:
+            if self.rng.random() < 0.2:
+                self.keep_sectors(n, share)
+            elif self.rng.random() < share:
+                os.pwrite(self.fd, self.pending[n], n * PIECE)
+                kept += 1
+        return kept
 
     def keep(self, pieces):
         for n in pieces:
@@ -125,7 +148,8 @@ class End(Exception):
 def main():
     path, name, how = sys.argv[1:4]
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else 0
-    disk = Disk(path)
+    rng = random.Random(f"{seed} {os.path.basename(path)}")
+    disk = Disk(path, rng if how == "any" else None)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(name)
     listener.listen(1)
@@ -148,8 +172,13 @@ def main():
     except End as e:
         orderly = e.args[0] == signal.SIGUSR1
     pieces = list(disk.pending)
+    if not orderly and how == "any":
+        kept = disk.cut()
+        print(f"{os.path.basename(path)}: {disk.writes} writes, {disk.flushes} flushes, {len(pieces)} pieces of "
+              f"{PIECE} not flushed, {kept} of them kept whole, some in part, seed {seed}")
+        os.unlink(name)
+        return
     if not orderly and how == "tear":
-        rng = random.Random(seed)
         pieces = [n for n in pieces if rng.random() < 0.5]
     elif not orderly:
         pieces = []
