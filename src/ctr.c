@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ctr.c - table line -> struct cache, and back to nothing.
- *
- *   <metadata dev> <cache dev> <origin dev> <block size>
- *   <#feature args> [<feature arg>]* <policy> <#policy args> [<key> <value>]*
+ * The words are taken apart by parse.c.
  *
  * Called by device-mapper when a table is loaded or dropped, in process context, while an older table
  * of the same device may be live.  So nothing is written here, not even to blank metadata: that is
@@ -14,15 +12,6 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 
-/* What the words of the table line say, before anything is opened. */
-struct ctr_args {
-	const char *metadata_path, *cache_path, *origin_path;
-	unsigned int block_sectors;
-	const char *policy_name;
-	unsigned int nr_policy_args;
-	char **policy_args;		/* key, value, key, value... */
-};
-
 static int bad(struct dm_target *ti, char *why)
 {
 	ti->error = why;
@@ -31,100 +20,18 @@ static int bad(struct dm_target *ti, char *why)
 
 /*----- words -----*/
 
-struct feature {
-	const char *name;
-	bool is_mode;
-	enum io_mode mode;
-	size_t flag;		/* offset of a bool in struct cache */
-};
-
-static const struct feature features[] = {
-	{ "writeback", true, IO_WRITEBACK },
-	{ "writethrough", true, IO_WRITETHROUGH },
-	{ "passthrough", true, IO_PASSTHROUGH },
-	{ "metadata2", .flag = offsetof(struct cache, metadata2) },
-	{ "no_discard_passdown", .flag = offsetof(struct cache, no_discard_passdown) },
-};
-
-static const struct feature *find_feature(const char *name)
+static int read_table_line(struct cache *c, unsigned int argc, char **argv, struct table_line *line)
 {
-	unsigned int i;
+	int r = parse_table_line(line, argc, argv, &c->ti->error);
 
-	for (i = 0; i < ARRAY_SIZE(features); i++)
-		if (!strcasecmp(name, features[i].name))
-			return features + i;
-	return NULL;
-}
-
-static int parse_features(struct cache *c, struct dm_arg_set *as)
-{
-	static const struct dm_arg limit = { 0, 3, "Invalid number of cache feature arguments" };
-	struct dm_target *ti = c->ti;
-	const struct feature *f;
-	unsigned int n, nr_modes = 0;
-	int r;
-
-	c->io_mode = IO_WRITEBACK;
-	r = dm_read_arg_group(&limit, as, &n, &ti->error);
 	if (r)
 		return r;
-	while (n--) {
-		f = find_feature(dm_shift_arg(as));
-		if (!f)
-			return bad(ti, "Unrecognised cache feature requested");
-		if (f->is_mode && nr_modes++)
-			return bad(ti, "Duplicate cache io_mode features requested");
-		if (f->is_mode)
-			c->io_mode = f->mode;
-		else
-			*(bool *)((char *)c + f->flag) = true;
-	}
-	return 0;
-}
-
-static int parse_policy(struct cache *c, struct dm_arg_set *as, struct ctr_args *args)
-{
-	static const struct dm_arg limit = { 0, 1024, "Invalid number of policy arguments" };
-	struct dm_target *ti = c->ti;
-	int r;
-
-	args->policy_name = dm_shift_arg(as);
-	if (!args->policy_name)
-		return bad(ti, "Insufficient args: no policy");
-	r = dm_read_arg_group(&limit, as, &args->nr_policy_args, &ti->error);
-	if (r)
-		return r;
-	if (args->nr_policy_args % 2)
-		return bad(ti, "Policy arguments must be pairs of a key and a value");
-	args->policy_args = as->argv;
-	dm_consume_args(as, args->nr_policy_args);
-	if (as->argc)
-		return bad(ti, "Too many arguments after the policy's");
-	return 0;
-}
-
-static int parse_table_line(struct cache *c, unsigned int argc, char **argv, struct ctr_args *args)
-{
-	struct dm_arg_set as = { argc, argv };
-	struct dm_target *ti = c->ti;
-	int r;
-
-	if (argc < 7)
-		return bad(ti, "Insufficient args: <metadata dev> <cache dev> <origin dev> <block size> <#features> [<feature>]* <policy> <#policy args> [<key> <value>]*");
-	args->metadata_path = dm_shift_arg(&as);
-	args->cache_path = dm_shift_arg(&as);
-	args->origin_path = dm_shift_arg(&as);
-
-	if (kstrtouint(dm_shift_arg(&as), 10, &args->block_sectors) ||
-	    args->block_sectors < CACHE_MIN_BLOCK_SECTORS ||
-	    args->block_sectors > CACHE_MAX_BLOCK_SECTORS ||
-	    args->block_sectors % CACHE_MIN_BLOCK_SECTORS)
-		return bad(ti, "Invalid data block size: must be a multiple of 64 sectors (32 KiB), up to 2097152 (1 GiB)");
-	c->block_sectors = args->block_sectors;
+	c->io_mode = line->io_mode;
+	c->metadata2 = line->metadata2;
+	c->no_discard_passdown = line->no_discard_passdown;
+	c->block_sectors = line->block_sectors;
 	c->block_shift = is_power_of_2(c->block_sectors) ? ilog2(c->block_sectors) : -1;
-
-	r = parse_features(c, &as);
-	return r ? r : parse_policy(c, &as, args);
+	return 0;
 }
 
 /* Everything after the devices, for the table line. */
@@ -155,16 +62,16 @@ static void free_ctr_args(struct cache *c)
 
 /*----- devices -----*/
 
-static int open_devices(struct cache *c, const struct ctr_args *args)
+static int open_devices(struct cache *c, const struct table_line *line)
 {
 	const struct {
 		const char *path;
 		struct dm_dev **dev;
 		char *error;
 	} devices[] = {
-		{ args->metadata_path, &c->metadata_dev, "Error opening metadata device" },
-		{ args->cache_path, &c->cache_dev, "Error opening cache device" },
-		{ args->origin_path, &c->origin_dev, "Error opening origin device" },
+		{ line->metadata_path, &c->metadata_dev, "Error opening metadata device" },
+		{ line->cache_path, &c->cache_dev, "Error opening cache device" },
+		{ line->origin_path, &c->origin_dev, "Error opening origin device" },
 	};
 	unsigned int i;
 	int r;
@@ -223,16 +130,16 @@ static int check_devices(struct cache *c)
 
 /*----- policy -----*/
 
-static int create_policy(struct cache *c, const struct ctr_args *args)
+static int create_policy(struct cache *c, const struct table_line *line)
 {
-	struct dmc_policy_type *type = policy_type_get(args->policy_name);
+	struct dmc_policy_type *type = policy_type_get(line->policy_name);
 	struct dmc_policy *policy;
 	unsigned int i;
 	int r;
 
 	if (!type) {
 		DMERR("unknown policy '%s': is the module dm-cache-%s installed?",
-		      args->policy_name, args->policy_name);
+		      line->policy_name, line->policy_name);
 		return bad(c->ti, "Unknown policy type");
 	}
 	policy = type->create(c->nr_cblocks, c->origin_sectors, c->block_sectors);
@@ -243,8 +150,8 @@ static int create_policy(struct cache *c, const struct ctr_args *args)
 	}
 	c->policy = policy;
 
-	for (i = 0; i < args->nr_policy_args; i += 2) {
-		r = cache_set_config(c, args->policy_args[i], args->policy_args[i + 1]);
+	for (i = 0; i < line->nr_policy_args; i += 2) {
+		r = cache_set_config(c, line->policy_args[i], line->policy_args[i + 1]);
 		if (r) {
 			c->ti->error = "Error setting a policy argument";
 			return r;
@@ -346,20 +253,20 @@ static int set_target(struct cache *c)
 
 static int construct(struct cache *c, unsigned int argc, char **argv)
 {
-	struct ctr_args args;
+	struct table_line line;
 	int r;
 
-	r = parse_table_line(c, argc, argv, &args);
+	r = read_table_line(c, argc, argv, &line);
 	if (!r)
 		r = copy_ctr_args(c, argc - 3, argv + 3);
 	if (!r)
-		r = open_devices(c, &args);
+		r = open_devices(c, &line);
 	if (!r)
 		r = check_devices(c);
 	if (!r)
 		r = parts_init(c);
 	if (!r)
-		r = create_policy(c, &args);
+		r = create_policy(c, &line);
 	if (!r)
 		r = activate_check_table(c, &c->ti->error);
 	if (!r)

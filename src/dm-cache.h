@@ -63,25 +63,17 @@
 #include "block-types.h"
 #include "flush-state.h"
 #include "metadata.h"
+#include "parse.h"
 #include "policies/policy.h"
 #include "table.h"
 
 #define DM_MSG_PREFIX "cache"
 
-#define CACHE_MIN_BLOCK_SECTORS 64		/* 32 KiB; block sizes are multiples of it */
-#define CACHE_MAX_BLOCK_SECTORS (1 << 21)	/* 1 GiB */
 #define CACHE_MAX_DBLOCKS (1 << 14)		/* discard bits over the origin, at most (about) */
 #define CACHE_MAX_MIGRATIONS 128		/* at once; the mempool holds as many */
 #define CACHE_MIGRATION_THRESHOLD 2048		/* sectors being copied at once; what LVM expects */
 #define CACHE_COMMIT_BATCH 32		/* finished copies that no longer wait for more to join them */
 #define CACHE_MG_BUCKETS 64
-
-/* What the table line asks for. */
-enum io_mode {
-	IO_WRITEBACK,
-	IO_WRITETHROUGH,
-	IO_PASSTHROUGH,
-};
 
 /* How far the metadata can be used.  It only ever goes down; mode.c. */
 enum md_mode {

@@ -13,9 +13,9 @@
 
 static int set_migration_threshold(struct cache *c, const char *value)
 {
-	unsigned int sectors;
+	u32 sectors;
 
-	if (kstrtouint(value, 10, &sectors) || sectors > INT_MAX) {
+	if (parse_migration_threshold(value, &sectors)) {
 		DMERR("%s: migration_threshold: '%s' is no number of sectors", cache_name(c), value);
 		return -EINVAL;
 	}
@@ -41,34 +41,17 @@ int cache_set_config(struct cache *c, const char *key, const char *value)
 	return r;
 }
 
-/* "7" is [7, 8); "7-9" is [7, 9). */
-static int parse_range(struct cache *c, const char *arg, u32 *begin, u32 *end)
+static int read_range(struct cache *c, const char *arg, u32 *begin, u32 *end)
 {
-	char copy[32], *second;
-	u64 b, e;
+	int r = parse_cblock_range(arg, c->nr_cblocks, begin, end);
 
-	if (strscpy(copy, arg, sizeof(copy)) < 0)
-		goto bad;
-	second = strchr(copy, '-');
-	if (second)
-		*second++ = '\0';
-	if (kstrtou64(copy, 10, &b))
-		goto bad;
-	e = b + 1;
-	if (second && kstrtou64(second, 10, &e))
-		goto bad;
-	if (b >= e || e > c->nr_cblocks) {
+	if (r == -ERANGE)
 		DMERR("%s: invalidate_cblocks: '%s' is not within the %u blocks of the cache",
 		      cache_name(c), arg, c->nr_cblocks);
-		return -EINVAL;
-	}
-	*begin = b;
-	*end = e;
-	return 0;
-bad:
-	DMERR("%s: invalidate_cblocks: '%s' is neither a block nor a range BEGIN-END",
-	      cache_name(c), arg);
-	return -EINVAL;
+	else if (r)
+		DMERR("%s: invalidate_cblocks: '%s' is neither a block nor a range BEGIN-END",
+		      cache_name(c), arg);
+	return r ? -EINVAL : 0;
 }
 
 /* Starts the removal of one mapping; true if there is nothing (more) to start. */
@@ -132,12 +115,12 @@ static int invalidate_cblocks(struct cache *c, unsigned int argc, char **argv)
 	}
 	/* All or nothing, as far as the words go. */
 	for (i = 0; i < argc; i++) {
-		r = parse_range(c, argv[i], &begin, &end);
+		r = read_range(c, argv[i], &begin, &end);
 		if (r)
 			return r;
 	}
 	for (i = 0; i < argc; i++) {
-		r = parse_range(c, argv[i], &begin, &end);
+		r = read_range(c, argv[i], &begin, &end);
 		if (!r)
 			r = invalidate_range(c, begin, end);
 		if (r)
@@ -150,19 +133,12 @@ int cache_message(struct dm_target *ti, unsigned int argc, char **argv,
 		  char *result, unsigned int maxlen)
 {
 	struct cache *c = ti->private;
+	struct message_words m;
 
-	if (!argc)
-		return -EINVAL;
-	if (!strcasecmp(argv[0], "invalidate_cblocks"))
-		return invalidate_cblocks(c, argc - 1, argv + 1);
-	if (!strcasecmp(argv[0], "set_config")) {
-		argc--;
-		argv++;
-	}
-	if (argc != 2) {
-		DMERR("%s: message '%s': expected <tunable> <value>", cache_name(c),
-		      argc ? argv[0] : "set_config");
+	if (parse_message(&m, argc, argv)) {
+		DMERR("%s: message '%s': expected <tunable> <value>", cache_name(c), argc ? argv[0] : "");
 		return -EINVAL;
 	}
-	return cache_set_config(c, argv[0], argv[1]);
+	return m.invalidate ? invalidate_cblocks(c, m.nr_ranges, m.ranges) :
+			      cache_set_config(c, m.key, m.value);
 }

@@ -3,6 +3,7 @@
  * shim.c - what the userspace kernel is made of, bar the disk and dm-bufio.
  */
 #include <linux/crc32c.h>
+#include <linux/device-mapper.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
@@ -727,4 +728,35 @@ struct rb_node *shim_rb_next_post(const struct rb_node *n)
 	if (p && n == p->rb_left && p->rb_right)
 		return first_leaf(p->rb_right);
 	return p;
+}
+
+/*----- words of a table line -----*/
+
+const char *dm_shift_arg(struct dm_arg_set *as)
+{
+	if (!as->argc)
+		return NULL;
+	as->argc--;
+	return *as->argv++;
+}
+
+void dm_consume_args(struct dm_arg_set *as, unsigned int n)
+{
+	shim_assert(n <= as->argc);
+	as->argc -= n;
+	as->argv += n;
+}
+
+int dm_read_arg_group(const struct dm_arg *arg, struct dm_arg_set *as, unsigned int *value, char **error)
+{
+	const char *word = dm_shift_arg(as);
+	char rest;
+
+	*value = 0;
+	if (!word || sscanf(word, "%u%c", value, &rest) != 1 || *value < arg->min || *value > arg->max ||
+	    *value > as->argc) {
+		*error = arg->error;
+		return -EINVAL;
+	}
+	return 0;
 }
