@@ -45,7 +45,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
-	test test-crash test-vm test-soak test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
+	test test-crash test-mutations fuzz test-vm test-soak test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 
 ## Build:
 
@@ -69,7 +69,7 @@ need-headers:
 clean:	## remove everything that a build made
 	@if [ -n "$(KDIR)" ] && [ -e "$(KDIR)/Makefile" ]; then $(KBUILD) clean; fi
 	@rm -rf .built-for src/compat/config.h src/compat/.probe src/compat/.probed
-	@if [ -e test/unit/Makefile ]; then $(MAKE) -C test/unit clean; fi
+	@if [ -e test/unit/Makefile ]; then $(MAKE) -C test/unit clean; $(MAKE) -C test/fuzz clean; fi
 
 ## Install:
 
@@ -104,6 +104,12 @@ unit:	## userspace unit tests
 test-crash:	## power cuts of long random metadata workloads: some 260,000 crash states in a minute (SEED=1)
 	test/unit/crash 200000 $(or $(SEED),1)
 
+fuzz:	## libFuzzer targets, T=60 seconds each: metadata images, damaged trees, table lines, messages, policies
+	test/fuzz/run $(or $(T),60)
+
+test-mutations:	## break each rule on purpose: do the tests notice? (M='R2 transaction.c' only those)
+	test/mutations/run $(M)
+
 test-dkms:	## dkms add, build, install, remove in a private tree
 	test/dkms/run
 
@@ -127,4 +133,4 @@ deps:	## apt-get what building, testing and the demo need
 
 help:	## this text
 	@sed -n -e 's/^## \(.*:\)$$/\n\1/p' -e 's/^## \( .*\)/\1/p' -e 's/^\([a-z-]*\):[^#]*## *\(.*\)/  \1@\2/p' Makefile | \
-		awk -F@ 'NF > 1 { printf "%-16s%s\n", $$1, $$2; next } { print }'
+		awk -F@ 'NF > 1 { printf "%-18s%s\n", $$1, $$2; next } { print }'
