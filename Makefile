@@ -11,6 +11,7 @@
 ##   DESTDIR=DIR     where `install` puts the modules (default: the system)
 ##   TEST=GLOB       which VM tests `test-vm` runs (default: all)
 ##   KERNEL=6.1      which kernels `test-vm` boots: 5.10 6.1 6.12 7.2 7.3, one or several
+##   SUITE=trixie    which Debian suites `test-dkms-suites` and `test-deb` use: one or several
 ##   DMC_WORK=DIR    where tests keep kernels and images (default: /var/tmp/dm-cache-test)
 
 SHELL := /bin/bash
@@ -27,8 +28,6 @@ KDIR := $(firstword $(wildcard /lib/modules/$(KVER)/build) $(wildcard /usr/src/l
 endif
 
 SRC := $(CURDIR)/src
-MODULES := dm-cache.ko persistent-data/dm-cache-persistent-data.ko policies/dm-cache-mq.ko \
-	   policies/dm-cache-smq.ko policies/dm-cache-cleaner.ko
 INSTALL_TO = $(DESTDIR)/lib/modules/$(KVER)/updates/dm-cache
 
 # The compiler that the headers' Makefile names may not be installed here.
@@ -46,10 +45,11 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
 	test test-crash test-mutations fuzz test-vm test-soak test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
+.PHONY: deb check-modinfo test-dkms-suites test-deb
 
 ## Build:
 
-modules: need-headers	## build the five modules (default)
+modules: need-headers	## build the modules (default)
 	@if [ -e .built-for ] && [ "$$(cat .built-for)" != "$(KDIR)" ]; then $(KBUILD) clean; fi
 	@echo $(KDIR) > .built-for
 	+@$(KBUILD) modules
@@ -75,7 +75,7 @@ clean:	## remove everything that a build made
 
 install: modules	## copy the modules to updates/, where modprobe prefers them, and run depmod
 	install -d $(INSTALL_TO)
-	install -m 644 $(addprefix src/,$(MODULES)) $(INSTALL_TO)/
+	find src -name '*.ko' -exec install -m 644 -t $(INSTALL_TO) {} +
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
 
 uninstall:	## remove what `install` copied
@@ -88,15 +88,21 @@ dkms-install:	## register with DKMS, build and install; rebuilt at each kernel u
 dkms-remove:	## undo dkms-install
 	scripts/dkms-remove
 
+deb:	## the package dm-cache-dkms, checked with lintian
+	scripts/make-deb
+
 ## Check and test:
 
-check: check-style check-symbols	## style rules and exported symbols
+check: check-style check-symbols check-modinfo	## style rules, exported symbols, what modinfo says
 
 check-style:
 	scripts/check-style
 
 check-symbols: modules
 	scripts/check-symbols $(SRC)/Module.symvers $(KDIR)/Module.symvers
+
+check-modinfo: modules
+	scripts/check-modinfo
 
 unit:	## userspace unit tests
 	test/unit/run
@@ -112,6 +118,15 @@ test-mutations:	## break each rule on purpose: do the tests notice? (M='R2 trans
 
 test-dkms:	## dkms add, build, install, remove in a private tree
 	test/dkms/run
+	test/dkms/hook
+
+test-dkms-suites:	## DKMS and the package in chroots of four Debian suites, and boot them (SUITE=trixie)
+	@scripts/install-deps deb dkms
+	test/dkms/suites $(SUITE)
+
+test-deb:	## the package installed, removed, purged in a clean chroot (SUITE=bookworm)
+	@scripts/install-deps deb dkms
+	test/dkms/suites --steps 'before clean deb' $(or $(SUITE),bookworm)
 
 test-vm:	## tests on stock kernels in QEMU (TEST=GLOB KERNEL=6.1)
 	test/vm/run $(foreach k,$(KERNEL),--kernel $(k)) $(foreach t,$(TEST),'$(t)')
