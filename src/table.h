@@ -27,7 +27,7 @@ struct cblock_entry {
 struct mapping_table {
 	struct cblock_entry *entries;	/* one a cblock; they stay for the life of the table */
 	u32 *buckets;
-	u32 nr_buckets;			/* a power of two */
+	u32 nr_buckets;
 	u32 nr_entries;
 	atomic_t nr_mapped;
 };
