@@ -130,6 +130,18 @@ static int check_devices(struct cache *c)
 
 /*----- policy -----*/
 
+static oblock_t mappings_oblock_of(const struct dmc_mappings *map, cblock_t cb)
+{
+	struct cache *c = container_of(map, struct cache, mappings);
+
+	return to_oblock(READ_ONCE(entry_of(c, cb)->oblock));
+}
+
+static bool mappings_lookup(const struct dmc_mappings *map, oblock_t ob, cblock_t *cb)
+{
+	return table_lookup(&container_of(map, struct cache, mappings)->table, ob, cb);
+}
+
 static int create_policy(struct cache *c, const struct table_line *line)
 {
 	struct dmc_policy_type *type = policy_type_get(line->policy_name);
@@ -142,7 +154,9 @@ static int create_policy(struct cache *c, const struct table_line *line)
 		      line->policy_name, line->policy_name);
 		return bad(c->ti, "Unknown policy type");
 	}
-	policy = type->create(c->nr_cblocks, c->origin_sectors, c->block_sectors);
+	c->mappings.oblock_of = mappings_oblock_of;
+	c->mappings.lookup = mappings_lookup;
+	policy = type->create(&c->mappings, c->nr_cblocks, c->origin_sectors, c->block_sectors);
 	if (IS_ERR(policy)) {
 		policy_type_put(type);
 		c->ti->error = "Error creating the policy";
@@ -176,7 +190,7 @@ static void destroy_policy(struct cache *c)
 static int slots_init(struct cache *c)
 {
 	/* Enough that two busy blocks seldom share one; small beside the table. */
-	u32 nr = clamp_t(u32, roundup_pow_of_two(c->nr_cblocks / 8 + 1), 1024, 65536);
+	u32 nr = clamp_t(u32, roundup_pow_of_two(c->nr_cblocks / 8 + 1), 1024, 16384);
 
 	c->slot_mask = nr - 1;
 	c->slots = kvcalloc(nr, sizeof(*c->slots), GFP_KERNEL);

@@ -102,6 +102,7 @@ struct cache {
 	u64 nr_oblocks;			/* a partial last one included */
 	oblock_t partial_oblock;	/* the last one, if partial; never dirty; else NO_OBLOCK */
 	struct dmc_policy *policy;
+	struct dmc_mappings mappings;	/* the policy's view of @table */
 	struct cache_stats __percpu *stats;
 	unsigned long *discarded;	/* one bit a dblock */
 	int dblock_shift;		/* dblock = oblock >> dblock_shift */

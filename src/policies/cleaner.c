@@ -24,11 +24,11 @@
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
-#include "entries.h"
 #include "penalty.h"
 #include "../version.h"
 #include "policy-util.h"
 #include "policy.h"
+#include "queues.h"
 
 #define ZONES_MAX	(1U << 20)
 #define BLOCKS_PER_ZONE	8
@@ -37,11 +37,12 @@
 
 struct cleaner {
 	struct dmc_policy policy;
+	const struct dmc_mappings *map;
 
 	spinlock_t lock;	/* protects all below */
-	struct entries t;	/* QUEUED: resident; also linked to its zone if it is dirty */
+	struct queues q;	/* QUEUED: resident; also linked to its zone if it is dirty */
 	struct penalty penalty;
-	unsigned long *zones;	/* bitmap: those with blocks to write */
+	unsigned long *zones;	/* bitmap: those that may have blocks to write */
 	u32 nr_zones;		/* list heads 0 to nr_zones - 1 */
 	u64 zone_oblocks;
 	u32 nr_resident;
@@ -53,11 +54,6 @@ static struct cleaner *to_cleaner(struct dmc_policy *p)
 	return container_of(p, struct cleaner, policy);
 }
 
-static u32 to_index(const struct cleaner *c, cblock_t cblock)
-{
-	return c->t.first_block + from_cblock(cblock);
-}
-
 /*----- zones -----*/
 
 static u32 zone_of(const struct cleaner *c, oblock_t oblock)
@@ -65,27 +61,35 @@ static u32 zone_of(const struct cleaner *c, oblock_t oblock)
 	return min_t(u64, div64_u64(from_oblock(oblock), c->zone_oblocks), c->nr_zones - 1);
 }
 
-static void zone_add_locked(struct cleaner *c, u32 i)
+/* Dirty block @i, on no list, which holds @oblock. */
+static void zone_add_locked(struct cleaner *c, u32 i, oblock_t oblock)
 {
-	u32 zone = zone_of(c, entry_oblock(&c->t.e[i]));
+	u32 zone = zone_of(c, oblock);
 
 	lockdep_assert_held(&c->lock);
 
-	entry_set_state(&c->t.e[i], ENTRY_QUEUED);
-	el_append(&c->t, zone, i);
+	queue_set_state(&c->q, i, BLOCK_QUEUED);
+	queue_append(&c->q, zone, i);
 	__set_bit(zone, c->zones);
 }
 
-/* Off the list of its zone, or of the penalty box, or of nothing. */
-static void unlink_locked(struct cleaner *c, u32 i)
+static oblock_t oblock_of(const struct cleaner *c, u32 i)
 {
-	u32 zone = zone_of(c, entry_oblock(&c->t.e[i]));
+	return c->map->oblock_of(c->map, queue_cblock(&c->q, i));
+}
 
-	lockdep_assert_held(&c->lock);
+/* The first zone from @from on that has a block to write, or nr_zones. */
+static u32 next_zone_locked(struct cleaner *c, u32 from)
+{
+	unsigned long zone;
 
-	el_unlink(&c->t, i);
-	if (el_empty(&c->t, zone))
+	for (zone = find_next_bit(c->zones, c->nr_zones, from); zone < c->nr_zones;
+	     zone = find_next_bit(c->zones, c->nr_zones, zone + 1)) {
+		if (!queue_empty(&c->q, zone))
+			return zone;
 		__clear_bit(zone, c->zones);
+	}
+	return c->nr_zones;
 }
 
 /* The lowest block of @zone from @c->next on, or the lowest of all; of the first few there. */
@@ -93,11 +97,11 @@ static u32 zone_lowest_locked(struct cleaner *c, u32 zone)
 {
 	u64 from = from_oblock(c->next), lowest = U64_MAX;
 	unsigned int looks = 0;
-	u32 i, found = ENTRY_NIL;
+	u32 i, found = QUEUE_NIL;
 
-	for (i = el_oldest(&c->t, zone); i != zone && looks < LOOKS; i = c->t.e[i].next, looks++) {
+	for (i = queue_oldest(&c->q, zone); i != zone && looks < LOOKS; i = c->q.e[i].next, looks++) {
 		/* Those behind us come last: far above all others. */
-		u64 rank = from_oblock(entry_oblock(&c->t.e[i])) - from;
+		u64 rank = from_oblock(oblock_of(c, i)) - from;
 
 		if (rank <= lowest) {
 			lowest = rank;
@@ -111,25 +115,24 @@ static u32 zone_lowest_locked(struct cleaner *c, u32 zone)
 
 static void add_locked(struct cleaner *c, cblock_t cblock, oblock_t oblock)
 {
-	u32 i = to_index(c, cblock);
-	struct entry *e = &c->t.e[i];
+	u32 i = queue_index(&c->q, cblock);
 
-	el_init(&c->t, i);
-	entry_set_oblock(e, oblock);
-	entry_set_state(e, ENTRY_QUEUED);
+	queue_init(&c->q, i);
+	queue_set_state(&c->q, i, BLOCK_QUEUED);
 	WRITE_ONCE(c->nr_resident, c->nr_resident + 1);
-	if (e->state & ENTRY_DIRTY)
-		zone_add_locked(c, i);
+	if (queue_has(&c->q, i, QUEUE_DIRTY))
+		zone_add_locked(c, i, oblock);
 }
 
 static void remove_locked(struct cleaner *c, cblock_t cblock)
 {
-	u32 i = to_index(c, cblock);
+	u32 i = queue_index(&c->q, cblock);
 
-	if (entry_state(&c->t.e[i]) == ENTRY_FREE)
+	if (queue_state(&c->q, i) == BLOCK_FREE)
 		return;
-	unlink_locked(c, i);
-	c->t.e[i].state = ENTRY_FREE;
+	queue_unlink(&c->q, i);
+	queue_clear(&c->q, i, QUEUE_DIRTY);
+	queue_set_state(&c->q, i, BLOCK_FREE);
 	WRITE_ONCE(c->nr_resident, c->nr_resident - 1);
 }
 
@@ -141,7 +144,7 @@ static int cleaner_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t 
 
 	spin_lock_irqsave(&c->lock, flags);
 	if (dirty)
-		c->t.e[to_index(c, cblock)].state |= ENTRY_DIRTY;
+		queue_set(&c->q, queue_index(&c->q, cblock), QUEUE_DIRTY);
 	add_locked(c, cblock, oblock);
 	spin_unlock_irqrestore(&c->lock, flags);
 	return 0;
@@ -150,15 +153,14 @@ static int cleaner_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t 
 static void cleaner_set_dirty(struct dmc_policy *p, cblock_t cblock)
 {
 	struct cleaner *c = to_cleaner(p);
-	u32 i = to_index(c, cblock);
-	struct entry *e = &c->t.e[i];
+	u32 i = queue_index(&c->q, cblock);
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->lock, flags);
-	if (!(e->state & ENTRY_DIRTY)) {
-		e->state |= ENTRY_DIRTY;
-		if (entry_state(e) == ENTRY_QUEUED)
-			zone_add_locked(c, i);
+	if (!queue_has(&c->q, i, QUEUE_DIRTY)) {
+		queue_set(&c->q, i, QUEUE_DIRTY);
+		if (queue_state(&c->q, i) == BLOCK_QUEUED)
+			zone_add_locked(c, i, oblock_of(c, i));
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 }
@@ -166,15 +168,16 @@ static void cleaner_set_dirty(struct dmc_policy *p, cblock_t cblock)
 static void cleaner_clear_dirty(struct dmc_policy *p, cblock_t cblock)
 {
 	struct cleaner *c = to_cleaner(p);
-	u32 i = to_index(c, cblock);
-	struct entry *e = &c->t.e[i];
+	u32 i = queue_index(&c->q, cblock);
+	enum queue_state state;
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->lock, flags);
-	e->state &= ~ENTRY_DIRTY;
-	if (entry_state(e) == ENTRY_QUEUED || entry_state(e) == ENTRY_PENALTY) {
-		unlink_locked(c, i);
-		entry_set_state(e, ENTRY_QUEUED);
+	queue_clear(&c->q, i, QUEUE_DIRTY);
+	state = queue_state(&c->q, i);
+	if (state == BLOCK_QUEUED || state == BLOCK_PENALTY) {
+		queue_unlink(&c->q, i);
+		queue_set_state(&c->q, i, BLOCK_QUEUED);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 }
@@ -211,26 +214,25 @@ static enum dmc_advice cleaner_miss(struct dmc_policy *p, oblock_t oblock, enum 
 
 static int next_work_locked(struct cleaner *c, struct dmc_work *work)
 {
-	unsigned long zone;
-	u32 i;
+	u32 i, zone;
 
 	lockdep_assert_held(&c->lock);
 
 	if (penalty_pause(&c->penalty))
 		return -ENODATA;
 
-	zone = find_next_bit(c->zones, c->nr_zones, zone_of(c, c->next));
+	zone = next_zone_locked(c, zone_of(c, c->next));
 	if (zone >= c->nr_zones)
-		zone = find_first_bit(c->zones, c->nr_zones);
+		zone = next_zone_locked(c, 0);
 	if (zone >= c->nr_zones)
 		return -ENODATA;
 
 	i = zone_lowest_locked(c, zone);
-	unlink_locked(c, i);
-	entry_set_state(&c->t.e[i], ENTRY_BUSY);
+	queue_unlink(&c->q, i);
+	queue_set_state(&c->q, i, BLOCK_BUSY);
 	work->op = DMC_OP_WRITEBACK;
-	work->oblock = entry_oblock(&c->t.e[i]);
-	work->cblock = to_cblock(i - c->t.first_block);
+	work->oblock = oblock_of(c, i);
+	work->cblock = queue_cblock(&c->q, i);
 	c->next = to_oblock(from_oblock(work->oblock) + 1);
 	return 0;
 }
@@ -249,24 +251,22 @@ static int cleaner_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struc
 
 static void written_back_locked(struct cleaner *c, const struct dmc_work *work, bool success)
 {
-	u32 i = to_index(c, work->cblock);
-	struct entry *e = &c->t.e[i];
+	u32 i = queue_index(&c->q, work->cblock);
 
 	if (!success)
 		c->penalty.failures++;
 
 	/* Invalidated, and perhaps used again, while it was being written. */
-	if (entry_state(e) != ENTRY_BUSY ||
-	    from_oblock(entry_oblock(e)) != from_oblock(work->oblock))
+	if (queue_state(&c->q, i) != BLOCK_BUSY)
 		return;
 
-	entry_set_state(e, ENTRY_QUEUED);
-	if (!(e->state & ENTRY_DIRTY))
+	queue_set_state(&c->q, i, BLOCK_QUEUED);
+	if (!queue_has(&c->q, i, QUEUE_DIRTY))
 		return;
 	if (success)
-		zone_add_locked(c, i);	/* written to again since */
+		zone_add_locked(c, i, work->oblock);	/* written to again since */
 	else
-		penalty_add(&c->penalty, &c->t, i);
+		penalty_add(&c->penalty, &c->q, i);
 }
 
 static void cleaner_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success)
@@ -294,11 +294,11 @@ static void cleaner_tick(struct dmc_policy *p)
 	u32 i;
 
 	spin_lock_irqsave(&c->lock, flags);
-	while (budget-- && (i = penalty_over(&c->penalty, &c->t)) != ENTRY_NIL) {
-		el_unlink(&c->t, i);
-		zone_add_locked(c, i);
+	while (budget-- && (i = penalty_over(&c->penalty, &c->q)) != QUEUE_NIL) {
+		queue_unlink(&c->q, i);
+		zone_add_locked(c, i, oblock_of(c, i));
 	}
-	penalty_tick(&c->penalty, &c->t);
+	penalty_tick(&c->penalty, &c->q);
 	spin_unlock_irqrestore(&c->lock, flags);
 }
 
@@ -306,7 +306,8 @@ static void cleaner_tick(struct dmc_policy *p)
 
 static struct dmc_policy_type cleaner_type;
 
-static struct dmc_policy *cleaner_create(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors)
+static struct dmc_policy *cleaner_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					 u64 origin_sectors, u64 block_sectors)
 {
 	u64 nr_oblocks = div64_u64(origin_sectors, block_sectors) + 1;
 	struct cleaner *c;
@@ -323,11 +324,12 @@ static struct dmc_policy *cleaner_create(u32 nr_cblocks, u64 origin_sectors, u64
 	c->zones = policy_zalloc_table(BITS_TO_LONGS(c->nr_zones), sizeof(*c->zones));
 	if (!c->zones)
 		goto err_cleaner;
-	err = entries_init(&c->t, c->nr_zones + 2, nr_cblocks, 0, false);
+	err = queues_init(&c->q, c->nr_zones + 2, nr_cblocks);
 	if (err)
 		goto err_zones;
 
 	penalty_init(&c->penalty, c->nr_zones);
+	c->map = map;
 	c->policy.type = &cleaner_type;
 	return &c->policy;
 
@@ -342,7 +344,7 @@ static void cleaner_destroy(struct dmc_policy *p)
 {
 	struct cleaner *c = to_cleaner(p);
 
-	entries_exit(&c->t);
+	queues_exit(&c->q);
 	vfree(c->zones);
 	kfree(c);
 }

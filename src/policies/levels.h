@@ -15,7 +15,7 @@
 #include <linux/log2.h>
 #include <linux/string.h>
 
-#include "entries.h"
+#include "queues.h"
 
 #define LEVELS_MAX 64
 
@@ -25,7 +25,7 @@ struct levels {
 	bool linear;
 };
 
-/* Uses the @nr heads from @first on, which entries_init() has made. */
+/* Uses the @nr heads from @first on, which queues_init() has made. */
 static inline void levels_init(struct levels *l, u32 first, u8 nr, bool linear)
 {
 	u8 i;
@@ -46,11 +46,11 @@ static inline u8 levels_of(const struct levels *l, u16 hits)
 }
 
 /* The lowest level that has an entry, or @nr. */
-static inline u8 levels_lowest(const struct levels *l, const struct entries *t)
+static inline u8 levels_lowest(const struct levels *l, const struct queues *q)
 {
 	u8 i = 0;
 
-	while (i < l->nr && el_empty(t, l->head[i]))
+	while (i < l->nr && queue_empty(q, l->head[i]))
 		i++;
 	return i;
 }
@@ -65,21 +65,21 @@ static inline void levels_sink(struct levels *l)
 }
 
 /* All counts were halved: every entry goes where half its hits belong. */
-static inline void levels_halve(struct levels *l, struct entries *t)
+static inline void levels_halve(struct levels *l, struct queues *q)
 {
 	u32 emptied[LEVELS_MAX / 2];
 	u8 i;
 
 	if (!l->linear) {
 		/* The colder ones stay in front, to be evicted first. */
-		el_join(t, l->head[0], l->head[1]);
+		queue_join(q, l->head[0], l->head[1]);
 		swap(l->head[0], l->head[1]);
 		levels_sink(l);
 		return;
 	}
 
 	for (i = 0; i < l->nr / 2; i++) {
-		el_join(t, l->head[2 * i], l->head[2 * i + 1]);
+		queue_join(q, l->head[2 * i], l->head[2 * i + 1]);
 		emptied[i] = l->head[2 * i + 1];
 		l->head[i] = l->head[2 * i];
 	}

@@ -2,16 +2,15 @@
 /*
  * mq.c - the multiqueue policy, after the one posted in 2012.  Also registered as "default".
  *
- * Two multiqueues of 16 levels, level = log2(hits): the cache proper, and a *pre-cache* of as many
- * blocks that are not cached but were asked for.  One hash finds either.  A block is hit at most
- * once a tick, as many small bios of one request would look like many requests.  A candidate for a
+ * A multiqueue of 16 levels, level = log2(hits), of the cached blocks; and counts of as many others that
+ * were asked for.  A block is hit at most once a tick, as many small bios of one request would look like many requests.  A candidate for a
  * full cache has as many hits as the coldest cached blocks (the rounded-up mean of 20 of them,
  * taken each generation), and 4 more for a read, 8 more for a write: a block that was read is
- * cheaper to throw out again.  An evicted block starts over in the pre-cache with one hit.
+ * cheaper to throw out again.  An evicted block starts over with one hit.
  * Sequential streams are neither counted nor promoted.  A hint is the number of hits.
  *
  * Where this differs from 2012, and why:
- *  - A hit takes no lock and moves nothing; it counts in the entry of its block.  A queue move a
+ *  - A hit takes no lock and moves nothing; it counts in two bytes of its block.  A queue move a
  *    bio was a lock that all CPUs shared.  Queue positions are put right when somebody looks.
  *  - While there are free blocks, a block comes in when it is first touched: nothing has to go
  *    for it, and a cache that waits for four touches stays cold for days.
@@ -22,25 +21,26 @@
  *    sample shows that promotions gain nothing, more is asked of it (trial.h): with uniformly
  *    random load the 2012 policy copies without end.
  *  - More than half the blocks dirty: writeback is offered under load too, in turns with the rest.
- *  - Entries are linked by index: 24 bytes for a cached block and 24 for its share of the
- *    pre-cache, and 4 to 8 for the hash of both, instead of 88.
+ *  - Several sequential streams are recognised at a time, and random bios among them are not taken for
+ *    a part of one (streams.h).
+ *  - The other multiqueue, of blocks that are not cached, is a table of sets (ghosts.h), and what the core
+ *    knows is not kept twice: 12 bytes for a cached block and its share of the others, instead of 88.
  *
- * On the bio's path: mq_hit() (no lock) and mq_miss().  The migration engine calls mq_next_work()
- * and mq_work_done(); a worker mq_tick(), once a second.  Locks: the one of struct resident.
+ * On the bio's path: mq_hit(), and mq_miss(), which takes the lock only for a block that is to
+ * come in.  The migration engine calls mq_next_work() and mq_work_done(); a worker mq_tick(), once a
+ * second.  Locks: the one of struct resident.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
-#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "io-tracker.h"
 #include "../version.h"
 #include "policy-util.h"
 #include "resident.h"
+#include "streams.h"
 
 #define MQ_LEVELS	16
-#define MQ_PRE_MIN	64	/* a tiny cache needs some history too */
 
 enum mq_tunable {
 	MQ_SEQUENTIAL_THRESHOLD,
@@ -63,10 +63,7 @@ struct mq {
 	struct dmc_policy policy;
 	u32 tunables[MQ_NR_TUNABLES];
 	struct resident cache;
-
-	/* Under cache.lock. */
-	struct levels pre;
-	struct io_tracker tracker;
+	struct streams streams;
 };
 
 static struct mq *to_mq(struct dmc_policy *p)
@@ -74,142 +71,36 @@ static struct mq *to_mq(struct dmc_policy *p)
 	return container_of(p, struct mq, policy);
 }
 
-/*----- the pre-cache -----*/
-
-/* @i, on no list, goes to the back of the level of its hits. */
-static void pre_queue_locked(struct mq *mq, u32 i)
-{
-	struct entries *t = &mq->cache.t;
-	u16 hits = resident_hits_locked(&mq->cache, i);
-
-	entry_set_state(&t->e[i], ENTRY_QUEUED);
-	el_append(t, mq->pre.head[levels_of(&mq->pre, hits)], i);
-}
-
-static void mq_retire(struct resident *r, u32 i)
-{
-	pre_queue_locked(container_of(r, struct mq, cache), i);
-}
-
-/* An entry for @oblock, on no list, if need be the coldest one's; ENTRY_NIL if all are busy. */
-static u32 pre_new_locked(struct mq *mq, oblock_t oblock)
-{
-	struct entries *t = &mq->cache.t;
-	struct entry *e;
-	u32 i;
-	u8 level;
-
-	i = entries_get_extra(t);
-	if (i == ENTRY_NIL) {
-		level = levels_lowest(&mq->pre, t);
-		if (level == mq->pre.nr)
-			return ENTRY_NIL;
-		i = el_oldest(t, mq->pre.head[level]);
-		el_unlink(t, i);
-		entries_unhash(t, i);
-	}
-
-	e = &t->e[i];
-	entry_set_oblock(e, oblock);
-	entries_hash(t, i);
-	e->hits = 1;
-	e->tick = mq->cache.tick;
-	e->epoch = mq->cache.epoch;
-	return i;
-}
-
-/*----- misses -----*/
+/*----- bios -----*/
 
 /* The hits that promote a block. */
-static u32 promote_at_locked(struct mq *mq, enum dmc_dir dir, bool cheap, bool room)
+static u32 promote_at(struct mq *mq, enum dmc_dir dir, bool cheap, bool room)
 {
 	if (room)
 		return cheap ? tunable_get(mq->tunables, MQ_DISCARD_PROMOTE_ADJUSTMENT) : 1;
 
-	return mq->cache.need +
+	return READ_ONCE(mq->cache.need) +
 	       tunable_get(mq->tunables, dir == DMC_READ ? MQ_READ_PROMOTE_ADJUSTMENT :
 							   MQ_WRITE_PROMOTE_ADJUSTMENT);
-}
-
-/*
- * Counts a miss of @oblock.  Returns its entry, off its list unless it is a candidate already;
- * ENTRY_NIL if there is nothing to decide: it is coming in, was counted this tick, or is unknown
- * and has no place to be known.
- */
-static u32 count_miss_locked(struct mq *mq, oblock_t oblock)
-{
-	struct resident *r = &mq->cache;
-	u32 i = entries_find(&r->t, oblock);
-	struct entry *e;
-	u16 hits;
-
-	if (i == ENTRY_NIL)
-		return pre_new_locked(mq, oblock);
-
-	e = &r->t.e[i];
-	/* A cached one: the core looked before a promotion, and tells us after it. */
-	if (!entries_is_extra(&r->t, i) || entry_state(e) == ENTRY_BUSY || e->tick == r->tick)
-		return ENTRY_NIL;
-
-	hits = resident_hits_locked(r, i);
-	if (hits < r->max_hits)
-		e->hits = hits + 1;
-	e->tick = r->tick;
-	if (entry_state(e) == ENTRY_QUEUED)
-		el_unlink(&r->t, i);
-	return i;
-}
-
-static enum dmc_advice advise_locked(struct mq *mq, oblock_t oblock, enum dmc_dir dir, bool cheap,
-				     u32 nr_free)
-{
-	struct resident *r = &mq->cache;
-	bool room = resident_has_room(r, nr_free);
-	u32 i = count_miss_locked(mq, oblock);
-	struct entry *e = &r->t.e[i];
-	bool candidate;
-
-	lockdep_assert_held(&r->lock);
-
-	if (i == ENTRY_NIL)
-		return DMC_LEAVE;
-
-	candidate = entry_state(e) == ENTRY_WAITING || entry_state(e) == ENTRY_OWED;
-	if (!candidate && e->hits < promote_at_locked(mq, dir, cheap, room)) {
-		pre_queue_locked(mq, i);
-		return DMC_LEAVE;
-	}
-	if (cheap && room) {
-		resident_unwait_locked(r, i);
-		entry_set_state(e, ENTRY_BUSY);
-		return DMC_PROMOTE;
-	}
-	if (!candidate)
-		resident_wait_locked(r, i);
-	return DMC_WORK;
 }
 
 static enum dmc_advice mq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir dir, u64 sector,
 			       u32 sectors, bool cheap, u32 nr_free)
 {
 	struct mq *mq = to_mq(p);
-	struct resident *r = &mq->cache;
-	enum dmc_advice advice = DMC_LEAVE;
-	unsigned long flags;
+	bool room = resident_has_room(&mq->cache, nr_free), first;
+	u32 hits;
 
-	spin_lock_irqsave(&r->lock, flags);
-	if (!io_tracker_sequential(&mq->tracker, sector, sectors,
-				   tunable_get(mq->tunables, MQ_SEQUENTIAL_THRESHOLD),
-				   tunable_get(mq->tunables, MQ_RANDOM_THRESHOLD))) {
-		resident_access(r);
-		trial_missed(&r->trial, oblock);
-		advice = advise_locked(mq, oblock, dir, cheap, nr_free);
-	}
-	spin_unlock_irqrestore(&r->lock, flags);
-	return advice;
+	if (stream_sequential(&mq->streams, oblock, sector, sectors,
+			      tunable_get(mq->tunables, MQ_SEQUENTIAL_THRESHOLD),
+			      tunable_get(mq->tunables, MQ_RANDOM_THRESHOLD)))
+		return DMC_LEAVE;
+
+	hits = resident_missed(&mq->cache, oblock, &first);
+	return resident_advise(&mq->cache, oblock, hits,
+			       (room || first) && hits >= promote_at(mq, dir, cheap, room),
+			       cheap, nr_free);
 }
-
-/*----- hits and work -----*/
 
 static void mq_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
 		   u32 sectors)
@@ -217,34 +108,16 @@ static void mq_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum 
 	resident_hit(&to_mq(p)->cache, cblock);
 }
 
+/*----- work -----*/
+
 static int mq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
 {
-	struct resident *r = &to_mq(p)->cache;
-	unsigned long flags;
-	int err;
-
-	spin_lock_irqsave(&r->lock, flags);
-	err = resident_next_work_locked(r, idle, nr_free, work);
-	spin_unlock_irqrestore(&r->lock, flags);
-	return err;
+	return resident_next_work(&to_mq(p)->cache, idle, nr_free, work);
 }
 
 static void mq_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success)
 {
-	struct mq *mq = to_mq(p);
-	struct resident *r = &mq->cache;
-	unsigned long flags;
-	u32 i;
-
-	spin_lock_irqsave(&r->lock, flags);
-	if (work->op == DMC_OP_PROMOTE) {
-		resident_promoted_locked(r, work, success);
-	} else if (resident_settle_locked(r, work, success)) {
-		i = pre_new_locked(mq, work->oblock);
-		if (i != ENTRY_NIL)
-			pre_queue_locked(mq, i);
-	}
-	spin_unlock_irqrestore(&r->lock, flags);
+	resident_work_done(&to_mq(p)->cache, work, success);
 }
 
 static void mq_invalidate(struct dmc_policy *p, cblock_t cblock)
@@ -264,14 +137,7 @@ static void mq_clear_dirty(struct dmc_policy *p, cblock_t cblock)
 
 static void mq_tick(struct dmc_policy *p)
 {
-	struct mq *mq = to_mq(p);
-	struct resident *r = &mq->cache;
-	unsigned long flags;
-
-	spin_lock_irqsave(&r->lock, flags);
-	if (resident_tick_locked(r) & RESIDENT_EPOCH)
-		levels_halve(&mq->pre, &r->t);
-	spin_unlock_irqrestore(&r->lock, flags);
+	resident_tick(&to_mq(p)->cache);
 }
 
 /*----- restart, status, tunables -----*/
@@ -325,14 +191,12 @@ static int mq_emit_config(struct dmc_policy *p, char *buf, size_t len)
 	return tunable_emit(mq_tunables, MQ_NR_TUNABLES, to_mq(p)->tunables, buf, len);
 }
 
-static struct dmc_policy *create_as(const struct dmc_policy_type *type, u32 nr_cblocks)
+static struct dmc_policy *create_as(const struct dmc_policy_type *type,
+				    const struct dmc_mappings *map, u32 nr_cblocks)
 {
 	const struct resident_shape shape = {
 		.nr_levels = MQ_LEVELS,
-		.max_hits = U16_MAX,
-		.nr_extra = max_t(u32, nr_cblocks, MQ_PRE_MIN),
-		.own_heads = MQ_LEVELS,
-		.retire = mq_retire,
+		.max_hits = HEAT_HITS,
 	};
 	struct mq *mq;
 	int err;
@@ -341,13 +205,12 @@ static struct dmc_policy *create_as(const struct dmc_policy_type *type, u32 nr_c
 	if (!mq)
 		return ERR_PTR(-ENOMEM);
 
-	err = resident_init(&mq->cache, nr_cblocks, &shape);
+	err = resident_init(&mq->cache, map, nr_cblocks, &shape);
 	if (err) {
 		kfree(mq);
 		return ERR_PTR(err);
 	}
 
-	levels_init(&mq->pre, resident_own_heads(&mq->cache), MQ_LEVELS, false);
 	tunable_defaults(mq_tunables, MQ_NR_TUNABLES, mq->tunables);
 	mq_update_margin(mq);
 	mq->policy.type = type;
@@ -364,8 +227,10 @@ static void mq_destroy(struct dmc_policy *p)
 
 /*----- the module -----*/
 
-static struct dmc_policy *mq_create(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors);
-static struct dmc_policy *default_create(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors);
+static struct dmc_policy *mq_create(const struct dmc_mappings *map, u32 nr_cblocks,
+				    u64 origin_sectors, u64 block_sectors);
+static struct dmc_policy *default_create(const struct dmc_mappings *map, u32 nr_cblocks,
+				    u64 origin_sectors, u64 block_sectors);
 
 #define MQ_METHODS					\
 	.version = { 1, 5, 0 },				\
@@ -401,14 +266,16 @@ static struct dmc_policy_type default_type = {
 	MQ_METHODS
 };
 
-static struct dmc_policy *mq_create(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors)
+static struct dmc_policy *mq_create(const struct dmc_mappings *map, u32 nr_cblocks,
+				    u64 origin_sectors, u64 block_sectors)
 {
-	return create_as(&mq_type, nr_cblocks);
+	return create_as(&mq_type, map, nr_cblocks);
 }
 
-static struct dmc_policy *default_create(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors)
+static struct dmc_policy *default_create(const struct dmc_mappings *map, u32 nr_cblocks,
+				    u64 origin_sectors, u64 block_sectors)
 {
-	return create_as(&default_type, nr_cblocks);
+	return create_as(&default_type, map, nr_cblocks);
 }
 
 static int __init mq_module_init(void)

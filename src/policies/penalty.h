@@ -12,7 +12,7 @@
 #ifndef DMC_PENALTY_H
 #define DMC_PENALTY_H
 
-#include "entries.h"
+#include "queues.h"
 
 #define PENALTY_TICKS	4
 #define FAILURES_MAX	32
@@ -31,10 +31,10 @@ static inline void penalty_init(struct penalty *p, u32 first_head)
 }
 
 /* @i must be on no list. */
-static inline void penalty_add(struct penalty *p, struct entries *t, u32 i)
+static inline void penalty_add(struct penalty *p, struct queues *q, u32 i)
 {
-	entry_set_state(&t->e[i], ENTRY_PENALTY);
-	el_append(t, p->fresh, i);
+	queue_set_state(q, i, BLOCK_PENALTY);
+	queue_append(q, p->fresh, i);
 }
 
 static inline bool penalty_pause(const struct penalty *p)
@@ -42,19 +42,19 @@ static inline bool penalty_pause(const struct penalty *p)
 	return p->failures >= FAILURES_MAX;
 }
 
-static inline void penalty_tick(struct penalty *p, const struct entries *t)
+static inline void penalty_tick(struct penalty *p, const struct queues *q)
 {
 	p->failures = 0;
-	if (++p->ticks >= PENALTY_TICKS && el_empty(t, p->served)) {
+	if (++p->ticks >= PENALTY_TICKS && queue_empty(q, p->served)) {
 		swap(p->fresh, p->served);
 		p->ticks = 0;
 	}
 }
 
-/* One whose time is over, to be taken off its list and queued again; or ENTRY_NIL. */
-static inline u32 penalty_over(const struct penalty *p, const struct entries *t)
+/* One whose time is over, to be taken off its list and queued again; or QUEUE_NIL. */
+static inline u32 penalty_over(const struct penalty *p, const struct queues *q)
 {
-	return el_empty(t, p->served) ? ENTRY_NIL : el_oldest(t, p->served);
+	return queue_empty(q, p->served) ? QUEUE_NIL : queue_oldest(q, p->served);
 }
 
 #endif

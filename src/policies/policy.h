@@ -69,6 +69,20 @@ struct dmc_work {
 };
 
 /*
+ * What the core tells about its mappings, so that a policy need not keep them too.  Given to create(),
+ * there until destroy() returns.  Any context, also under the policy's locks; many CPUs at once.
+ *
+ * A resident block is mapped from before load_mapping(), or from soon after work_done(PROMOTE); until
+ * before work_done(DEMOTE) or invalidate().  So next_work() finds all resident blocks mapped.
+ */
+struct dmc_mappings {
+	/* What a mapped @cblock holds; beyond DMC_MAX_OBLOCKS if it is not mapped. */
+	oblock_t (*oblock_of)(const struct dmc_mappings *map, cblock_t cblock);
+	/* Is @oblock mapped?  Then *@cblock says where. */
+	bool (*lookup)(const struct dmc_mappings *map, oblock_t oblock, cblock_t *cblock);
+};
+
+/*
  * One policy implementation, registered by its module.  All methods are required unless marked.
  */
 struct dmc_policy_type {
@@ -84,7 +98,8 @@ struct dmc_policy_type {
 	 * never NULL, and sets ->type of what it returns.  All blocks are free until
 	 * load_mapping() says otherwise.
 	 */
-	struct dmc_policy *(*create)(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors);
+	struct dmc_policy *(*create)(const struct dmc_mappings *map, u32 nr_cblocks,
+				     u64 origin_sectors, u64 block_sectors);
 	void (*destroy)(struct dmc_policy *p);
 
 	/*
@@ -129,7 +144,10 @@ struct dmc_policy_type {
 	 */
 	void (*work_done)(struct dmc_policy *p, const struct dmc_work *work, bool success);
 
-	/* The core unmapped @cblock on its own (message, passthrough write, failed device). */
+	/*
+	 * The core unmapped @cblock on its own (message, passthrough write, failed device).  If it is
+	 * named in work, the policy does not name it again before work_done() for that.
+	 */
 	void (*invalidate)(struct dmc_policy *p, cblock_t cblock);
 
 	/* Called on the transition only, never twice in the same direction. */

@@ -23,169 +23,192 @@
 #define GENERATION_MIN	1024
 #define EPOCH_GENERATIONS 8
 #define EPOCH_TICKS	64
+#define AGE_CHUNK	16384	/* counts looked at under the lock at a time */
+#define GHOSTS(nr)	(nr)	/* blocks that are not cached, but counted */
 
 /*----- memory -----*/
 
 enum {
-	HEAD_WAITING,
-	HEAD_OWED,
-	HEAD_PENALTY,		/* two */
+	HEAD_PENALTY,		/* two; the first is QUEUE_NIL too, as no search looks there */
 	HEAD_CLEAN = HEAD_PENALTY + 2,	/* and the levels from here on; then the dirty ones */
 };
 
-u32 resident_own_heads(const struct resident *r)
-{
-	return HEAD_CLEAN + r->clean.nr + r->dirty.nr;
-}
+/* Counts are aged a machine word at a time. */
+#define PER_WORD (sizeof(long) / sizeof(u16))
+#define EACH(bits) (~0UL / 0xffff * (bits))
 
-int resident_init(struct resident *r, u32 nr_blocks, const struct resident_shape *shape)
+static int alloc_tables(struct resident *r, u32 nr_heads, u32 nr_blocks)
 {
-	u8 nr = shape->nr_levels;
-	int err;
+	int err = -ENOMEM;
 
-	memset(r, 0, sizeof(*r));
 	r->accesses = alloc_percpu(u32);
 	if (!r->accesses)
-		return -ENOMEM;
-
+		return err;
+	r->heat = policy_zalloc_table(roundup((u64)nr_blocks, PER_WORD), sizeof(*r->heat));
+	if (!r->heat)
+		goto err_accesses;
 	err = hint_groups_init(&r->hints, nr_blocks);
 	if (err)
-		goto err_accesses;
-	err = entries_init(&r->t, HEAD_CLEAN + 2U * nr + shape->own_heads, nr_blocks,
-			   shape->nr_extra, true);
+		goto err_heat;
+	err = ghosts_init(&r->ghosts, GHOSTS(nr_blocks));
 	if (err)
 		goto err_hints;
+	err = candidates_init(&r->wanted);
+	if (err)
+		goto err_ghosts;
+	err = queues_init(&r->q, nr_heads, nr_blocks);
+	if (!err)
+		return 0;
 
-	spin_lock_init(&r->lock);
-	r->blocks = r->t.e + r->t.first_block;
-	r->max_hits = shape->max_hits;
-	r->retire = shape->retire;
-	r->nr = nr_blocks;
-	r->tick = 1;
-	levels_init(&r->clean, HEAD_CLEAN, nr, shape->linear);
-	levels_init(&r->dirty, HEAD_CLEAN + nr, nr, shape->linear);
-	r->waiting = HEAD_WAITING;
-	r->owed = HEAD_OWED;
-	penalty_init(&r->penalty, HEAD_PENALTY);
-	return 0;
-
+	candidates_exit(&r->wanted);
+err_ghosts:
+	ghosts_exit(&r->ghosts);
 err_hints:
 	hint_groups_exit(&r->hints);
+err_heat:
+	vfree(r->heat);
 err_accesses:
 	free_percpu(r->accesses);
 	return err;
 }
 
+int resident_init(struct resident *r, const struct dmc_mappings *map, u32 nr_blocks,
+		  const struct resident_shape *shape)
+{
+	u8 nr = shape->nr_levels;
+	int err;
+
+	memset(r, 0, sizeof(*r));
+	err = alloc_tables(r, HEAD_CLEAN + 2U * nr, nr_blocks);
+	if (err)
+		return err;
+
+	spin_lock_init(&r->lock);
+	r->map = map;
+	r->max_hits = shape->max_hits;
+	r->nr = nr_blocks;
+	r->now.tick = 1;
+	levels_init(&r->clean, HEAD_CLEAN, nr, shape->linear);
+	levels_init(&r->dirty, HEAD_CLEAN + nr, nr, shape->linear);
+	penalty_init(&r->penalty, HEAD_PENALTY);
+	return 0;
+}
+
 void resident_exit(struct resident *r)
 {
-	entries_exit(&r->t);
+	queues_exit(&r->q);
+	candidates_exit(&r->wanted);
+	ghosts_exit(&r->ghosts);
 	hint_groups_exit(&r->hints);
+	vfree(r->heat);
 	free_percpu(r->accesses);
 }
 
 /*----- one entry -----*/
 
-static u32 to_index(const struct resident *r, cblock_t cblock)
+static u16 *heat_of(const struct resident *r, u32 i)
 {
-	return r->t.first_block + from_cblock(cblock);
+	return &r->heat[i - r->q.first];
+}
+
+static bool is_marked(const struct resident *r, u32 i)
+{
+	return READ_ONCE(*heat_of(r, i)) & HEAT_MARK;
 }
 
 u16 resident_hits_locked(struct resident *r, u32 i)
 {
-	struct entry *e = &r->t.e[i];
-	u8 missed = r->epoch - e->epoch;
-	u16 hits = READ_ONCE(e->hits);
+	u16 hits = READ_ONCE(*heat_of(r, i)) & HEAT_HITS;
 
 	lockdep_assert_held(&r->lock);
-
-	if (missed) {
-		/* A hit that happens right now may be lost.  It is one of many. */
-		hits = missed < 16 ? hits >> missed : 0;
-		WRITE_ONCE(e->hits, hits);
-		e->epoch = r->epoch;
-	}
-	return hits;
+	return r->halving && i - r->q.first >= r->aged ? hits / 2 : hits;
 }
 
 /* To the back of the level where its hits belong. */
 static void queue_locked(struct resident *r, u32 i)
 {
-	struct entry *e = &r->t.e[i];
-	struct levels *l = e->state & ENTRY_DIRTY ? &r->dirty : &r->clean;
+	struct levels *l = queue_has(&r->q, i, QUEUE_DIRTY) ? &r->dirty : &r->clean;
+	u16 *heat = heat_of(r, i);
+	u16 h = READ_ONCE(*heat);
 
-	WRITE_ONCE(e->mark, 0);
-	entry_set_state(e, ENTRY_QUEUED);
-	el_append(&r->t, l->head[levels_of(l, resident_hits_locked(r, i))], i);
+	if (h & HEAT_MARK) {
+		/* A hit that happens right now may be lost.  It is one of many. */
+		WRITE_ONCE(*heat, h & ~HEAT_MARK);
+		trial_look(&r->trial, &r->q, i, true);
+	}
+	queue_set_state(&r->q, i, BLOCK_QUEUED);
+	queue_append(&r->q, l->head[levels_of(l, resident_hits_locked(r, i))], i);
 }
 
 static void requeue_locked(struct resident *r, u32 i)
 {
-	el_unlink(&r->t, i);
+	queue_unlink(&r->q, i);
 	queue_locked(r, i);
 }
 
-void resident_add_locked(struct resident *r, cblock_t cblock, oblock_t oblock, u32 hits)
+/* @cblock holds nothing any more, whatever it was busy with. */
+static void remove_locked(struct resident *r, cblock_t cblock)
 {
-	u32 i = to_index(r, cblock);
-	struct entry *e = &r->t.e[i];
+	u32 i = queue_index(&r->q, cblock);
+
+	if (queue_state(&r->q, i) == BLOCK_FREE)
+		return;
+
+	trial_forget(&r->trial, &r->q, i, is_marked(r, i));
+	queue_unlink(&r->q, i);
+	if (queue_has(&r->q, i, QUEUE_DIRTY))
+		r->nr_dirty--;
+	queue_clear(&r->q, i, QUEUE_DIRTY);
+	queue_set_state(&r->q, i, BLOCK_FREE);
+	WRITE_ONCE(r->nr_resident, r->nr_resident - 1);
+}
+
+/*
+ * @cblock now holds something, which was hit @hits times; @counted: in this tick too.
+ * Dirtiness may have been said before.
+ */
+static void add_locked(struct resident *r, cblock_t cblock, u32 hits, bool counted)
+{
+	u32 i = queue_index(&r->q, cblock);
 
 	lockdep_assert_held(&r->lock);
 
 	/* The core would have lost track of a block. */
-	if (WARN_ON_ONCE(entry_state(e) != ENTRY_FREE))
-		resident_remove_locked(r, cblock);
+	if (WARN_ON_ONCE(queue_state(&r->q, i) != BLOCK_FREE))
+		remove_locked(r, cblock);
 
-	el_init(&r->t, i);
-	entry_set_oblock(e, oblock);
-	entries_hash(&r->t, i);
-	e->epoch = r->epoch;
-	WRITE_ONCE(e->hits, min_t(u32, hits, r->max_hits));
-	WRITE_ONCE(e->tick, r->tick);
+	queue_init(&r->q, i);
+	WRITE_ONCE(*heat_of(r, i), min_t(u32, hits, r->max_hits) | (counted ? HEAT_COUNTED : 0));
+	r->counted |= counted;
 	WRITE_ONCE(r->nr_resident, r->nr_resident + 1);
-	if (e->state & ENTRY_DIRTY)
+	if (queue_has(&r->q, i, QUEUE_DIRTY))
 		r->nr_dirty++;
 	queue_locked(r, i);
 	hint_group_changed(&r->hints, cblock);
 }
 
-void resident_remove_locked(struct resident *r, cblock_t cblock)
-{
-	u32 i = to_index(r, cblock);
-	struct entry *e = &r->t.e[i];
-
-	lockdep_assert_held(&r->lock);
-
-	if (entry_state(e) == ENTRY_FREE)
-		return;
-
-	el_unlink(&r->t, i);
-	entries_unhash(&r->t, i);
-	if (e->state & ENTRY_DIRTY)
-		r->nr_dirty--;
-	e->state = ENTRY_FREE;
-	WRITE_ONCE(r->nr_resident, r->nr_resident - 1);
-}
-
 /* Both directions: the entry changes sides, unless it is busy or in penalty. */
-static void change_dirty(struct resident *r, cblock_t cblock, u8 dirty)
+static void change_dirty(struct resident *r, cblock_t cblock, bool dirty)
 {
-	u32 i = to_index(r, cblock);
-	struct entry *e = &r->t.e[i];
+	u32 i = queue_index(&r->q, cblock);
 	unsigned long flags;
 
 	spin_lock_irqsave(&r->lock, flags);
-	if ((e->state & ENTRY_DIRTY) == dirty)
+	if (queue_has(&r->q, i, QUEUE_DIRTY) == dirty)
 		goto out;
 
-	e->state ^= ENTRY_DIRTY;
-	if (entry_state(e) == ENTRY_FREE)
-		goto out;	/* said before the promotion is: resident_add_locked() counts it */
+	if (dirty)
+		queue_set(&r->q, i, QUEUE_DIRTY);
+	else
+		queue_clear(&r->q, i, QUEUE_DIRTY);
+	if (queue_state(&r->q, i) == BLOCK_FREE)
+		goto out;	/* said before the promotion is: add_locked() counts it */
 
 	if (dirty)
 		r->nr_dirty++;
 	else
 		r->nr_dirty--;
-	if (entry_state(e) == ENTRY_QUEUED)
+	if (queue_state(&r->q, i) == BLOCK_QUEUED)
 		requeue_locked(r, i);
 out:
 	spin_unlock_irqrestore(&r->lock, flags);
@@ -193,12 +216,12 @@ out:
 
 void resident_set_dirty(struct resident *r, cblock_t cblock)
 {
-	change_dirty(r, cblock, ENTRY_DIRTY);
+	change_dirty(r, cblock, true);
 }
 
 void resident_clear_dirty(struct resident *r, cblock_t cblock)
 {
-	change_dirty(r, cblock, 0);
+	change_dirty(r, cblock, false);
 }
 
 void resident_invalidate(struct resident *r, cblock_t cblock)
@@ -206,7 +229,7 @@ void resident_invalidate(struct resident *r, cblock_t cblock)
 	unsigned long flags;
 
 	spin_lock_irqsave(&r->lock, flags);
-	resident_remove_locked(r, cblock);
+	remove_locked(r, cblock);
 	spin_unlock_irqrestore(&r->lock, flags);
 }
 
@@ -218,15 +241,14 @@ int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dir
 
 	spin_lock_irqsave(&r->lock, flags);
 	if (dirty)
-		r->t.e[to_index(r, cblock)].state |= ENTRY_DIRTY;
-	resident_add_locked(r, cblock, oblock, hint_valid ? hint : 1);
+		queue_set(&r->q, queue_index(&r->q, cblock), QUEUE_DIRTY);
+	add_locked(r, cblock, hint_valid ? hint : 1, false);
 	if (!changed && hint_valid && hint <= r->max_hits)
 		hint_group_same(&r->hints, cblock);
 	spin_unlock_irqrestore(&r->lock, flags);
 	return 0;
 }
 
-/* Nothing else is running, so the lock may be held for long; it is needed for the halvings. */
 void resident_get_hints(struct resident *r, cblock_t first, u32 nr, u32 *out)
 {
 	unsigned long flags;
@@ -234,58 +256,78 @@ void resident_get_hints(struct resident *r, cblock_t first, u32 nr, u32 *out)
 
 	spin_lock_irqsave(&r->lock, flags);
 	for (n = 0; n < nr; n++) {
-		u32 i = to_index(r, first) + n;
+		u32 i = queue_index(&r->q, first) + n;
 
-		out[n] = entry_state(&r->t.e[i]) == ENTRY_FREE ? 0 : resident_hits_locked(r, i);
+		out[n] = queue_state(&r->q, i) == BLOCK_FREE ? 0 : resident_hits_locked(r, i);
 	}
 	spin_unlock_irqrestore(&r->lock, flags);
 }
 
 /*----- candidates -----*/
 
-void resident_unwait_locked(struct resident *r, u32 i)
+static enum dmc_advice advise_locked(struct resident *r, oblock_t oblock, u32 hits, bool cheap,
+				     bool room)
 {
-	enum entry_state state = entry_state(&r->t.e[i]);
+	struct candidates *cs = &r->wanted;
+	u32 i = candidate_find(cs, oblock);
+	cblock_t cblock;
 
 	lockdep_assert_held(&r->lock);
 
-	if (state == ENTRY_WAITING)
-		r->nr_waiting--;
-	else if (state == ENTRY_OWED)
-		r->nr_owed--;
-	else
-		return;
-	el_unlink(&r->t, i);
-	entry_set_state(&r->t.e[i], ENTRY_FREE);
+	if (i == QUEUE_NIL) {
+		/* Cached: the core looked before a promotion, and tells us after it. */
+		if (r->map->lookup(r->map, oblock, &cblock))
+			return DMC_LEAVE;
+		i = candidate_new(cs, oblock, hits);
+		if (i == QUEUE_NIL)
+			return DMC_LEAVE;
+	} else if (candidate_state(cs, i) == CANDIDATE_BUSY) {
+		return DMC_LEAVE;	/* coming in */
+	} else {
+		candidate(cs, i)->hits = max_t(u32, candidate(cs, i)->hits, hits);
+	}
+
+	if (cheap && room) {
+		candidate_move(cs, i, CANDIDATE_BUSY);
+		return DMC_PROMOTE;
+	}
+	if (candidate_state(cs, i) == CANDIDATE_BUSY) {
+		/* If there are too many, the oldest gives way. */
+		if (cs->nr_waiting == WAITING_MAX)
+			candidate_free(cs, candidate_oldest(cs, CANDIDATE_WAITING));
+		candidate_move(cs, i, CANDIDATE_WAITING);
+	}
+	return DMC_WORK;
 }
 
-static void drop_candidate_locked(struct resident *r, u32 i)
+enum dmc_advice resident_advise(struct resident *r, oblock_t oblock, u32 hits, bool wanted,
+				bool cheap, u32 nr_free)
 {
-	resident_unwait_locked(r, i);
-	r->retire(r, i);
-}
+	enum dmc_advice advice = DMC_LEAVE;
+	unsigned long flags;
 
-void resident_wait_locked(struct resident *r, u32 i)
-{
-	lockdep_assert_held(&r->lock);
+	if (!wanted && !trial_watches(&r->trial, oblock))
+		return DMC_LEAVE;
 
-	if (r->nr_waiting == WAITING_MAX)
-		drop_candidate_locked(r, el_oldest(&r->t, r->waiting));
-	entry_set_state(&r->t.e[i], ENTRY_WAITING);
-	el_append(&r->t, r->waiting, i);
-	r->nr_waiting++;
+	spin_lock_irqsave(&r->lock, flags);
+	trial_missed(&r->trial, oblock);
+	if (wanted)
+		advice = advise_locked(r, oblock, hits, cheap, resident_has_room(r, nr_free));
+	spin_unlock_irqrestore(&r->lock, flags);
+	return advice;
 }
 
 static int promote_locked(struct resident *r, struct dmc_work *work)
 {
-	u32 i = el_oldest(&r->t, r->nr_owed ? r->owed : r->waiting);
+	u32 i = candidate_oldest(&r->wanted, CANDIDATE_OWED);
 
-	if (r->nr_owed && r->nr_paid)
+	if (i == QUEUE_NIL)
+		i = candidate_oldest(&r->wanted, CANDIDATE_WAITING);
+	else if (r->nr_paid)
 		r->nr_paid--;
-	resident_unwait_locked(r, i);
-	entry_set_state(&r->t.e[i], ENTRY_BUSY);
+	candidate_move(&r->wanted, i, CANDIDATE_BUSY);
 	work->op = DMC_OP_PROMOTE;
-	work->oblock = entry_oblock(&r->t.e[i]);
+	work->oblock = candidate(&r->wanted, i)->oblock;
 	work->cblock = to_cblock(0);
 	return 0;
 }
@@ -300,20 +342,20 @@ static bool is_full(const struct resident *r)
 
 /*
  * The coldest entry of one side, which was not hit since it came to its place; after some that
- * were, whichever comes next, so that the search ends.  ENTRY_NIL if there is none at all.
+ * were, whichever comes next, so that the search ends.  QUEUE_NIL if there is none at all.
  */
 static u32 coldest_locked(struct resident *r, struct levels *l, u8 *level)
 {
 	unsigned int looks;
-	u32 i = ENTRY_NIL;
+	u32 i = QUEUE_NIL;
 
 	for (looks = 0; looks <= LOOKS; looks++) {
-		*level = levels_lowest(l, &r->t);
+		*level = levels_lowest(l, &r->q);
 		if (*level == l->nr)
-			return ENTRY_NIL;
+			return QUEUE_NIL;
 
-		i = el_oldest(&r->t, l->head[*level]);
-		if (!READ_ONCE(r->t.e[i].mark))
+		i = queue_oldest(&r->q, l->head[*level]);
+		if (!is_marked(r, i))
 			break;
 		requeue_locked(r, i);
 	}
@@ -340,36 +382,45 @@ static u32 victim_locked(struct resident *r)
 		levels_sink(&r->dirty);
 	}
 
-	if (clean == ENTRY_NIL || (dirty != ENTRY_NIL && clean_level > dirty_level + slack))
+	if (clean == QUEUE_NIL || (dirty != QUEUE_NIL && clean_level > dirty_level + slack))
 		return dirty;
 	return clean;
 }
 
 static void take_locked(struct resident *r, u32 i, enum dmc_op op, struct dmc_work *work)
 {
-	el_unlink(&r->t, i);
-	entry_set_state(&r->t.e[i], ENTRY_BUSY);
+	queue_unlink(&r->q, i);
+	queue_set_state(&r->q, i, BLOCK_BUSY);
 	work->op = op;
-	work->oblock = entry_oblock(&r->t.e[i]);
-	work->cblock = to_cblock(i - r->t.first_block);
+	work->cblock = queue_cblock(&r->q, i);
+	work->oblock = r->map->oblock_of(r->map, work->cblock);
+}
+
+/* A disk writes the neighbour for next to nothing, however warm it is. */
+static u32 next_in_run_locked(struct resident *r)
+{
+	cblock_t cblock;
+	u32 i;
+
+	if (r->run_length >= RUN_MAX || !r->map->lookup(r->map, r->run_next, &cblock))
+		return QUEUE_NIL;
+	i = queue_index(&r->q, cblock);
+	if (queue_state(&r->q, i) != BLOCK_QUEUED || !queue_has(&r->q, i, QUEUE_DIRTY))
+		return QUEUE_NIL;
+	return i;
 }
 
 static int writeback_locked(struct resident *r, struct dmc_work *work)
 {
-	u32 i = ENTRY_NIL;
+	u32 i = next_in_run_locked(r);
 	u8 level;
 
-	/* A disk writes the neighbour for next to nothing, however warm it is. */
-	if (r->run_length < RUN_MAX)
-		i = entries_find(&r->t, r->run_next);
 	r->run_length++;
-
-	if (i == ENTRY_NIL || entries_is_extra(&r->t, i) ||
-	    r->t.e[i].state != (ENTRY_QUEUED | ENTRY_DIRTY)) {
+	if (i == QUEUE_NIL) {
 		i = coldest_locked(r, &r->dirty, &level);
 		r->run_length = 0;
 	}
-	if (i == ENTRY_NIL)
+	if (i == QUEUE_NIL)
 		return -ENODATA;
 
 	take_locked(r, i, DMC_OP_WRITEBACK, work);
@@ -388,18 +439,15 @@ static bool owe_locked(struct resident *r, u32 victim)
 	u16 to_beat = resident_hits_locked(r, victim);
 	unsigned int drops;
 
-	for (drops = 0; r->nr_waiting && drops < DROPS; drops++) {
-		u32 i = el_oldest(&r->t, r->waiting);
-		u16 hits = resident_hits_locked(r, i);
+	for (drops = 0; r->wanted.nr_waiting && drops < DROPS; drops++) {
+		u32 i = candidate_oldest(&r->wanted, CANDIDATE_WAITING);
+		u16 hits = candidate(&r->wanted, i)->hits;
 
 		if (hits > to_beat && hits >= r->need + r->margin) {
-			resident_unwait_locked(r, i);
-			entry_set_state(&r->t.e[i], ENTRY_OWED);
-			el_append(&r->t, r->owed, i);
-			r->nr_owed++;
+			candidate_move(&r->wanted, i, CANDIDATE_OWED);
 			return true;
 		}
-		drop_candidate_locked(r, i);
+		candidate_free(&r->wanted, i);
 	}
 	return false;
 }
@@ -408,14 +456,15 @@ static int demote_locked(struct resident *r, struct dmc_work *work)
 {
 	u32 i;
 
-	if (r->nr_demoting + r->nr_paid >= DEMOTING_MAX || !(r->nr_waiting || r->nr_owed))
+	if (r->nr_demoting + r->nr_paid >= DEMOTING_MAX ||
+	    !(r->wanted.nr_waiting || r->wanted.nr_owed))
 		return -ENODATA;
 
 	i = victim_locked(r);
-	if (i == ENTRY_NIL)
+	if (i == QUEUE_NIL)
 		return -ENODATA;
 	/* One may be owed a block already: its first victim could not be evicted. */
-	if (r->nr_owed <= r->nr_demoting + r->nr_paid && !owe_locked(r, i))
+	if (r->wanted.nr_owed <= r->nr_demoting + r->nr_paid && !owe_locked(r, i))
 		return -ENODATA;
 
 	take_locked(r, i, DMC_OP_DEMOTE, work);
@@ -423,7 +472,7 @@ static int demote_locked(struct resident *r, struct dmc_work *work)
 	return 0;
 }
 
-int resident_next_work_locked(struct resident *r, bool idle, u32 nr_free, struct dmc_work *work)
+static int next_work_locked(struct resident *r, bool idle, u32 nr_free, struct dmc_work *work)
 {
 	bool pressed = r->nr_dirty > r->nr / 2;
 	int err = -ENODATA;
@@ -440,7 +489,7 @@ int resident_next_work_locked(struct resident *r, bool idle, u32 nr_free, struct
 	if (!err)
 		return 0;
 
-	if (nr_free && (r->nr_owed || r->nr_waiting))
+	if (nr_free && (r->wanted.nr_owed || r->wanted.nr_waiting))
 		return promote_locked(r, work);
 	if (!nr_free)
 		err = demote_locked(r, work);
@@ -449,47 +498,40 @@ int resident_next_work_locked(struct resident *r, bool idle, u32 nr_free, struct
 	return err;
 }
 
-void resident_promoted_locked(struct resident *r, const struct dmc_work *work, bool success)
+int resident_next_work(struct resident *r, bool idle, u32 nr_free, struct dmc_work *work)
 {
-	u32 i = entries_find(&r->t, work->oblock);
-	u16 hits = 1;
+	unsigned long flags;
+	int err;
 
-	lockdep_assert_held(&r->lock);
+	spin_lock_irqsave(&r->lock, flags);
+	err = next_work_locked(r, idle, nr_free, work);
+	spin_unlock_irqrestore(&r->lock, flags);
+	return err;
+}
 
-	if (i != ENTRY_NIL && !entries_is_extra(&r->t, i)) {
-		WARN_ON_ONCE(success);	/* resident twice */
-		return;
+static void promoted_locked(struct resident *r, const struct dmc_work *work, bool success)
+{
+	u32 i = candidate_find(&r->wanted, work->oblock);
+	u32 hits = 1;
+
+	if (i != QUEUE_NIL) {
+		hits = max_t(u32, candidate(&r->wanted, i)->hits, 1);
+		candidate_free(&r->wanted, i);
 	}
-
-	if (i != ENTRY_NIL) {
-		resident_unwait_locked(r, i);
-		hits = max_t(u16, resident_hits_locked(r, i), 1);
-		el_unlink(&r->t, i);
-		if (success) {
-			entries_unhash(&r->t, i);
-			entries_put_extra(&r->t, i);
-		} else {
-			r->t.e[i].hits = 0;
-			r->t.e[i].tick = r->tick;
-			r->retire(r, i);
-		}
-	}
-
+	/* After a failure it starts over. */
+	ghost_put(&r->ghosts, work->oblock, !success, r->now);
 	if (!success) {
 		r->penalty.failures++;
 		return;
 	}
-	resident_add_locked(r, work->cblock, work->oblock, hits);
+	add_locked(r, work->cblock, hits, true);
 	if (is_full(r))
-		trial_newcomer(&r->trial, to_index(r, work->cblock), r->tick);
+		trial_newcomer(&r->trial, &r->q, queue_index(&r->q, work->cblock));
 }
 
-bool resident_settle_locked(struct resident *r, const struct dmc_work *work, bool success)
+static void settle_locked(struct resident *r, const struct dmc_work *work, bool success)
 {
-	u32 i = to_index(r, work->cblock);
-	struct entry *e = &r->t.e[i];
-
-	lockdep_assert_held(&r->lock);
+	u32 i = queue_index(&r->q, work->cblock);
 
 	if (work->op == DMC_OP_DEMOTE && r->nr_demoting)
 		r->nr_demoting--;
@@ -497,22 +539,31 @@ bool resident_settle_locked(struct resident *r, const struct dmc_work *work, boo
 		r->penalty.failures++;
 
 	/* Invalidated, and perhaps used again, while the work was going on. */
-	if (entry_state(e) != ENTRY_BUSY ||
-	    from_oblock(entry_oblock(e)) != from_oblock(work->oblock))
-		return false;
+	if (queue_state(&r->q, i) != BLOCK_BUSY)
+		return;
 
 	if (!success) {
-		penalty_add(&r->penalty, &r->t, i);
-		return false;
-	}
-	if (work->op == DMC_OP_WRITEBACK) {
+		penalty_add(&r->penalty, &r->q, i);
+	} else if (work->op == DMC_OP_WRITEBACK) {
 		queue_locked(r, i);
-		return false;
+	} else {
+		remove_locked(r, work->cblock);
+		r->nr_paid++;
+		trial_evicted(&r->trial, work->oblock);
+		ghost_put(&r->ghosts, work->oblock, 1, r->now);
 	}
-	resident_remove_locked(r, work->cblock);
-	r->nr_paid++;
-	trial_evicted(&r->trial, work->oblock);
-	return true;
+}
+
+void resident_work_done(struct resident *r, const struct dmc_work *work, bool success)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&r->lock, flags);
+	if (work->op == DMC_OP_PROMOTE)
+		promoted_locked(r, work, success);
+	else
+		settle_locked(r, work, success);
+	spin_unlock_irqrestore(&r->lock, flags);
 }
 
 /*----- time -----*/
@@ -523,10 +574,10 @@ static void sweep_locked(struct resident *r, struct levels *l, unsigned int *bud
 	u8 level;
 
 	for (level = 0; level < l->nr; level++) {
-		while (*budget && !el_empty(&r->t, l->head[level])) {
-			u32 i = el_oldest(&r->t, l->head[level]);
+		while (*budget && !queue_empty(&r->q, l->head[level])) {
+			u32 i = queue_oldest(&r->q, l->head[level]);
 
-			if (!READ_ONCE(r->t.e[i].mark))
+			if (!is_marked(r, i))
 				break;
 			requeue_locked(r, i);
 			--*budget;
@@ -539,9 +590,9 @@ static void end_penalties_locked(struct resident *r)
 	unsigned int budget = SWEEP;
 	u32 i;
 
-	while (budget-- && (i = penalty_over(&r->penalty, &r->t)) != ENTRY_NIL)
+	while (budget-- && (i = penalty_over(&r->penalty, &r->q)) != QUEUE_NIL)
 		requeue_locked(r, i);
-	penalty_tick(&r->penalty, &r->t);
+	penalty_tick(&r->penalty, &r->q);
 }
 
 struct sample {
@@ -555,10 +606,10 @@ static void sample_locked(struct resident *r, u32 head, struct sample *s, bool s
 {
 	u32 i, next;
 
-	for (i = el_oldest(&r->t, head); i != head && s->nr < FLOOR_SAMPLE && s->looks; i = next) {
-		next = r->t.e[i].next;
+	for (i = queue_oldest(&r->q, head); i != head && s->nr < FLOOR_SAMPLE && s->looks; i = next) {
+		next = r->q.e[i].next;
 		s->looks--;
-		if (settle && READ_ONCE(r->t.e[i].mark)) {
+		if (settle && is_marked(r, i)) {
 			requeue_locked(r, i);
 		} else {
 			s->sum += resident_hits_locked(r, i);
@@ -597,37 +648,102 @@ static u32 accesses(const struct resident *r)
 	return sum;
 }
 
-unsigned int resident_tick_locked(struct resident *r)
+/*
+ * The counts of the next blocks: a new tick, and perhaps a new epoch.  True: there are more.  A word of
+ * them at a time; hits write theirs beside that, and may be lost.
+ */
+static bool age_some_locked(struct resident *r)
 {
-	unsigned int events = 0, budget = SWEEP;
+	unsigned long *words = (unsigned long *)r->heat;
+	u32 end = min_t(u64, (u64)r->aged + AGE_CHUNK, r->nr);
+	u32 n;
+
+	for (n = r->aged / PER_WORD; n < DIV_ROUND_UP(end, PER_WORD); n++) {
+		unsigned long old = READ_ONCE(words[n]), new = old & ~EACH(HEAT_COUNTED);
+
+		if (r->halving)
+			new = (new & EACH(HEAT_MARK)) |
+			      (new & EACH(HEAT_HITS & ~1U)) >> 1;
+		if (new != old)
+			WRITE_ONCE(words[n], new);
+	}
+	r->aged = end;
+	if (end < r->nr)
+		return true;
+	r->halving = false;
+	return false;
+}
+
+/* All counts are to be halved: the queues at once, the counts themselves soon. */
+static void new_epoch_locked(struct resident *r)
+{
+	r->generations = 0;
+	r->epoch_ticks = 0;
+	WRITE_ONCE(r->now.epoch, r->now.epoch + 1);
+	hint_groups_all_changed(&r->hints);
+	levels_halve(&r->clean, &r->q);
+	levels_halve(&r->dirty, &r->q);
+	candidates_halve(&r->wanted);
+	r->halving = true;
+	r->aged = 0;
+}
+
+/* True: an epoch ended. */
+static bool end_generation_locked(struct resident *r)
+{
+	bool epoch = ++r->generations >= EPOCH_GENERATIONS && r->epoch_ticks >= EPOCH_TICKS;
+	u16 i;
+
+	for (i = 0; i < r->trial.nr_in; i++)
+		trial_look(&r->trial, &r->q, r->trial.in[i], is_marked(r, r->trial.in[i]));
+	trial_judge(&r->trial, &r->q);
+
+	if (epoch)
+		new_epoch_locked(r);
+	if (is_full(r))
+		WRITE_ONCE(r->need, floor_locked(r) + r->trial.extra);
+	return epoch;
+}
+
+static bool tick_locked(struct resident *r)
+{
+	unsigned int budget = SWEEP;
 	u32 now = accesses(r);
+	bool epoch = false;
 
 	lockdep_assert_held(&r->lock);
 
-	WRITE_ONCE(r->tick, r->tick + 1);
+	WRITE_ONCE(r->now.tick, r->now.tick + 1);
 	r->epoch_ticks++;
 	r->nr_paid = 0;		/* whoever took those blocks, the owed ones may ask again */
 	end_penalties_locked(r);
 	sweep_locked(r, &r->clean, &budget);
 	sweep_locked(r, &r->dirty, &budget);
 
-	if (now - r->generation_start < max_t(u32, r->nr, GENERATION_MIN))
-		return 0;
+	/* Nothing was hit: nothing to be forgotten. */
+	r->aged = now == r->tick_start && !r->counted ? r->nr : 0;
+	r->tick_start = now;
+	r->counted = false;
 
-	events = RESIDENT_GENERATION;
-	r->generation_start = now;
-	trial_judge(&r->trial, r->t.e);
-
-	if (++r->generations >= EPOCH_GENERATIONS && r->epoch_ticks >= EPOCH_TICKS) {
-		r->generations = 0;
-		r->epoch_ticks = 0;
-		r->epoch++;
-		hint_groups_all_changed(&r->hints);
-		levels_halve(&r->clean, &r->t);
-		levels_halve(&r->dirty, &r->t);
-		events |= RESIDENT_EPOCH;
+	if (now - r->generation_start >= max_t(u32, r->nr, GENERATION_MIN)) {
+		r->generation_start = now;
+		epoch = end_generation_locked(r);
 	}
-	if (is_full(r))
-		WRITE_ONCE(r->need, floor_locked(r) + r->trial.extra);
-	return events;
+	return epoch;
+}
+
+bool resident_tick(struct resident *r)
+{
+	unsigned long flags;
+	bool epoch, more;
+
+	spin_lock_irqsave(&r->lock, flags);
+	epoch = tick_locked(r);
+	for (more = r->aged < r->nr; more; ) {
+		more = age_some_locked(r);
+		spin_unlock_irqrestore(&r->lock, flags);
+		spin_lock_irqsave(&r->lock, flags);
+	}
+	spin_unlock_irqrestore(&r->lock, flags);
+	return epoch;
 }

@@ -4,5 +4,5 @@
  * belong to one module, and exporting the parts would make them an interface.
  */
 #include "resident.c"
-#include "entries.c"
+#include "candidates.c"
 #include "policy-util.c"

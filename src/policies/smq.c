@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * smq.c - the stochastic multiqueue policy: what LVM asks for by name.  Little memory, no tuning.
+ * smq.c - the stochastic multiqueue policy: what LVM asks for by name.  No tuning needed.
  *
- * Cached blocks stand in 64 levels by how often they were hit of late; blocks that are not cached
- * have no entry at all.  Of them only *regions* are counted: the origin is divided into
- * at most four times as many regions as the cache has blocks (so that a region is one block if the
- * cache is a quarter of the origin or more), two bytes each: a level from 0 to 63 and when it was
- * last counted.  That is an estimate, good where neighbours are alike, and its errors do not
- * last, as all counts are halved each epoch, the cached blocks' too.
+ * Cached blocks stand in 64 levels by how often they were hit of late, one hit a level.  Of blocks
+ * that are not cached there are counts only, as many as cached blocks: an estimate, as a block is known by
+ * a fingerprint, and the coldest are forgotten (ghosts.h).  Its errors do not last, as all counts are
+ * halved each epoch, the cached blocks' too.
  *
- * A block is promoted if its region is warmer than the coldest cached blocks by MARGIN; or on
- * the first touch while there are free blocks.  A region is counted once a tick at most, so a scan
- * that passes through it leaves one hit.  If watching a sample shows that promotions gain nothing
+ * A block is promoted if it is warmer than the coldest cached blocks by MARGIN; or on
+ * the first touch while there are free blocks.  It is counted once a tick at most, so a scan
+ * leaves one hit.  If watching a sample shows that promotions gain nothing
  * (uniformly random load), more is asked of candidates (trial.h).  A hint is the level.
  *
- * The tunables of old tables (sequential_threshold and so on) are taken and ignored, with a
- * warning: nothing here corresponds to them.
+ * sequential_threshold N leaves sequential streams to the origin (streams.h), from the bio after the
+ * Nth on; 0, the default, does not.  The other tunables of old tables are taken and ignored, with
+ * a warning: nothing here corresponds to them.
  *
- * Memory: 24 bytes for a cached block, 4 to 8 for the hash, 8 at most for its four regions.
+ * Where this differs from mq: levels are linear, so hot blocks are told apart better and very hot ones not
+ * at all; reads and writes are alike, and a newcomer needs less.
  *
  * On the bio's path: smq_hit(), and smq_miss(), which takes the lock only for a block that is to
  * come in.  The migration engine calls smq_next_work() and smq_work_done(); a worker smq_tick().
@@ -25,30 +25,27 @@
  */
 #include <linux/err.h>
 #include <linux/errno.h>
-#include <linux/lockdep.h>
-#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
+#include <linux/string.h>
 
 #include "../version.h"
 #include "policy-util.h"
 #include "resident.h"
+#include "streams.h"
 
 #define SMQ_LEVELS	64
 #define SMQ_MARGIN	2
-#define SMQ_REGIONS_MIN	16384
-#define SMQ_REGIONS_PER_BLOCK 4
-#define SMQ_EXTRA	2048	/* candidates, and promotions in flight */
+#define SMQ_RANDOM	4	/* credit of a stream, as random_threshold of mq */
 
-/* A region in 16 bits: level, then the epoch and the tick when it was counted, modulo 32. */
-#define REGION_LEVEL_MAX 63
-#define REGION_EPOCH_SHIFT 6
-#define REGION_TICK_SHIFT 11
-#define REGION_TIME_MASK 31
+enum smq_tunable {
+	SMQ_SEQUENTIAL_THRESHOLD,
+	SMQ_IGNORED,			/* and those behind it */
+	SMQ_NR_TUNABLES = SMQ_IGNORED + 4,
+};
 
-static const struct tunable smq_ignored[] = {
-	{ "sequential_threshold", 0, INT_MAX },
+static const struct tunable smq_tunables[SMQ_NR_TUNABLES] = {
+	[SMQ_SEQUENTIAL_THRESHOLD] = { "sequential_threshold", 0, INT_MAX },
 	{ "random_threshold", 0, INT_MAX },
 	{ "read_promote_adjustment", 0, INT_MAX },
 	{ "write_promote_adjustment", 0, INT_MAX },
@@ -57,10 +54,9 @@ static const struct tunable smq_ignored[] = {
 
 struct smq {
 	struct dmc_policy policy;
+	u32 tunables[SMQ_NR_TUNABLES];
 	struct resident cache;
-	u16 *regions;			/* relaxed, no lock: a lost count is one of many */
-	u64 nr_regions;
-	u8 region_shift;		/* oblock -> region */
+	struct streams streams;
 	bool warned;			/* about tunables */
 };
 
@@ -69,108 +65,26 @@ static struct smq *to_smq(struct dmc_policy *p)
 	return container_of(p, struct smq, policy);
 }
 
-/*----- misses -----*/
-
-/* Counts a miss in the region of @oblock, and returns its level. */
-static u16 region_touch(struct smq *smq, oblock_t oblock)
-{
-	u64 n = min(from_oblock(oblock) >> smq->region_shift, smq->nr_regions - 1);
-	u16 region = READ_ONCE(smq->regions[n]);
-	u16 epoch = READ_ONCE(smq->cache.epoch) & REGION_TIME_MASK;
-	u16 tick = READ_ONCE(smq->cache.tick) & REGION_TIME_MASK;
-	u16 missed = (epoch - (region >> REGION_EPOCH_SHIFT)) & REGION_TIME_MASK;
-	u16 level = (region & REGION_LEVEL_MAX) >> missed;
-
-	if (level && region >> REGION_TICK_SHIFT == tick)
-		return level;
-
-	if (level < REGION_LEVEL_MAX)
-		level++;
-	WRITE_ONCE(smq->regions[n],
-		   level | epoch << REGION_EPOCH_SHIFT | tick << REGION_TICK_SHIFT);
-	return level;
-}
-
-static bool is_wanted(struct smq *smq, u16 level, u32 nr_free)
-{
-	struct resident *r = &smq->cache;
-
-	return resident_has_room(r, nr_free) || level >= READ_ONCE(r->need) + SMQ_MARGIN;
-}
-
-/* An extra entry for a block that is not known yet, on no list. */
-static u32 candidate_new_locked(struct resident *r, oblock_t oblock, u16 level)
-{
-	u32 i = entries_get_extra(&r->t);
-	struct entry *e = &r->t.e[i];
-
-	if (i == ENTRY_NIL)
-		return ENTRY_NIL;
-
-	entry_set_oblock(e, oblock);
-	entries_hash(&r->t, i);
-	e->hits = level;
-	e->tick = r->tick;
-	e->epoch = r->epoch;
-	return i;
-}
-
-static void smq_retire(struct resident *r, u32 i)
-{
-	entries_unhash(&r->t, i);
-	entries_put_extra(&r->t, i);
-}
-
-static enum dmc_advice advise_locked(struct smq *smq, oblock_t oblock, u16 level, bool cheap,
-				     u32 nr_free)
-{
-	struct resident *r = &smq->cache;
-	u32 i = entries_find(&r->t, oblock);
-	bool room = resident_has_room(r, nr_free);
-
-	lockdep_assert_held(&r->lock);
-
-	if (i == ENTRY_NIL) {
-		i = candidate_new_locked(r, oblock, level);
-		if (i == ENTRY_NIL)
-			return DMC_LEAVE;
-	} else if (entry_state(&r->t.e[i]) != ENTRY_WAITING || !cheap || !room) {
-		return DMC_LEAVE;	/* coming in, or already in */
-	} else {
-		resident_unwait_locked(r, i);
-	}
-
-	if (cheap && room) {
-		entry_set_state(&r->t.e[i], ENTRY_BUSY);
-		return DMC_PROMOTE;
-	}
-	resident_wait_locked(r, i);
-	return DMC_WORK;
-}
+/*----- bios -----*/
 
 static enum dmc_advice smq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir dir,
 				u64 sector, u32 sectors, bool cheap, u32 nr_free)
 {
 	struct smq *smq = to_smq(p);
 	struct resident *r = &smq->cache;
-	enum dmc_advice advice = DMC_LEAVE;
-	u16 level = region_touch(smq, oblock);
-	bool wanted = is_wanted(smq, level, nr_free);
-	unsigned long flags;
+	bool first;
+	u32 hits;
 
-	resident_access(r);
-	if (!wanted && !trial_watches(&r->trial, oblock))
+	if (stream_sequential(&smq->streams, oblock, sector, sectors,
+			      tunable_get(smq->tunables, SMQ_SEQUENTIAL_THRESHOLD), SMQ_RANDOM))
 		return DMC_LEAVE;
 
-	spin_lock_irqsave(&r->lock, flags);
-	trial_missed(&r->trial, oblock);
-	if (wanted)
-		advice = advise_locked(smq, oblock, level, cheap, nr_free);
-	spin_unlock_irqrestore(&r->lock, flags);
-	return advice;
+	hits = resident_missed(r, oblock, &first);
+	return resident_advise(r, oblock, hits,
+			       resident_has_room(r, nr_free) ||
+			       (first && hits >= READ_ONCE(r->need) + SMQ_MARGIN),
+			       cheap, nr_free);
 }
-
-/*----- hits and work -----*/
 
 static void smq_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
 		    u32 sectors)
@@ -178,29 +92,16 @@ static void smq_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum
 	resident_hit(&to_smq(p)->cache, cblock);
 }
 
+/*----- work -----*/
+
 static int smq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
 {
-	struct resident *r = &to_smq(p)->cache;
-	unsigned long flags;
-	int err;
-
-	spin_lock_irqsave(&r->lock, flags);
-	err = resident_next_work_locked(r, idle, nr_free, work);
-	spin_unlock_irqrestore(&r->lock, flags);
-	return err;
+	return resident_next_work(&to_smq(p)->cache, idle, nr_free, work);
 }
 
 static void smq_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success)
 {
-	struct resident *r = &to_smq(p)->cache;
-	unsigned long flags;
-
-	spin_lock_irqsave(&r->lock, flags);
-	if (work->op == DMC_OP_PROMOTE)
-		resident_promoted_locked(r, work, success);
-	else
-		resident_settle_locked(r, work, success);
-	spin_unlock_irqrestore(&r->lock, flags);
+	resident_work_done(&to_smq(p)->cache, work, success);
 }
 
 static void smq_invalidate(struct dmc_policy *p, cblock_t cblock)
@@ -220,13 +121,7 @@ static void smq_clear_dirty(struct dmc_policy *p, cblock_t cblock)
 
 static void smq_tick(struct dmc_policy *p)
 {
-	struct resident *r = &to_smq(p)->cache;
-	unsigned long flags;
-
-	/* The regions need nothing: their age is seen when they are touched. */
-	spin_lock_irqsave(&r->lock, flags);
-	resident_tick_locked(r);
-	spin_unlock_irqrestore(&r->lock, flags);
+	resident_tick(&to_smq(p)->cache);
 }
 
 /*----- restart, status, tunables -----*/
@@ -259,40 +154,35 @@ static u32 smq_residency(struct dmc_policy *p)
 
 static int smq_set_config(struct dmc_policy *p, const char *key, const char *value)
 {
-	u32 ignored[ARRAY_SIZE(smq_ignored)];
 	struct smq *smq = to_smq(p);
 	int err;
 
-	err = tunable_set(p->type->name, smq_ignored, ARRAY_SIZE(smq_ignored), ignored, key, value);
-	if (!err && !smq->warned) {
+	err = tunable_set(p->type->name, smq_tunables, SMQ_NR_TUNABLES, smq->tunables, key, value);
+	if (!err && strcmp(key, smq_tunables[SMQ_SEQUENTIAL_THRESHOLD].key) && !smq->warned) {
 		smq->warned = true;
 		pr_warn("dm-cache smq: tunables of old policies, such as %s, are ignored\n", key);
 	}
 	return err;
 }
 
-/* One region a block if memory for that is small beside the cache's own, else larger ones. */
-static int regions_init(struct smq *smq, u32 nr_cblocks, u64 nr_oblocks)
+/* Nothing, as tools have always seen of smq, unless something was set. */
+static int smq_emit_config(struct dmc_policy *p, char *buf, size_t len)
 {
-	u64 most = max_t(u64, (u64)nr_cblocks * SMQ_REGIONS_PER_BLOCK, SMQ_REGIONS_MIN);
+	const u32 *tunables = to_smq(p)->tunables;
+	unsigned int nr = tunable_get(tunables, SMQ_SEQUENTIAL_THRESHOLD) ? 1 : 0;
 
-	while (nr_oblocks >> smq->region_shift > most)
-		smq->region_shift++;
-	smq->nr_regions = (nr_oblocks >> smq->region_shift) + 1;
-	smq->regions = policy_zalloc_table(smq->nr_regions, sizeof(*smq->regions));
-	return smq->regions ? 0 : -ENOMEM;
+	return tunable_emit(smq_tunables, nr, tunables, buf, len);
 }
 
 static struct dmc_policy_type smq_type;
 
-static struct dmc_policy *smq_create(u32 nr_cblocks, u64 origin_sectors, u64 block_sectors)
+static struct dmc_policy *smq_create(const struct dmc_mappings *map, u32 nr_cblocks,
+				     u64 origin_sectors, u64 block_sectors)
 {
 	const struct resident_shape shape = {
 		.nr_levels = SMQ_LEVELS,
 		.linear = true,
 		.max_hits = SMQ_LEVELS - 1,
-		.nr_extra = SMQ_EXTRA,
-		.retire = smq_retire,
 	};
 	struct smq *smq;
 	int err;
@@ -301,22 +191,16 @@ static struct dmc_policy *smq_create(u32 nr_cblocks, u64 origin_sectors, u64 blo
 	if (!smq)
 		return ERR_PTR(-ENOMEM);
 
-	err = regions_init(smq, nr_cblocks, div64_u64(origin_sectors, block_sectors));
-	if (err)
-		goto err_smq;
-	err = resident_init(&smq->cache, nr_cblocks, &shape);
-	if (err)
-		goto err_regions;
+	err = resident_init(&smq->cache, map, nr_cblocks, &shape);
+	if (err) {
+		kfree(smq);
+		return ERR_PTR(err);
+	}
 
+	tunable_defaults(smq_tunables, SMQ_NR_TUNABLES, smq->tunables);
 	smq->cache.margin = SMQ_MARGIN;
 	smq->policy.type = &smq_type;
 	return &smq->policy;
-
-err_regions:
-	vfree(smq->regions);
-err_smq:
-	kfree(smq);
-	return ERR_PTR(err);
 }
 
 static void smq_destroy(struct dmc_policy *p)
@@ -324,7 +208,6 @@ static void smq_destroy(struct dmc_policy *p)
 	struct smq *smq = to_smq(p);
 
 	resident_exit(&smq->cache);
-	vfree(smq->regions);
 	kfree(smq);
 }
 
@@ -351,6 +234,7 @@ static struct dmc_policy_type smq_type = {
 	.hints_saved = smq_hints_saved,
 	.residency = smq_residency,
 	.set_config = smq_set_config,
+	.emit_config = smq_emit_config,
 };
 
 static int __init smq_module_init(void)

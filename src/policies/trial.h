@@ -16,7 +16,9 @@
 #ifndef DMC_TRIAL_H
 #define DMC_TRIAL_H
 
-#include "entries.h"
+#include <linux/hash.h>
+
+#include "queues.h"
 
 #define TRIAL_SAMPLE	128	/* newcomers, and evicted blocks, that are watched at a time */
 #define TRIAL_SLOTS	512
@@ -25,11 +27,11 @@
 #define TRIAL_EXTRA_MAX	255
 
 struct trial {
-	u32 in[TRIAL_SAMPLE];		/* entry of a newcomer */
-	u8 in_tick[TRIAL_SAMPLE];	/* when it came */
+	u32 in[TRIAL_SAMPLE];		/* entry of a newcomer, which is marked as watched */
 	u32 out[TRIAL_SLOTS];		/* tags of evicted oblocks, by hash; 0: none */
 	u16 nr_in;
 	u16 nr_out;
+	u16 gains;			/* newcomers that were hit */
 	u16 regrets;			/* evicted blocks that were missed */
 	u16 generations;
 	u16 extra;			/* hits to ask of a candidate beyond the threshold */
@@ -45,12 +47,28 @@ static inline u32 trial_slot(oblock_t oblock)
 	return hash_64(from_oblock(oblock), 9);
 }
 
-static inline void trial_newcomer(struct trial *t, u32 i, u8 tick)
+static inline void trial_newcomer(struct trial *t, struct queues *q, u32 i)
 {
 	if (t->nr_in < TRIAL_SAMPLE) {
-		t->in[t->nr_in] = i;
-		t->in_tick[t->nr_in++] = tick;
+		t->in[t->nr_in++] = i;
+		queue_set(q, i, QUEUE_WATCHED);
 	}
+}
+
+/* Somebody looks at @i: if it is a newcomer, was it @hit? */
+static inline void trial_look(struct trial *t, struct queues *q, u32 i, bool hit)
+{
+	if (hit && queue_has(q, i, QUEUE_WATCHED)) {
+		queue_clear(q, i, QUEUE_WATCHED);
+		t->gains++;
+	}
+}
+
+/* It leaves the cache. */
+static inline void trial_forget(struct trial *t, struct queues *q, u32 i, bool hit)
+{
+	trial_look(t, q, i, hit);
+	queue_clear(q, i, QUEUE_WATCHED);
 }
 
 static inline void trial_evicted(struct trial *t, oblock_t oblock)
@@ -77,37 +95,36 @@ static inline void trial_missed(struct trial *t, oblock_t oblock)
 	}
 }
 
-static inline void trial_restart(struct trial *t)
+static inline void trial_restart(struct trial *t, struct queues *q)
 {
+	u16 i;
+
+	for (i = 0; i < t->nr_in; i++)
+		queue_clear(q, t->in[i], QUEUE_WATCHED);
 	memset(t->out, 0, sizeof(t->out));
 	t->nr_in = 0;
 	t->nr_out = 0;
+	t->gains = 0;
 	t->regrets = 0;
 	t->generations = 0;
 }
 
-/* At the end of a generation: the verdict, if there is evidence. */
-static inline void trial_judge(struct trial *t, const struct entry *e)
+/* At the end of a generation, after a trial_look() at all: the verdict, if there is evidence. */
+static inline void trial_judge(struct trial *t, struct queues *q)
 {
-	u32 gains = 0;
-	u16 i;
-
 	t->generations++;
 	if (t->nr_in < TRIAL_ENOUGH || t->nr_out < TRIAL_ENOUGH) {
 		t->extra -= DIV_ROUND_UP(t->extra, 16);
 		if (t->generations >= TRIAL_PATIENCE)
-			trial_restart(t);
+			trial_restart(t, q);
 		return;
 	}
 
-	for (i = 0; i < t->nr_in; i++)
-		gains += READ_ONCE(e[t->in[i]].tick) != t->in_tick[i];
-
-	if (gains * t->nr_out < 2U * t->regrets * t->nr_in)
+	if ((u32)t->gains * t->nr_out < 2U * t->regrets * t->nr_in)
 		t->extra = min(t->extra * 2 + 4, TRIAL_EXTRA_MAX);
 	else
 		t->extra -= DIV_ROUND_UP(t->extra, 4);
-	trial_restart(t);
+	trial_restart(t, q);
 }
 
 #endif

@@ -35,9 +35,43 @@ struct dmc_policy_type *model_type(const char *name)
 	return NULL;
 }
 
+static oblock_t oblock_of(const struct dmc_mappings *map, cblock_t cblock)
+{
+	const struct model *m = container_of(map, struct model, map);
+
+	shim_assert(from_cblock(cblock) < m->nr);
+	return to_oblock(m->oblock[from_cblock(cblock)]);
+}
+
+static bool lookup(const struct dmc_mappings *map, oblock_t oblock, cblock_t *cblock)
+{
+	const struct model *m = container_of(map, struct model, map);
+	u64 ob = from_oblock(oblock);
+
+	if (ob >= m->nr_oblocks || m->cblock[ob] == MODEL_NONE)
+		return false;
+	*cblock = to_cblock(m->cblock[ob]);
+	return true;
+}
+
+static oblock_t no_oblock_of(const struct dmc_mappings *map, cblock_t cblock)
+{
+	return to_oblock(U64_MAX);
+}
+
+static bool no_lookup(const struct dmc_mappings *map, oblock_t oblock, cblock_t *cblock)
+{
+	return false;
+}
+
+const struct dmc_mappings model_no_mappings = {
+	.oblock_of = no_oblock_of,
+	.lookup = no_lookup,
+};
+
 static struct dmc_policy *create(const struct model *m)
 {
-	struct dmc_policy *p = m->type->create(m->nr, m->nr_oblocks * MODEL_BLOCK_SECTORS,
+	struct dmc_policy *p = m->type->create(&m->map, m->nr, m->nr_oblocks * MODEL_BLOCK_SECTORS,
 					       MODEL_BLOCK_SECTORS);
 
 	CHECK(p && !IS_ERR(p));
@@ -53,6 +87,7 @@ struct model *model_new(struct dmc_policy_type *type, u32 nr, u64 nr_oblocks)
 	m->type = type;
 	m->nr = nr;
 	m->nr_oblocks = nr_oblocks;
+	m->map = (struct dmc_mappings){ .oblock_of = oblock_of, .lookup = lookup };
 	m->oblock = malloc(nr * sizeof(*m->oblock));
 	memset(m->oblock, 0xff, nr * sizeof(*m->oblock));
 	m->cblock = malloc(nr_oblocks * sizeof(*m->cblock));
@@ -245,12 +280,19 @@ static void end_promote(struct model *m, const struct dmc_work *w, bool success)
 		done(m, w, false);
 		return;
 	}
-	m->oblock[cb] = ob;
-	m->cblock[ob] = cb;
 	m->nr_resident++;
 	if (early)
 		mark_dirty(m, cb);
-	done(m, w, true);
+	/* As the core: the policy is told before the block can be found, or after. */
+	if (m->surprises && chance(50)) {
+		done(m, w, true);
+		m->oblock[cb] = ob;
+		m->cblock[ob] = cb;
+	} else {
+		m->oblock[cb] = ob;
+		m->cblock[ob] = cb;
+		done(m, w, true);
+	}
 	if (m->surprises && chance(30))
 		mark_dirty(m, cb);
 	m->promotions++;

@@ -20,10 +20,13 @@
 extern struct dmc_policy_type *model_types[MODEL_TYPES_MAX];
 extern unsigned int model_nr_types;
 struct dmc_policy_type *model_type(const char *name);
+/* For a policy that nothing is done with. */
+extern const struct dmc_mappings model_no_mappings;
 
 struct model {
 	struct dmc_policy_type *type;
 	struct dmc_policy *p;
+	struct dmc_mappings map;
 
 	u32 nr;
 	u64 nr_oblocks;

@@ -22,8 +22,9 @@ static void fill(struct model *m)
 {
 	u64 ob;
 
+	/* So many one after the other would be a sequential stream. */
 	for (ob = 0; m->nr_free; ob++)
-		touch(m, ob);
+		touch(m, m->nr > 500 ? ob * 7 % m->nr : ob);
 	CHECK_EQ(ob, m->nr);
 	model_tick(m);
 }
@@ -132,7 +133,7 @@ static void check_places(struct resident *r, struct levels *l)
 	u32 i;
 
 	for (level = 0; level < l->nr; level++)
-		for (i = el_oldest(&r->t, l->head[level]); i != l->head[level]; i = r->t.e[i].next)
+		for (i = queue_oldest(&r->q, l->head[level]); i != l->head[level]; i = r->q.e[i].next)
 			CHECK_EQ(levels_of(l, resident_hits_locked(r, i)), level);
 }
 
@@ -148,24 +149,69 @@ static void test_ageing(void)
 		unit_note("%s", linear ? "linear" : "logarithmic");
 		shape.linear = linear;
 		shape.nr_levels = linear ? 64 : 16;
-		shape.max_hits = linear ? 63 : U16_MAX;
-		CHECK_OK(resident_init(&r, 500, &shape));
+		shape.max_hits = linear ? 63 : HEAT_HITS;
+		CHECK_OK(resident_init(&r, &model_no_mappings, 500, &shape));
 		for (i = 0; i < 500; i++)
 			CHECK_OK(resident_load(&r, to_cblock(i), to_oblock(i), i % 2,
-					       linear ? i % 64 : i * i, true));
-		spin_lock_irq(&r.lock);
+					       linear ? i % 64 : min(i * i, HEAT_HITS), true));
 		for (tick = 0, epochs = 0; tick < 6 * 64; tick++) {
 			for (i = 0; i < 1024; i++)
 				resident_access(&r);
-			epochs += !!(resident_tick_locked(&r) & RESIDENT_EPOCH);
+			epochs += resident_tick(&r);
+			spin_lock_irq(&r.lock);
 			check_places(&r, &r.clean);
 			check_places(&r, &r.dirty);
-			CHECK_EQ(r.t.e[r.t.first_block + 63].hits, (linear ? 63 : 63 * 63) >> epochs);
+			spin_unlock_irq(&r.lock);
+			for (i = 0; i < 500; i++)
+				CHECK_EQ(r.heat[i] & HEAT_HITS,
+					 (linear ? i % 64 : min(i * i, HEAT_HITS)) >> epochs);
 		}
-		spin_unlock_irq(&r.lock);
 		CHECK_EQ(epochs, 6);
 		resident_exit(&r);
 	}
+}
+
+/* Blocks that are not cached: counted once a tick, halved by epochs, the coldest forgotten first. */
+static void test_ghosts(void)
+{
+	struct ghost_time now = { .tick = 250 };
+	struct ghosts g;
+	u32 n, hits = 0, known = 0;
+	bool first;
+
+	CHECK_OK(ghosts_init(&g, 5000));
+	for (n = 1; n <= 31; n++, now.tick++) {
+		CHECK_EQ(ghost_touch(&g, to_oblock(1ULL << 40), now, &first), n);
+		CHECK(first);
+		CHECK_EQ(ghost_touch(&g, to_oblock(1ULL << 40), now, &first), n);
+		CHECK(!first);
+	}
+	now.epoch++;
+	CHECK_EQ(ghost_touch(&g, to_oblock(1ULL << 40), now, &first), 16);
+	now.epoch += 4;
+	CHECK_EQ(ghost_touch(&g, to_oblock(1ULL << 40), now, &first), 2);
+
+	/* About right where they are counted by eights. */
+	for (n = 0; n < 200; n++, now.tick++)
+		hits = ghost_touch(&g, to_oblock(7), now, &first);
+	CHECK_MSG(hits >= 190 && hits <= 210, "%u hits of 200", hits);
+	for (n = 0; n < 200; n++, now.tick++)
+		hits = ghost_touch(&g, to_oblock(7), now, &first);
+	CHECK_EQ(hits, 280);
+
+	/* Four times as many pass by: the warm one stays, of the others the latest. */
+	for (n = 0; n < 20000; n++)
+		ghost_touch(&g, to_oblock(1000 + n), now, &first);
+	ghost_put(&g, to_oblock(21000), 5, now);
+	now.tick++;
+	CHECK_EQ(ghost_touch(&g, to_oblock(21000), now, &first), 6);
+	CHECK_EQ(ghost_touch(&g, to_oblock(7), now, &first), 280);
+	for (n = 17500; n < 20000; n++)
+		known += ghost_touch(&g, to_oblock(1000 + n), now, &first) > 1;
+	CHECK_MSG(known >= 2300, "%u of the last 2500 known", known);
+	ghost_put(&g, to_oblock(21000), 0, now);
+	CHECK_EQ(ghost_touch(&g, to_oblock(21000), now, &first), 1);
+	ghosts_exit(&g);
 }
 
 /* A generation of warm blocks raises the bar for newcomers. */
@@ -185,48 +231,155 @@ static void test_mq_threshold_follows_the_cache(void)
 	model_free(m);
 }
 
-static void test_mq_sequential(void)
+/* The next bio of a stream, of @sectors; then the policy has what it wants. */
+static void stream_on(struct model *m, u64 *sector, u32 sectors, enum dmc_dir dir)
 {
-	struct model *m = model_new(model_type("mq"), 2000, 10000);
-	u64 sector = 0;
-	u32 i, before;
-
-	/* A stream of small bios: from the 513th on, none of its blocks comes in. */
-	for (i = 0; i < 512; i++, sector += 128) {
-		model_access_at(m, sector / MODEL_BLOCK_SECTORS, DMC_READ, false, sector, 128);
-		model_pump(m, false, 10);
-	}
-	before = m->promotions;
-	CHECK_EQ(before, 512);
-	for (i = 0; i < 1000; i++, sector += 128) {
-		model_access_at(m, sector / MODEL_BLOCK_SECTORS, i % 2 ? DMC_READ : DMC_WRITE, i % 2,
-				sector, 128);
-		model_pump(m, false, 10);
-	}
-	CHECK_EQ(m->promotions, before);
-
-	/* Three others do not end it, four do. */
-	for (i = 0; i < 4; i++) {
-		CHECK_EQ(m->promotions, before);
-		model_access(m, 9000 - i * 10, DMC_READ, false);
-		model_pump(m, false, 10);
-	}
-	CHECK_EQ(m->promotions, before + 1);
-	touch(m, 8000);
-	CHECK_EQ(m->promotions, before + 2);
-	model_free(m);
+	model_access_at(m, *sector / MODEL_BLOCK_SECTORS, dir,
+			dir == DMC_WRITE && sectors == MODEL_BLOCK_SECTORS, *sector, sectors);
+	*sector += sectors;
+	model_pump(m, false, 10);
 }
 
-static void test_mq_sequential_off(void)
+/* Streams are told from the rest by both, if asked to. */
+static struct model *model_with_streams(const char *name, u32 nr, u64 nr_oblocks)
 {
-	struct model *m = model_new(model_type("mq"), 2000, 10000);
+	struct model *m = model_new(model_type(name), nr, nr_oblocks);
+
+	unit_note("%s", name);
+	CHECK_OK(m->type->set_config(m->p, "sequential_threshold", "512"));
+	return m;
+}
+
+static void test_sequential(void)
+{
+	unsigned int i;
+	u32 n, before;
+	u64 sector;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_with_streams(caching[i], 2000, 10000);
+
+		/* From the 513th bio on, nothing comes in. */
+		for (n = 0, sector = 0; n < 512; n++)
+			stream_on(m, &sector, MODEL_BLOCK_SECTORS, DMC_READ);
+		CHECK_EQ(m->promotions, 512);
+		for (n = 0; n < 500; n++)
+			stream_on(m, &sector, MODEL_BLOCK_SECTORS, n % 2 ? DMC_READ : DMC_WRITE);
+		CHECK_EQ(m->promotions, 512);
+
+		/* Others are not taken for a part of it, however many, and do not end it. */
+		for (n = 0; n < 100; n++) {
+			before = m->promotions;
+			touch(m, 9000 - n * 3);
+			CHECK_EQ(m->promotions, before + 1);
+			stream_on(m, &sector, MODEL_BLOCK_SECTORS, DMC_READ);
+			CHECK_EQ(m->promotions, before + 1);
+		}
+		/* Where it goes on elsewhere it is another one. */
+		sector += 2 * MODEL_BLOCK_SECTORS;
+		stream_on(m, &sector, MODEL_BLOCK_SECTORS, DMC_READ);
+		CHECK_EQ(m->promotions, before + 2);
+		model_free(m);
+	}
+}
+
+/* Sixteen at a time, of bios of different sizes, and others among them. */
+static void test_many_streams(void)
+{
+	const u32 nr = 16, blocks = 2000;
+	u32 n, k, part, came, missed;
+	unsigned int i;
+	u64 sector[16];
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_with_streams(caching[i], 40000, nr * blocks + 40000);
+
+		for (k = 0; k < nr; k++)
+			sector[k] = (u64)k * blocks * MODEL_BLOCK_SECTORS;
+		for (n = 0, came = 0, missed = 0; n < 1000; n++) {
+			for (k = 0; k < nr; k++) {
+				u64 before = m->promotions;
+
+				/* A block of it: one miss, then hits, while it comes in. */
+				for (part = 0; part < 128; part += 8 << k % 5)
+					stream_on(m, &sector[k], 8 << k % 5, DMC_READ);
+				if (n >= 512)
+					came += m->promotions - before;
+			}
+			for (k = 0; k < nr; k++) {
+				u64 ob = nr * blocks + unit_below(40000);
+
+				missed += m->cblock[ob] == MODEL_NONE;
+				touch(m, ob);
+			}
+		}
+		/* The others all came in, of the streams nothing any more. */
+		CHECK_EQ(resident_of(m, nr * blocks, 40000), missed);
+		CHECK_EQ(came, 0);
+		model_free(m);
+	}
+}
+
+/* Streams that ended, however many, do not keep new ones from being recognised. */
+static void test_ended_streams(void)
+{
+	const u32 nr = 400;
+	unsigned int i;
+	u32 n, k;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_with_streams(caching[i], nr * 600, nr * 2000);
+
+		for (k = 0; k < nr; k++) {
+			u64 sector = k * 2000ULL * MODEL_BLOCK_SECTORS;
+
+			for (n = 0; n < 600; n++)
+				stream_on(m, &sector, MODEL_BLOCK_SECTORS, DMC_READ);
+			CHECK_EQ(m->promotions, (k + 1) * 512);
+		}
+		model_free(m);
+	}
+}
+
+/* Nor do pairs of bios that look like the beginning of a stream. */
+static void test_false_starts(void)
+{
+	unsigned int i;
+	u64 sector;
+	u32 n, k;
+
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_with_streams(caching[i], 40000, 10000000);
+
+		for (k = 0; k < 2000; k++) {
+			sector = k * 2000ULL * MODEL_BLOCK_SECTORS;
+			for (n = 0; n < 3; n++)
+				stream_on(m, &sector, MODEL_BLOCK_SECTORS, DMC_READ);
+		}
+		CHECK_EQ(m->promotions, 6000);
+		for (n = 0, sector = 5000000ULL * MODEL_BLOCK_SECTORS; n < 1000; n++)
+			stream_on(m, &sector, MODEL_BLOCK_SECTORS, DMC_READ);
+		CHECK_MSG(m->promotions >= 6512 && m->promotions <= 6550, "%llu came in of 1000",
+			  m->promotions - 6000);
+		model_free(m);
+	}
+}
+
+/* Then the cache fills at first touch, whatever touches it. */
+static void test_sequential_off(void)
+{
+	unsigned int i;
 	u64 ob;
 
-	CHECK_OK(m->type->set_config(m->p, "sequential_threshold", "0"));
-	for (ob = 0; ob < 1500; ob++)
-		touch(m, ob);
-	CHECK_EQ(m->promotions, 1500);
-	model_free(m);
+	for (i = 0; i < ARRAY_SIZE(caching); i++) {
+		struct model *m = model_with_streams(caching[i], 2000, 10000);
+
+		CHECK_OK(m->type->set_config(m->p, "sequential_threshold", "0"));
+		for (ob = 0; ob < 1500; ob++)
+			touch(m, ob);
+		CHECK_EQ(m->promotions, 1500);
+		model_free(m);
+	}
 }
 
 static void test_cheap_writes_promote_at_once(void)
@@ -643,9 +796,13 @@ int main(int argc, char **argv)
 		{ "mq: an evicted block has one hit", test_mq_evicted_block_has_one_hit },
 		{ "mq: the victim is not one just hit", test_mq_victim_is_not_marked },
 		{ "ageing halves and keeps the order", test_ageing },
+		{ "blocks that are not cached are counted", test_ghosts },
 		{ "mq: the threshold follows the cache", test_mq_threshold_follows_the_cache },
-		{ "mq: sequential streams pass by", test_mq_sequential },
-		{ "mq: unless that is switched off", test_mq_sequential_off },
+		{ "sequential streams pass by", test_sequential },
+		{ "many streams at a time", test_many_streams },
+		{ "streams that ended are forgotten", test_ended_streams },
+		{ "false starts are forgotten too", test_false_starts },
+		{ "unless that is switched off", test_sequential_off },
 		{ "cheap writes promote at once", test_cheap_writes_promote_at_once },
 		{ "late candidates evict nobody", test_late_candidates },
 		{ "mq: a candidate must beat its victim", test_candidate_must_beat_its_victim },

@@ -145,15 +145,31 @@ static void test_a_million_blocks(void)
 }
 
 /* An origin of 2^47 blocks: an oblock does not fit 32 bits. */
+#define HUGE_BASE (1ULL << 46)
+
+static oblock_t huge_oblock_of(const struct dmc_mappings *map, cblock_t cblock)
+{
+	return to_oblock(HUGE_BASE + from_cblock(cblock) * (1ULL << 33));
+}
+
+static bool huge_lookup(const struct dmc_mappings *map, oblock_t oblock, cblock_t *cblock)
+{
+	u64 ob = from_oblock(oblock) - HUGE_BASE;
+
+	*cblock = to_cblock(ob >> 33);
+	return !(ob & ((1ULL << 33) - 1)) && ob >> 33 < 8;
+}
+
 static void test_huge_origin(void)
 {
-	const u64 base = 1ULL << 46;
+	const struct dmc_mappings huge = { .oblock_of = huge_oblock_of, .lookup = huge_lookup };
+	const u64 base = HUGE_BASE;
 	struct dmc_policy_type *t;
 	struct dmc_work w;
 	u32 i;
 
 	EACH_TYPE(t) {
-		struct dmc_policy *p = t->create(16, (1ULL << 47) * 64, 64);
+		struct dmc_policy *p = t->create(&huge, 16, (1ULL << 47) * 64, 64);
 
 		unit_note("%s", t->name);
 		CHECK(!IS_ERR(p));
@@ -502,7 +518,7 @@ static void test_config(void)
 	unsigned int i, j;
 
 	EACH_TYPE(t) {
-		struct dmc_policy *p = t->create(10, 1000, 10);
+		struct dmc_policy *p = t->create(&model_no_mappings, 10, 1000, 10);
 
 		unit_note("%s", t->name);
 		emit(t, p, before, sizeof(before));
@@ -518,8 +534,8 @@ static void test_config(void)
 			CHECK(!strcmp(before, after));
 		}
 		for (i = 0; t->set_config && i < ARRAY_SIZE(keys); i++) {
-			CHECK_OK(t->set_config(p, keys[i], "7"));
 			CHECK_OK(t->set_config(p, keys[i], "0"));
+			CHECK_OK(t->set_config(p, keys[i], "7"));
 		}
 		emit(t, p, after, sizeof(after));
 		if (t->emit_config)
@@ -537,7 +553,7 @@ static void test_emit_length(void)
 	size_t len, i;
 
 	EACH_TYPE(t) {
-		struct dmc_policy *p = t->create(10, 1000, 10);
+		struct dmc_policy *p = t->create(&model_no_mappings, 10, 1000, 10);
 
 		unit_note("%s", t->name);
 		if (t->emit_config) {
@@ -562,7 +578,7 @@ static void test_emit_length(void)
 static void test_ignored_tunables_warn_once(void)
 {
 	struct dmc_policy_type *t = model_type("smq");
-	struct dmc_policy *p = t->create(10, 1000, 10);
+	struct dmc_policy *p = t->create(&model_no_mappings, 10, 1000, 10);
 
 	shim_clear_messages();
 	CHECK_OK(t->set_config(p, "sequential_threshold", "512"));
@@ -585,7 +601,7 @@ static void test_failing_allocations(void)
 			struct dmc_policy *p;
 
 			shim_fail_alloc(n);
-			p = t->create(1000, 100000, 10);
+			p = t->create(&model_no_mappings, 1000, 100000, 10);
 			if (!shim_alloc_failed()) {
 				CHECK(!IS_ERR(p));
 				t->destroy(p);
@@ -611,7 +627,8 @@ static void test_sizes(void)
 			struct dmc_policy *p;
 
 			unit_note("%s, %u blocks", t->name, sizes[i]);
-			p = t->create(sizes[i], sizes[i] * 640ULL + 17, 64);
+			p = t->create(&model_no_mappings, sizes[i],
+				      sizes[i] * 640ULL + 17, 64);
 			CHECK(!IS_ERR(p));
 			CHECK_OK(t->load_mapping(p, to_cblock(sizes[i] - 1), to_oblock(sizes[i]),
 						 true, 1, true));
