@@ -148,4 +148,4 @@ deps:	## apt-get what building, testing and the demo need
 
 help:	## this text
 	@sed -n -e 's/^## \(.*:\)$$/\n\1/p' -e 's/^## \( .*\)/\1/p' -e 's/^\([a-z-]*\):[^#]*## *\(.*\)/  \1@\2/p' Makefile | \
-		awk -F@ 'NF > 1 { printf "%-18s%s\n", $$1, $$2; next } { print }'
+		awk -F@ 'NF > 1 { printf "%-20s%s\n", $$1, $$2; next } { print }'

@@ -15,7 +15,7 @@ SUITES="bullseye bookworm trixie sid"
 # What is there for us (lvm2 and thin-provisioning-tools put the kernel's dm-cache into the initramfs), and what
 # a minimal system lacks. MODULES=list keeps the initramfs small; the machine's modules are named in it.
 BASE_PACKAGES=dkms,make,gcc,kmod,openssl,xz-utils,zstd,cpio,initramfs-tools,busybox,dmsetup,lvm2,thin-provisioning-tools
-BASE_PACKAGES+=,linux-image-amd64,linux-headers-amd64
+BASE_PACKAGES+=,ccache,linux-image-amd64,linux-headers-amd64
 
 base_for() {
 	local suite=$1 out=$WORK/dkms/$1 key=/usr/share/keyrings/debian-archive-keyring.gpg sec sources
@@ -50,7 +50,7 @@ mount_root() {
 in_root() {
 	local run=$1
 	shift
-	chroot "$run/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=dumb DEBIAN_FRONTEND=noninteractive "$@"
+	chroot "$run/root" env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=dumb DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 # boot RUN SECONDS: QEMU with the kernel and initramfs that the chroot put into /boot, and the chroot itself as the
