@@ -288,7 +288,7 @@ struct shim_disk *disk_crash_state(struct disk_crash *c, unsigned long k, u64 se
 	struct disk_event *log = c->from->log;
 	struct shim_disk *s = c->state;
 	unsigned long f = k, i;
-	u64 rnd = seed ^ (k << 32);
+	u64 rnd = seed ^ ((u64)k << 32);
 
 	shim_assert(k <= c->from->nr_events);
 	while (f && log[f - 1].op != DISK_FLUSH)

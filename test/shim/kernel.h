@@ -63,7 +63,7 @@ _Static_assert(sizeof(u64) == 8, "u64");
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	(1UL << PAGE_SHIFT)
 #define BITS_PER_BYTE	8
-#define BITS_PER_LONG	64
+#define BITS_PER_LONG	(8 * __SIZEOF_LONG__)
 #define BITS_PER_LONG_LONG 64
 #define SMP_CACHE_BYTES	64
 #define L1_CACHE_BYTES	64
@@ -236,13 +236,43 @@ static inline s64 div_s64(s64 a, s32 b) { return a / b; }
 static inline s64 div64_s64(s64 a, s64 b) { return a / b; }
 static inline u64 div_u64_rem(u64 a, u32 b, u32 *rem) { *rem = a % b; return a / b; }
 static inline u64 div64_u64_rem(u64 a, u64 b, u64 *rem) { *rem = a % b; return a / b; }
-static inline u64 mul_u64_u32_div(u64 a, u32 m, u32 d) { return (unsigned __int128)a * m / d; }
-static inline u64 mul_u64_u64_div_u64(u64 a, u64 m, u64 d) { return (unsigned __int128)a * m / d; }
+/* Without a 128 bit type, as on 32 bit machines: bit by bit. */
+static inline u64 mul_u64_u64_div_u64(u64 a, u64 m, u64 d)
+{
+#ifdef __SIZEOF_INT128__
+	return (unsigned __int128)a * m / d;
+#else
+	u64 q = 0, r = 0, qa = a / d, ra = a % d;
+
+	/* q * d + r = a * (the bits of m so far) */
+	for (int i = 63; i >= 0; i--) {
+		bool carry = r >> 63;
+
+		q <<= 1;
+		r <<= 1;
+		if (carry || r >= d) {
+			r -= d;
+			q++;
+		}
+		if (!(m >> i & 1))
+			continue;
+		q += qa;
+		carry = r + ra < r;
+		r += ra;
+		if (carry || r >= d) {
+			r -= d;
+			q++;
+		}
+	}
+	return q;
+#endif
+}
+static inline u64 mul_u64_u32_div(u64 a, u32 m, u32 d) { return mul_u64_u64_div_u64(a, m, d); }
 static inline u64 mul_u32_u32(u32 a, u32 b) { return (u64)a * b; }
 
 static inline int fls(unsigned int x) { return x ? 32 - __builtin_clz(x) : 0; }
 static inline int fls64(u64 x) { return x ? 64 - __builtin_clzll(x) : 0; }
-static inline unsigned long __fls(unsigned long x) { return 63 - __builtin_clzl(x); }
+static inline unsigned long __fls(unsigned long x) { return BITS_PER_LONG - 1 - __builtin_clzl(x); }
 static inline unsigned long __ffs(unsigned long x) { return __builtin_ctzl(x); }
 static inline unsigned long __ffs64(u64 x) { return __builtin_ctzll(x); }
 static inline unsigned long ffz(unsigned long x) { return __builtin_ctzl(~x); }
@@ -260,7 +290,7 @@ static inline unsigned int get_count_order(unsigned int n) { return order_base_2
 
 static inline unsigned long int_sqrt(unsigned long x)
 {
-	unsigned long r = 0, bit = 1UL << 62;
+	unsigned long r = 0, bit = 1UL << (BITS_PER_LONG - 2);
 
 	while (bit > x)
 		bit >>= 2;

@@ -552,13 +552,13 @@ static void test_shared_block(void)
 
 static int sum_element(void *ctx, u32 i, const void *value)
 {
-	*(u64 *)ctx += *(const u64 *)value;
+	*(u64 *)ctx += le64_to_cpup((const __le64 *)value);
 	return 0;
 }
 
 static int same_element(void *ctx, u32 i, void *value)
 {
-	*(u64 *)value = 3;
+	*(__le64 *)value = cpu_to_le64(3);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ static void test_idle_commits(void)
 		CHECK_EQ(d->count[DISK_WRITE], writes);
 		CHECK_OK(dmc_md_commit(md, &stats));
 		CHECK_EQ(d->count[DISK_WRITE], writes + 1);
-		CHECK_EQ(dmc_md_fingerprint(md), *(u32 *)d->data);
+		CHECK_EQ(dmc_md_fingerprint(md), le32_to_cpup((__le32 *)d->data));
 		dmc_md_get_stats(md, &got);
 		CHECK(got.read_hits == 5 && got.write_hits == 7 && got.write_misses == U32_MAX);
 
@@ -161,7 +161,7 @@ static void test_damaged_hints(void)
 			CHECK_OK(dmc_md_begin_changes(md));
 			dmc_md_close(md);
 		}
-		root = ((struct dmc_superblock *)d->data)->hint_root;
+		root = le64_to_cpu(((struct dmc_superblock *)d->data)->hint_root);
 		d->data[root * 4096 + 100] ^= 1;
 		md = md_open_ok(&p);
 		for (u32 k = 0; k < m->nr; k++)

@@ -33,7 +33,7 @@ static void test_format(void)
 		CHECK(!dmc_md_changed(md));
 		dmc_md_get_usage(md, &used, &total);
 		CHECK(used == c.nr_used && total == DISK_BLOCKS);
-		CHECK_EQ(dmc_md_fingerprint(md), *(u32 *)d->data);
+		CHECK_EQ(dmc_md_fingerprint(md), le32_to_cpup((__le32 *)d->data));
 		md_content_free(&c);
 		dmc_md_close(md);
 

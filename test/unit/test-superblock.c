@@ -73,9 +73,10 @@ static void test_one_thing_wrong(void)
 	p = params(d, true);
 	for (i = 0; i < ARRAY_SIZE(wrongs); i++) {
 		struct dmc_superblock good = *sb_of(d);
+		__le64 value = cpu_to_le64(wrongs[i].value);
 
 		unit_note("%s", wrongs[i].what);
-		memcpy(d->data + wrongs[i].offset, &wrongs[i].value, wrongs[i].size);
+		memcpy(d->data + wrongs[i].offset, &value, wrongs[i].size);
 		sb_of(d)->csum = dmc_sb_checksum(sb_of(d));
 		expect_refused(d, &p, wrongs[i].error);
 		*sb_of(d) = good;
