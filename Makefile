@@ -44,7 +44,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
-	test test-crash test-mutations fuzz test-vm test-soak test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
+	test test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 .PHONY: deb check-modinfo test-dkms-suites test-deb
 
 ## Build:
@@ -130,6 +130,15 @@ test-deb:	## the package installed, removed, purged in a clean chroot (SUITE=boo
 
 test-vm:	## tests on stock kernels in QEMU (TEST=GLOB KERNEL=6.1)
 	test/vm/run $(foreach k,$(KERNEL),--kernel $(k)) $(foreach t,$(TEST),'$(t)')
+
+test-matrix:	## the same on all stock kernels, with a table at the end; what passed is not run again (TEST KERNEL)
+	test/matrix/run $(foreach k,$(KERNEL),--kernel $(k)) $(foreach t,$(TEST),'$(t)')
+
+build-all:	## build for all stock kernels, without a warning
+	test/matrix/build-all $(KERNEL)
+
+test-arch:	## build for arm64, s390x, i386; unit tests on s390x and i386
+	test/matrix/arch
 
 test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built here once (TEST=GLOB)
 	test/debug/run $(foreach t,$(TEST),'$(t)')

@@ -96,9 +96,11 @@ void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob)
 	/*
 	 * A reader that came to this entry by its old chain and sees the new oblock has found it;
 	 * one that sees the old oblock and the new @next ends in another chain and starts again.
-	 * So @next comes first.
+	 * So @next comes first.  (No release: a machine of 32 bits stores @oblock in halves.  A reader
+	 * that sees half of it goes on like one that sees the old; block_count() knows better.)
 	 */
-	smp_store_release(&e->oblock, from_oblock(ob));
+	smp_wmb();
+	WRITE_ONCE(e->oblock, from_oblock(ob));
 	smp_store_release(head, from_cblock(cb));
 	atomic_inc(&t->nr_mapped);
 }
