@@ -200,7 +200,8 @@ static int slots_init(struct cache *c)
 static int broken_init(struct cache *c)
 {
 	c->broken = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
-	return c->broken ? 0 : -ENOMEM;
+	c->suspect = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
+	return c->broken && c->suspect ? 0 : -ENOMEM;
 }
 
 /* In this order; parts_exit() copes with any prefix. */
@@ -238,6 +239,7 @@ static void parts_exit(struct cache *c)
 	discard_exit(c);
 	free_blocks_exit(c);
 	kvfree(c->broken);
+	kvfree(c->suspect);
 	kvfree(c->slots);
 	table_exit(&c->table);
 	stats_exit(c);
@@ -262,7 +264,7 @@ static int set_target(struct cache *c)
 	ti->discards_supported = true;
 	ti->per_io_data_size = sizeof(struct bio_ctx);
 	compat_ti_limit_swap_bios(ti);
-	return dm_set_target_max_io_len(ti, c->block_sectors);
+	return compat_ti_cut_bios(ti, c->block_sectors);
 }
 
 static int construct(struct cache *c, unsigned int argc, char **argv)

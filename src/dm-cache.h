@@ -20,6 +20,7 @@
  *       block-lock.h  count the bio in: the block cannot move while it is counted
  *       dirty.c     first write to a clean block (writeback)
  *       remap.c     point the bio at a device; writethrough: at both
+ *     span.c      the same for a bio that reaches beyond one block
  *     flush.c     FLUSH: only to a device that has something to make durable
  *     discard.c   DISCARD: remember it, pass it down
  *   target.c    cache_end_io(): count it out
@@ -142,6 +143,7 @@ struct cache {
 	mempool_t *mg_pool;
 	struct dm_kcopyd_client *copier;
 	unsigned long *broken;		/* cblocks to invalidate after an I/O error */
+	unsigned long *suspect;		/* those of them that only lay beside it, perhaps */
 	bool any_broken;
 	atomic64_t nr_promotions, nr_demotions, nr_writebacks;
 
@@ -180,6 +182,9 @@ enum held {
 	HELD_FLUSH_CACHE,
 	HELD_DISCARD,
 	HELD_OVERWRITE,		/* this bio is the copy of a promotion */
+	HELD_READS,		/* span.c: reads counted in @nr cblocks from @index */
+	HELD_WRITES,		/* writes there */
+	HELD_SLOTS,		/* write misses of @nr oblocks from @oblock, each counted in its slot */
 };
 
 /*
@@ -190,6 +195,8 @@ enum held {
 struct bio_ctx {
 	enum held held;
 	u32 index;			/* cblock, or slot */
+	u32 nr;				/* of a run */
+	oblock_t oblock;		/* HELD_SLOTS: the first */
 	bool paired;			/* also written to the other device through @clone */
 	bool retried;			/* failed on the cache once: goes to the origin now */
 	bool counted;			/* is in the statistics, though it comes to map.c again */
@@ -206,6 +213,21 @@ static inline struct bio_ctx *bio_ctx(struct bio *bio)
 static inline struct bio *bio_of_ctx(struct bio_ctx *x)
 {
 	return dm_bio_from_per_bio_data(x, sizeof(*x));
+}
+
+/*
+ * A bio that has ended is sent once more, as it came in.  If a driver had split it, or it was paired,
+ * its count of parts is used up; the next split would then end it too early.
+ */
+static inline void bio_rewind(struct bio *bio)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+
+	bio->bi_iter = x->saved;
+	bio->bi_status = BLK_STS_OK;
+	atomic_set(&bio->__bi_remaining, 1);
+	x->retried = true;
+	x->paired = false;
 }
 
 static inline struct cblock_entry *entry_of(struct cache *c, cblock_t cb)
@@ -258,6 +280,7 @@ void cache_dtr(struct dm_target *ti);
 int map_bio(struct cache *c, struct bio *bio);
 void map_again(struct cache *c, struct bio *bio);
 int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
+void block_broke(struct cache *c, u32 cblock, bool sure);
 
 /* remap.c */
 int remap_to_origin(struct cache *c, struct bio *bio);

@@ -96,13 +96,14 @@ static void invalidate_broken(struct cache *c, cblock_t cb)
 	mg = mg_alloc(c, MG_INVALIDATE, to_oblock(oblock), cb);
 	if (!mg)
 		return;		/* the bit stays: next round */
-	mg->retire_cblock = true;
+	mg->retire_cblock = !test_bit(from_cblock(cb), c->suspect);
 	r = mg_start(mg);
 	if (r)
 		mg_free(mg);
 	if (r == -EBUSY)
 		return;
 forget:
+	clear_bit(from_cblock(cb), c->suspect);
 	clear_bit(from_cblock(cb), c->broken);
 }
 

@@ -14,17 +14,21 @@
  */
 #include "block-lock.h"
 #include "migrate.h"
+#include "span.h"
 
 /* Internal answer: the world changed under the look-up, start again. */
 #define MAP_LOOK_AGAIN (-EAGAIN)
 
-static oblock_t oblock_of(struct cache *c, const struct bio *bio)
+/* Where a bio begins: its first block, and *@offset sectors into it. */
+static oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *offset)
 {
 	sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
 
-	if (likely(c->block_shift >= 0))
+	if (likely(c->block_shift >= 0)) {
+		*offset = sector & (c->block_sectors - 1);
 		return to_oblock(sector >> c->block_shift);
-	sector_div(sector, c->block_sectors);
+	}
+	*offset = sector_div(sector, c->block_sectors);
 	return to_oblock(sector);
 }
 
@@ -149,7 +153,7 @@ static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
 
 static bool covers_block(struct cache *c, const struct bio *bio)
 {
-	/* The target is split at block boundaries, so the length tells. */
+	/* By now it does not reach beyond one block, so the length tells. */
 	return bio_sectors(bio) == c->block_sectors;
 }
 
@@ -233,10 +237,16 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob)
 static int map_data(struct cache *c, struct bio *bio)
 {
 	const bool write = op_is_write(bio_op(bio));
-	const oblock_t ob = oblock_of(c, bio);
+	u32 offset;
+	const oblock_t ob = oblock_of(c, bio, &offset);
 	cblock_t cb;
 	int r;
 
+	if (unlikely(offset + bio_sectors(bio) > c->block_sectors)) {
+		r = span_map(c, bio, ob, offset);
+		if (r != SPAN_NO_RUN)
+			return r;
+	}
 	do {
 		if (table_lookup(&c->table, ob, &cb))
 			r = write ? map_write_hit(c, bio, ob, cb) : map_read_hit(c, bio, ob, cb);
@@ -291,15 +301,20 @@ static bool read_elsewhere(struct cache *c, struct bio *bio, struct bio_ctx *x)
 {
 	if (atomic_read(&c->table.entries[x->index].state) & BL_DIRTY)
 		return false;
-	bio->bi_iter = x->saved;
-	bio->bi_status = BLK_STS_OK;
-	x->retried = true;
+	bio_rewind(bio);
 	return true;
 }
 
-/* The cached copy cannot be trusted any more; the engine will drop it. */
-static void block_broke(struct cache *c, u32 cblock)
+/*
+ * The cached copy cannot be trusted any more; the engine will drop it.  @sure: the cblock itself failed,
+ * and is not to be used again.
+ */
+void block_broke(struct cache *c, u32 cblock, bool sure)
 {
+	if (sure)
+		clear_bit(cblock, c->suspect);
+	else
+		set_bit(cblock, c->suspect);
 	set_bit(cblock, c->broken);
 	WRITE_ONCE(c->any_broken, true);
 	engine_kick(c);
@@ -310,7 +325,7 @@ static int read_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, b
 	bool again = failed && read_elsewhere(c, bio, x);
 
 	if (again)
-		block_broke(c, x->index);
+		block_broke(c, x->index, true);
 	block_uncount(c, &c->table.entries[x->index], BL_READER);
 	if (!again)
 		return DM_ENDIO_DONE;
@@ -324,7 +339,7 @@ static void write_hit_ended(struct cache *c, struct bio_ctx *x, bool failed)
 	if (x->paired) {
 		flush_note_write(&c->origin_flush);
 		if (unlikely(failed))
-			block_broke(c, x->index);
+			block_broke(c, x->index, true);
 	}
 	block_uncount(c, &c->table.entries[x->index], BL_WRITER);
 }
@@ -358,6 +373,10 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 		if (*status == BLK_STS_OK)
 			discard_done(c, x);
 		break;
+	case HELD_READS:
+	case HELD_WRITES:
+	case HELD_SLOTS:
+		return span_end_io(c, bio, held, *status != BLK_STS_OK);
 	case HELD_OVERWRITE:
 		flush_note_write(&c->cache_flush);
 		if (x->paired)

@@ -59,6 +59,13 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
 	return threshold && (!sectors || sectors + c->block_sectors <= threshold);
 }
 
+/* Is now a time for promotions that need no copy?  At a glance; mg_alloc_promotion() knows. */
+bool mg_may_promote(struct cache *c)
+{
+	return !READ_ONCE(c->quiescing) && c->io_mode != IO_PASSTHROUGH &&
+	       cache_md_mode(c) == MD_WRITE && mg_within_threshold(c, 0) && READ_ONCE(c->nr_free);
+}
+
 /*
  * A promotion with its free cblock, if now is a time for one.  With @overwrite nothing is copied, so
  * copies in progress do not matter.  Never sleeps.
@@ -68,8 +75,7 @@ struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool overwrit
 	u64 copying = overwrite ? 0 : atomic_read(&c->copying_sectors);
 	struct migration *mg;
 
-	if (READ_ONCE(c->quiescing) || c->io_mode == IO_PASSTHROUGH ||
-	    cache_md_mode(c) != MD_WRITE || !mg_within_threshold(c, copying) || !READ_ONCE(c->nr_free))
+	if (!mg_may_promote(c) || !mg_within_threshold(c, copying))
 		return NULL;
 	mg = mg_alloc(c, MG_PROMOTE, ob, to_cblock(0));
 	if (!mg)
@@ -339,14 +345,10 @@ static void publish(struct migration *mg)
 static void end_overwriter(struct migration *mg)
 {
 	struct bio *bio = mg->overwriter;
-	struct bio_ctx *x = bio_ctx(bio);
 
 	if (mg->error) {
 		/* The cache did not take it; nobody was told, so the origin can. */
-		bio->bi_iter = x->saved;
-		bio->bi_status = BLK_STS_OK;
-		x->retried = true;
-		x->paired = false;
+		bio_rewind(bio);
 		engine_defer(mg->c, bio, false);
 		return;
 	}

@@ -62,6 +62,7 @@ static inline bool mg_locks_entry(const struct migration *mg)
 struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb);
 struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool overwrite);
 void mg_free(struct migration *mg);
+bool mg_may_promote(struct cache *c);
 bool mg_within_threshold(struct cache *c, u64 sectors);
 
 int mg_start(struct migration *mg);

@@ -175,6 +175,26 @@ static inline void compat_ti_limit_swap_bios(struct dm_target *ti)
 }
 
 /*
+ * The target cuts its bios by itself, with dm_accept_partial_bio(): since 3.16; without it they
+ * come cut at every multiple of @sectors.  0 or -errno.  Drop when 3.10 goes.
+ */
+static inline int compat_ti_cut_bios(struct dm_target *ti, u32 sectors)
+{
+#ifdef HAVE_DM_ACCEPT_PARTIAL_BIO
+	return 0;
+#else
+	return dm_set_target_max_io_len(ti, sectors);
+#endif
+}
+
+#ifndef HAVE_DM_ACCEPT_PARTIAL_BIO
+static inline void dm_accept_partial_bio(struct bio *bio, unsigned int sectors)
+{
+	WARN_ON_ONCE(1);
+}
+#endif
+
+/*
  * ti->max_discard_granularity: discards come split at limits->max_discard_sectors. Since 6.4 or so;
  * older kernels split them by themselves at ti->max_io_len. Drop when 6.1 goes.
  */

@@ -133,3 +133,19 @@ check_suspended() {
 	losetup -d "$_loop"
 	rm -f /tmp/suspended.img
 }
+
+# ----- ours, or the kernel's own, in the same guest -----
+
+# No cache may be active.
+unload() {
+	while grep -q '^dm_cache' /proc/modules; do
+		for m in $(awk '/^dm_cache/ && $3 == 0 { print $1 }' /proc/modules); do rmmod "$m"; done
+	done
+}
+use_ours() { unload; modprobe dm-cache; }
+use_kernels() {
+	unload
+	modprobe -a dm-bufio dm-persistent-data dm-bio-prison
+	for m in dm-cache dm-cache-smq; do insmod "$(find "/lib/modules/$KERNEL/kernel" -name "$m.ko*" | head -n 1)"; done
+	refute grep -q dm_cache_persistent_data /proc/modules
+}

@@ -8,18 +8,6 @@
 devices 8 16 32
 noise /tmp/data 12
 
-unload() {
-	while grep -q '^dm_cache' /proc/modules; do
-		for m in $(awk '/^dm_cache/ && $3 == 0 { print $1 }' /proc/modules); do rmmod "$m"; done
-	done
-}
-use_ours() { unload; modprobe dm-cache; }
-use_kernels() {
-	unload
-	modprobe -a dm-bufio dm-persistent-data dm-bio-prison
-	for m in dm-cache dm-cache-smq; do insmod "$(find "/lib/modules/$KERNEL/kernel" -name "$m.ko*" | head -n 1)"; done
-	refute grep -q dm_cache_persistent_data /proc/modules
-}
 # write_some SEED: whole blocks, then small writes to them that stay dirty; /tmp/data follows
 write_some() {
 	dmsetup message c 0 migration_threshold 204800

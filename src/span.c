@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * span.c - a bio over several blocks goes through in one piece, as far as it can.
+ *
+ * On the bio's path: map.c sends every bio here that reaches beyond its first block.  A run of
+ * blocks that are cached one behind the other, or of blocks that are not cached, is taken at once:
+ * every block of it is counted and told to the policy, and the bio is cut where the run ends.
+ * device-mapper brings the rest as a bio of its own.  Where there is no run, the bio is cut to its
+ * first block, and map.c does the rest: whatever has to wait, be promoted or marked is one block.
+ *
+ * A run of hits holds a count of each of its blocks, as block-lock.h tells; none is waited for, so
+ * runs that overlap cannot deadlock.  All its blocks are dirty or all are clean when they are
+ * counted, so that a failed read of clean blocks can be had from the origin as a whole.
+ *
+ * Contexts and locks: as map.c; nothing here sleeps, none are taken.
+ */
+#include "block-lock.h"
+#include "migrate.h"
+#include "span.h"
+
+/* The bio as it came in, in blocks. */
+struct span {
+	oblock_t first;
+	u32 offset;		/* sectors, into the first block */
+	u32 sectors;		/* of the bio */
+	u32 nr;			/* blocks it touches */
+};
+
+static oblock_t nth_oblock(const struct span *s, u32 i)
+{
+	return to_oblock(from_oblock(s->first) + i);
+}
+
+/* Sectors of the bio up to the end of its @nr first blocks. */
+static u32 sectors_of_first(struct cache *c, const struct span *s, u32 nr)
+{
+	return min_t(u64, s->sectors, (u64)nr * c->block_sectors - s->offset);
+}
+
+/* Sectors of the bio within its block @i. */
+static u32 sectors_of_nth(struct cache *c, const struct span *s, u32 i)
+{
+	return sectors_of_first(c, s, i + 1) - (i ? sectors_of_first(c, s, i) : 0);
+}
+
+static void cut(struct cache *c, struct bio *bio, const struct span *s, u32 nr)
+{
+	u32 sectors = sectors_of_first(c, s, nr);
+
+	if (sectors < s->sectors)
+		dm_accept_partial_bio(bio, sectors);
+}
+
+/*
+ * Hits on cblocks in a row, from @cb.  A write in writeback mode takes dirty blocks only, since a
+ * clean one may have to wait for its dirty bit.  Returns how many blocks are counted.
+ */
+static u32 count_hits(struct cache *c, const struct span *s, cblock_t cb, u32 unit)
+{
+	const bool dirty = atomic_read(&entry_of(c, cb)->state) & BL_DIRTY;
+	const u32 first = from_cblock(cb);
+	u32 i;
+
+	if (unit == BL_WRITER && c->io_mode == IO_WRITEBACK && !dirty)
+		return 0;
+	for (i = 0; i < s->nr && i < c->nr_cblocks - first; i++) {
+		struct cblock_entry *e = c->table.entries + first + i;
+
+		if (!!(atomic_read(&e->state) & BL_DIRTY) != dirty ||
+		    block_count(c, e, nth_oblock(s, i), unit) != BL_OK)
+			break;
+	}
+	return i;
+}
+
+static void uncount_hits(struct cache *c, u32 first, u32 nr, u32 unit)
+{
+	while (nr--)
+		block_uncount(c, &c->table.entries[first + nr], unit);
+}
+
+static void tell_hits(struct cache *c, const struct span *s, cblock_t cb, u32 nr, enum dmc_dir dir)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		c->policy->type->hit(c->policy, to_cblock(from_cblock(cb) + i), nth_oblock(s, i),
+				     dir, sectors_of_nth(c, s, i));
+	if (dir == DMC_READ)
+		this_cpu_add(c->stats->read_hits, nr);
+	else
+		this_cpu_add(c->stats->write_hits, nr);
+}
+
+static int map_hits(struct cache *c, struct bio *bio, const struct span *s, cblock_t cb,
+		    enum dmc_dir dir)
+{
+	const u32 unit = dir == DMC_READ ? BL_READER : BL_WRITER;
+	u32 nr = count_hits(c, s, cb, unit), i;
+	struct bio_ctx *x = bio_ctx(bio);
+
+	if (nr < 2) {
+		uncount_hits(c, from_cblock(cb), nr, unit);
+		return SPAN_NO_RUN;
+	}
+	cut(c, bio, s, nr);
+	x->held = dir == DMC_READ ? HELD_READS : HELD_WRITES;
+	x->index = from_cblock(cb);
+	x->nr = nr;
+	x->saved = bio->bi_iter;
+	tell_hits(c, s, cb, nr, dir);
+	if (dir == DMC_READ)
+		return remap_to_cache(c, bio, cb);
+
+	for (i = 0; i < nr; i++)
+		discard_forget(c, nth_oblock(s, i));
+	return c->io_mode == IO_WRITEBACK ? remap_to_cache(c, bio, cb) : remap_to_both(c, bio, cb);
+}
+
+/* A miss that a whole-block promotion might take is left to map.c. */
+static bool may_come_in_cheaply(struct cache *c, const struct span *s, u32 i)
+{
+	return (sectors_of_nth(c, s, i) == c->block_sectors || discarded(c, nth_oblock(s, i))) &&
+	       mg_may_promote(c);
+}
+
+static void tell_miss(struct cache *c, struct bio *bio, const struct span *s, u32 i,
+		      enum dmc_dir dir)
+{
+	sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+
+	if (i)
+		sector += sectors_of_first(c, s, i);
+	if (c->policy->type->miss(c->policy, nth_oblock(s, i), dir, sector,
+				  sectors_of_nth(c, s, i), false, READ_ONCE(c->nr_free)) == DMC_WORK)
+		engine_kick(c);
+}
+
+static int map_read_misses(struct cache *c, struct bio *bio, const struct span *s)
+{
+	cblock_t cb;
+	u32 nr, i;
+
+	for (nr = 1; nr < s->nr; nr++)
+		if (table_lookup(&c->table, nth_oblock(s, nr), &cb))
+			break;
+	if (nr < 2)
+		return SPAN_NO_RUN;
+	cut(c, bio, s, nr);
+	for (i = 0; i < nr; i++)
+		tell_miss(c, bio, s, i, DMC_READ);
+	this_cpu_add(c->stats->read_misses, nr);
+	return remap_to_origin(c, bio);
+}
+
+/* Counted in its slot, block @i stays unmapped until the count is given back. */
+static bool count_write_miss(struct cache *c, const struct span *s, u32 i)
+{
+	const oblock_t ob = nth_oblock(s, i);
+	const u32 slot = slot_of(c, ob);
+	cblock_t cb;
+
+	if (may_come_in_cheaply(c, s, i) || !slot_count(c, slot))
+		return false;
+	if (!table_lookup(&c->table, ob, &cb))
+		return true;
+	slot_uncount(c, slot);
+	return false;
+}
+
+static void uncount_write_misses(struct cache *c, u64 oblock, u32 nr)
+{
+	while (nr--)
+		slot_uncount(c, slot_of(c, to_oblock(oblock + nr)));
+}
+
+static int map_write_misses(struct cache *c, struct bio *bio, const struct span *s)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+	u32 nr = 0, i;
+
+	while (nr < s->nr && count_write_miss(c, s, nr))
+		nr++;
+	if (nr < 2) {
+		uncount_write_misses(c, from_oblock(s->first), nr);
+		return SPAN_NO_RUN;
+	}
+	cut(c, bio, s, nr);
+	x->held = HELD_SLOTS;
+	x->oblock = s->first;
+	x->nr = nr;
+	for (i = 0; i < nr; i++) {
+		tell_miss(c, bio, s, i, DMC_WRITE);
+		discard_forget(c, nth_oblock(s, i));
+	}
+	this_cpu_add(c->stats->write_misses, nr);
+	return remap_to_origin(c, bio);
+}
+
+/*
+ * @bio begins @offset sectors into @first and reaches beyond it.  A DM_MAPIO_* code, or SPAN_NO_RUN:
+ * now it does not reach beyond it any more.
+ */
+int span_map(struct cache *c, struct bio *bio, oblock_t first, u32 offset)
+{
+	const enum dmc_dir dir = op_is_write(bio_op(bio)) ? DMC_WRITE : DMC_READ;
+	const struct span s = {
+		.first = first,
+		.offset = offset,
+		.sectors = bio_sectors(bio),
+		.nr = DIV_ROUND_UP(offset + bio_sectors(bio), c->block_sectors),
+	};
+	int r = SPAN_NO_RUN;
+	cblock_t cb;
+
+	if (c->io_mode == IO_PASSTHROUGH)
+		;
+	else if (table_lookup(&c->table, first, &cb))
+		r = map_hits(c, bio, &s, cb, dir);
+	else if (dir == DMC_READ)
+		r = map_read_misses(c, bio, &s);
+	else
+		r = map_write_misses(c, bio, &s);
+	if (r == SPAN_NO_RUN)
+		cut(c, bio, &s, 1);
+	return r;
+}
+
+static bool any_dirty(struct cache *c, u32 first, u32 nr)
+{
+	while (nr--)
+		if (atomic_read(&c->table.entries[first + nr].state) & BL_DIRTY)
+			return true;
+	return false;
+}
+
+/* One of the blocks cannot be trusted any more; it is not known which. */
+static void run_broke(struct cache *c, u32 first, u32 nr)
+{
+	while (nr--)
+		block_broke(c, first + nr, false);
+}
+
+static int reads_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool failed)
+{
+	bool again = failed && !any_dirty(c, x->index, x->nr);
+
+	if (again) {
+		run_broke(c, x->index, x->nr);
+		bio_rewind(bio);
+	}
+	uncount_hits(c, x->index, x->nr, BL_READER);
+	if (!again)
+		return DM_ENDIO_DONE;
+	engine_reread(c, bio);
+	return DM_ENDIO_INCOMPLETE;
+}
+
+static void writes_ended(struct cache *c, struct bio_ctx *x, bool failed)
+{
+	flush_note_write(&c->cache_flush);
+	if (x->paired) {
+		flush_note_write(&c->origin_flush);
+		if (failed)
+			run_broke(c, x->index, x->nr);
+	}
+	uncount_hits(c, x->index, x->nr, BL_WRITER);
+}
+
+/* Gives back what a run holds.  Returns a DM_ENDIO_* code.  Interrupt context. */
+int span_end_io(struct cache *c, struct bio *bio, enum held held, bool failed)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+
+	switch (held) {
+	case HELD_READS:
+		return reads_ended(c, bio, x, failed);
+	case HELD_WRITES:
+		writes_ended(c, x, failed);
+		break;
+	default:
+		flush_note_write(&c->origin_flush);
+		uncount_write_misses(c, from_oblock(x->oblock), x->nr);
+	}
+	return DM_ENDIO_DONE;
+}
