@@ -44,7 +44,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
-	test test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
+	test test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 .PHONY: deb check-modinfo test-dkms-suites test-deb
 
 ## Build:
@@ -148,6 +148,9 @@ test:	## everything, from a fresh Debian 12 as root: installs what it needs, the
 
 test-soak:	## power cuts at random moments, long (CYCLES=200; about 20 s each)
 	test/soak/run $(or $(CYCLES),200) $(if $(SEED),--seed $(SEED))
+
+test-hostile:	## damaged metadata images on a real kernel (IMAGES=500)
+	test/soak/hostile $(or $(IMAGES),500)
 
 demo:	## watch a cache warm up, and survive a power cut, in QEMU
 	@test/demo/run

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: metadata with damage under right checksums is refused, or loaded, used and removed: no BUG, no hang, no leak
+# needs: mem=512
+# timeout: 300
+# stock: no
+# files: test/vm/lib-cache.sh test/vectors
+# builds: test/tools/mutate-metadata.c
+
+. /job/lib-cache.sh
+# The seeds are the same each time; test/soak/hostile runs more of them. The kernel's own module crashes on some.
+FIRST=1 IMAGES=60
+modprobe dm-mod
+nb meta 4 0
+nb fast 160 0
+nb slow 128 0
+for v in g06-all-dirty-v2 g07-hints-v1 g13-kernel-dirty-discards-clean-v1 g14-kernel-dirty-discards-clean-v2 g28-shared-array-block-v1; do
+	gzip -dc /job/vectors/$v.img.gz > /tmp/$v.img
+done
+noise /tmp/data 1
+
+# kernel_kb: what the slab caches hold, after everything that can be given back was
+kernel_kb() {
+	echo 3 > /proc/sys/vm/drop_caches
+	awk '/^SUnreclaim:/ { print $2 }' /proc/meminfo
+}
+
+loaded=0 refused=0 broke=0
+# try SEED NAME FORMAT CACHE-BLOCKS POLICY
+try() {
+	what=$(/job/mutate-metadata "/tmp/$2.img" /dev/meta "$1")
+	_table="0 262144 cache /dev/meta /dev/mapper/f /dev/slow 64 $([ "$3" = 2 ] && echo 1 metadata2 || echo 0) $5 0"
+	dmesg_mark
+	if ! timeout 60 dmsetup create c --table "$_table" 2> /tmp/said; then
+		refused=$((refused + 1))
+		assert_dmesg 'device-mapper: (cache|table)'
+		[ ! -e /dev/mapper/c ] || dmsetup remove c || fail "seed $1 ($2: $what): refused, but the device stays"
+		return 0
+	fi
+	loaded=$((loaded + 1))
+	# I/O may fail, the kernel may not.
+	timeout 60 dd if=/tmp/data of=/dev/mapper/c bs=32k count=8 seek=$(($1 % 900)) oflag=direct conv=notrunc,fsync 2> /dev/null || :
+	timeout 60 dd if=/dev/mapper/c of=/dev/null bs=128k count=16 iflag=direct 2> /dev/null || :
+	case $(($1 % 4)) in
+	0) timeout 60 blkdiscard -o 0 -l 1048576 /dev/mapper/c 2> /dev/null || : ;;
+	1) timeout 60 dmsetup suspend c && timeout 60 dmsetup resume c 2> /dev/null || : ;;
+	2) timeout 60 dmsetup reload c --table "$(echo "$_table" | sed "s/ $5 0/ cleaner 0/")" && timeout 60 dmsetup suspend c && timeout 60 dmsetup resume c 2> /dev/null || : ;;
+	esac
+	timeout 60 dmsetup status c > /tmp/status
+	case $(cat /tmp/status) in *' rw -') ;; *) broke=$((broke + 1)) ;; esac
+	timeout 60 dmsetup remove c 2> /dev/null || { dmsetup resume c 2> /dev/null; dmsetup remove c 2> /dev/null; } || :
+	[ ! -e /dev/mapper/c ] || fail "seed $1 ($2: $what): cannot be removed"
+}
+
+# one SEED: of the images in turn
+one() {
+	read -r _name _format _blocks <<-END
+		$(sed -n "$(($1 % 5 + 1))p" /tmp/bases)
+	END
+	if [ "$_blocks" != "$blocks" ]; then
+		[ ! -e /dev/mapper/f ] || dmsetup remove f
+		linear f /dev/fast 0 $((_blocks * 64))
+		blocks=$_blocks
+	fi
+	try "$1" "$_name" "$_format" "$_blocks" "$([ $(($1 % 3)) = 0 ] && echo mq || echo smq)"
+}
+cat > /tmp/bases <<-'END'
+	g06-all-dirty-v2 2 512
+	g07-hints-v1 1 512
+	g13-kernel-dirty-discards-clean-v1 1 510
+	g14-kernel-dirty-discards-clean-v2 2 510
+	g28-shared-array-block-v1 1 2545
+	END
+blocks=
+# The first ones warm up what stays by right: modules, caches of the allocator.
+for i in 0 1 2 3 4 5 6 7 8 9; do one $((1000000 + i)); done
+before=$(kernel_kb)
+i=0
+while [ $i -lt $IMAGES ]; do
+	one $((FIRST + i))
+	i=$((i + 1))
+	[ $((i % 50)) != 0 ] || note "$i of $IMAGES images: $refused refused, $loaded loaded, $broke of them not read-write in the end"
+done
+after=$(kernel_kb)
+note "$IMAGES images: $refused refused, $loaded loaded, $broke of them not read-write in the end; slab memory $before kB before, $after kB after"
+assert_num $refused -ge $((IMAGES / 20)) "images refused"
+assert_num $loaded -ge $((IMAGES / 20)) "images loaded"
+# A leaked cache of 512 blocks with its buffers is some 50 kB.
+assert_num $((after - before)) -lt $((512 + IMAGES * 4)) "kB of slab memory that did not come back"
+for m in $(awk '/^dm_cache/ && $3 != 0 && $4 == "-" { print $1 }' /proc/modules); do fail "module $m is in use by nobody"; done
