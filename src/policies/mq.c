@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mq.c - the multiqueue policy, after the one posted in 2012.  Also registered as "default".
+ * mq.c - the multiqueue policy, after the one posted in 2012.
  *
  * A multiqueue of 16 levels, level = log2(hits), of the cached blocks; and counts of as many others that
  * were asked for.  A block is hit at most once a tick, as many small bios of one request would look like many requests.  A candidate for a
@@ -191,8 +191,10 @@ static int mq_emit_config(struct dmc_policy *p, char *buf, size_t len)
 	return tunable_emit(mq_tunables, MQ_NR_TUNABLES, to_mq(p)->tunables, buf, len);
 }
 
-static struct dmc_policy *create_as(const struct dmc_policy_type *type,
-				    const struct dmc_mappings *map, u32 nr_cblocks)
+static struct dmc_policy_type mq_type;
+
+static struct dmc_policy *mq_create(const struct dmc_mappings *map, u32 nr_cblocks,
+				    u64 origin_sectors, u64 block_sectors)
 {
 	const struct resident_shape shape = {
 		.nr_levels = MQ_LEVELS,
@@ -213,7 +215,7 @@ static struct dmc_policy *create_as(const struct dmc_policy_type *type,
 
 	tunable_defaults(mq_tunables, MQ_NR_TUNABLES, mq->tunables);
 	mq_update_margin(mq);
-	mq->policy.type = type;
+	mq->policy.type = &mq_type;
 	return &mq->policy;
 }
 
@@ -227,74 +229,37 @@ static void mq_destroy(struct dmc_policy *p)
 
 /*----- the module -----*/
 
-static struct dmc_policy *mq_create(const struct dmc_mappings *map, u32 nr_cblocks,
-				    u64 origin_sectors, u64 block_sectors);
-static struct dmc_policy *default_create(const struct dmc_mappings *map, u32 nr_cblocks,
-				    u64 origin_sectors, u64 block_sectors);
-
-#define MQ_METHODS					\
-	.version = { 1, 5, 0 },				\
-	.hint_size = 4,					\
-	.owner = THIS_MODULE,				\
-	.destroy = mq_destroy,				\
-	.load_mapping = mq_load_mapping,		\
-	.hit = mq_hit,					\
-	.miss = mq_miss,				\
-	.next_work = mq_next_work,			\
-	.work_done = mq_work_done,			\
-	.invalidate = mq_invalidate,			\
-	.set_dirty = mq_set_dirty,			\
-	.clear_dirty = mq_clear_dirty,			\
-	.tick = mq_tick,				\
-	.get_hints = mq_get_hints,			\
-	.hints_changed = mq_hints_changed,		\
-	.hints_saved = mq_hints_saved,			\
-	.residency = mq_residency,			\
-	.set_config = mq_set_config,			\
-	.emit_config = mq_emit_config
-
 static struct dmc_policy_type mq_type = {
 	.name = "mq",
 	.create = mq_create,
-	MQ_METHODS
+	.version = { 1, 5, 0 },
+	.hint_size = 4,
+	.owner = THIS_MODULE,
+	.destroy = mq_destroy,
+	.load_mapping = mq_load_mapping,
+	.hit = mq_hit,
+	.miss = mq_miss,
+	.next_work = mq_next_work,
+	.work_done = mq_work_done,
+	.invalidate = mq_invalidate,
+	.set_dirty = mq_set_dirty,
+	.clear_dirty = mq_clear_dirty,
+	.tick = mq_tick,
+	.get_hints = mq_get_hints,
+	.hints_changed = mq_hints_changed,
+	.hints_saved = mq_hints_saved,
+	.residency = mq_residency,
+	.set_config = mq_set_config,
+	.emit_config = mq_emit_config,
 };
-
-static struct dmc_policy_type default_type = {
-	.name = "default",
-	.real_name = "mq",
-	.create = default_create,
-	MQ_METHODS
-};
-
-static struct dmc_policy *mq_create(const struct dmc_mappings *map, u32 nr_cblocks,
-				    u64 origin_sectors, u64 block_sectors)
-{
-	return create_as(&mq_type, map, nr_cblocks);
-}
-
-static struct dmc_policy *default_create(const struct dmc_mappings *map, u32 nr_cblocks,
-				    u64 origin_sectors, u64 block_sectors)
-{
-	return create_as(&default_type, map, nr_cblocks);
-}
 
 static int __init mq_module_init(void)
 {
-	int err;
-
-	err = dmc_policy_register(&mq_type);
-	if (err)
-		return err;
-
-	err = dmc_policy_register(&default_type);
-	if (err)
-		dmc_policy_unregister(&mq_type);
-	return err;
+	return dmc_policy_register(&mq_type);
 }
 
 static void __exit mq_module_exit(void)
 {
-	dmc_policy_unregister(&default_type);
 	dmc_policy_unregister(&mq_type);
 }
 
@@ -305,4 +270,3 @@ MODULE_DESCRIPTION("Multiqueue replacement policy for dm-cache");
 MODULE_AUTHOR("dm-cache maintainers");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(DMC_VERSION);
-MODULE_ALIAS("dm-cache-default");

@@ -16,7 +16,7 @@
 #define MODEL_INFLIGHT 64
 
 /* What the stubs of dmc_policy_register() have recorded. */
-#define MODEL_TYPES_MAX 16
+#define MODEL_TYPES_MAX 64
 extern struct dmc_policy_type *model_types[MODEL_TYPES_MAX];
 extern unsigned int model_nr_types;
 struct dmc_policy_type *model_type(const char *name);

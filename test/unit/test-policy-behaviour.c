@@ -10,6 +10,8 @@
 #include "unit.h"
 
 static const char *const caching[] = { "mq", "default", "smq" };
+/* Those of resident.h. */
+static const char *const residents[] = { "mq", "smq" };
 
 /* Reads block @ob, and lets the policy have what it wants. */
 static void touch(struct model *m, u64 ob)
@@ -664,10 +666,10 @@ static void test_writeback_when_idle_or_pressed(void)
 	unsigned int i;
 	u64 ob;
 
-	for (i = 0; i < ARRAY_SIZE(caching); i++) {
-		struct model *m = model_new(model_type(caching[i]), 1000, 4000);
+	for (i = 0; i < ARRAY_SIZE(residents); i++) {
+		struct model *m = model_new(model_type(residents[i]), 1000, 4000);
 
-		unit_note("%s", caching[i]);
+		unit_note("%s", residents[i]);
 		fill(m);
 		for (ob = 0; ob < 400; ob++)
 			model_access(m, ob, DMC_WRITE, false);
@@ -691,10 +693,10 @@ static void test_dirty_blocks_are_counted(void)
 	u32 cb, n;
 	u64 ob;
 
-	for (i = 0; i < ARRAY_SIZE(caching); i++) {
-		struct model *m = model_new(model_type(caching[i]), 1000, 4000);
+	for (i = 0; i < ARRAY_SIZE(residents); i++) {
+		struct model *m = model_new(model_type(residents[i]), 1000, 4000);
 
-		unit_note("%s", caching[i]);
+		unit_note("%s", residents[i]);
 		for (cb = 0; cb < 1000; cb++)
 			model_load(m, cb, cb, cb % 10, 1, true);
 		CHECK_EQ(model_pump(m, false, 1000), 400);
@@ -716,10 +718,10 @@ static void test_pressure_is_shared(void)
 	u64 ob;
 	u32 n;
 
-	for (i = 0; i < ARRAY_SIZE(caching); i++) {
-		struct model *m = model_new(model_type(caching[i]), 1000, 40000);
+	for (i = 0; i < ARRAY_SIZE(residents); i++) {
+		struct model *m = model_new(model_type(residents[i]), 1000, 40000);
 
-		unit_note("%s", caching[i]);
+		unit_note("%s", residents[i]);
 		for (ob = 0; ob < 600; ob++)
 			model_load(m, ob, ob, true, 1, true);
 		for (n = 0; n < 150; n++) {
@@ -742,10 +744,10 @@ static void test_writeback_runs(void)
 	u64 last, follows = 0;
 	u32 n;
 
-	for (i = 0; i < ARRAY_SIZE(caching); i++) {
-		struct model *m = model_new(model_type(caching[i]), 1000, 4000);
+	for (i = 0; i < ARRAY_SIZE(residents); i++) {
+		struct model *m = model_new(model_type(residents[i]), 1000, 4000);
 
-		unit_note("%s", caching[i]);
+		unit_note("%s", residents[i]);
 		/* Cached, and written, in scattered order. */
 		for (n = 0; n < 1000; n++)
 			touch(m, n * 373 % 1000);
@@ -770,10 +772,10 @@ static void test_full_of_dirty_blocks(void)
 	u32 n, tick;
 	u64 ob;
 
-	for (i = 0; i < ARRAY_SIZE(caching); i++) {
-		struct model *m = model_new(model_type(caching[i]), 1000, 4000);
+	for (i = 0; i < ARRAY_SIZE(residents); i++) {
+		struct model *m = model_new(model_type(residents[i]), 1000, 4000);
 
-		unit_note("%s", caching[i]);
+		unit_note("%s", residents[i]);
 		fill(m);
 		for (ob = 0; ob < 1000; ob++)
 			model_access(m, ob, DMC_WRITE, false);

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: all five modules load, unload and describe themselves; policies come by name; ours, not the kernel's
+# what: all modules load, unload and describe themselves; policies come by name; ours, not the kernel's
 # needs: mem=384
 # stock: no
 # timeout: 240
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
-ALL="dm-cache-persistent-data dm-cache dm-cache-mq dm-cache-smq dm-cache-cleaner"
+ALL="dm-cache-persistent-data dm-cache dm-cache-mq dm-cache-smq dm-cache-cleaner
+	dm-cache-payback dm-cache-s3fifo dm-cache-sieve dm-cache-tinylfu dm-cache-basic"
 
 for m in $ALL; do
 	for field in description author license version vermagic srcversion; do
@@ -15,13 +16,14 @@ for m in $ALL; do
 	assert_match "$(modinfo -F license "$m")" '^GPL' "license of $m"
 	assert_match "$(modinfo -n "$m")" '/updates/' "modprobe takes $m from"
 done
-for p in mq smq cleaner; do assert_match "$(modinfo -F depends dm-cache-$p)" 'dm[-_]cache' "dm-cache-$p depends on"; done
+for p in mq smq cleaner payback s3fifo sieve tinylfu basic; do assert_match "$(modinfo -F depends dm-cache-$p)" 'dm[-_]cache' "dm-cache-$p depends on"; done
 
 # Loading and unloading, all and one by one, leaves nothing.
 i=0
 while [ $i -lt 5 ]; do
 	for m in $ALL; do assert modprobe "$m"; done
-	for m in dm_cache_mq dm_cache_smq dm_cache_cleaner dm_cache dm_cache_persistent_data; do assert rmmod $m; done
+	for m in dm_cache_mq dm_cache_smq dm_cache_cleaner dm_cache_payback dm_cache_s3fifo dm_cache_sieve dm_cache_tinylfu \
+		dm_cache_basic dm_cache dm_cache_persistent_data; do assert rmmod $m; done
 	i=$((i + 1))
 done
 refute grep -q '^dm_cache' /proc/modules

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * basic-parts.c - this module's own copy of what policies share; see mq-parts.c.
+ */
+#include "pool.c"
+#include "policy-util.c"

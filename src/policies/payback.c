@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * payback.c - promotes what pays back.  Also registered as "default".
+ *
+ * A promotion costs a read of a whole block from the origin and a write to the cache, so it is worth
+ * while only if the block is hit a few times more than the one that has to go for it.  How many times
+ * it must have been asked for, to expect that, depends on the load; so several answers are
+ * tried on a sample all the time, in memory (miniature.h), and the one that would have taken the
+ * least time is used.  How often a block was asked for of late is estimated by a sketch (sketch.h).
+ *
+ * While there are free blocks, a missed block comes in at once: nothing has to go for it.
+ *
+ * Two queues.  Newcomers are on *probation*; those that were hit there go on to the *protected* ones,
+ * three quarters of the cache, until nobody hits them in a round.  So a scan that is let in passes
+ * through a part of the cache only.  Of the oldest on probation a clean one goes rather than a
+ * dirty one, which costs a write first.
+ *
+ * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
+ * the queue.
+ *
+ * Memory: 18 bytes a cache block in the pool, 4 to 8 for the sketch; 80 KiB for the miniatures.
+ *
+ * On the bio's path: payback_hit(), and pool_miss(); see pool.h for the callers and the lock.
+ */
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "../version.h"
+#include "miniature.h"
+#include "policy-util.h"
+#include "pool.h"
+#include "sketch.h"
+#include "streams.h"
+
+enum { PROBATION, PROTECTED, WINDOWED, NR_QUEUES };
+
+#define LOOKS		256	/* blocks moved on in one search */
+#define CLEAN_LOOKS	8
+#define WINDOW_PART	64	/* of the cache, for newcomers on trial */
+#define CHALLENGES	48
+
+/* A mark: how many hits, at most one a tick, and the tick of the last. */
+#define COUNT_MASK	0x0f
+#define TICK_SHIFT	4
+#define TICK_MASK	0x0f
+#define HINT_PROTECTED	0x100
+
+enum { SEQUENTIAL_THRESHOLD, RANDOM_THRESHOLD, NR_TUNABLES };
+
+static const struct tunable tunables[NR_TUNABLES] = {
+	[SEQUENTIAL_THRESHOLD] = { "sequential_threshold", 0, INT_MAX },
+	[RANDOM_THRESHOLD] = { "random_threshold", 4, INT_MAX },
+};
+
+static const struct tunable ignored[] = {
+	{ "read_promote_adjustment", 0, INT_MAX },
+	{ "write_promote_adjustment", 0, INT_MAX },
+	{ "discard_promote_adjustment", 0, INT_MAX },
+};
+
+struct payback {
+	struct pool pool;
+	u32 tunables[NR_TUNABLES];
+	struct streams streams;
+	struct sketch sketch;
+	struct miniature trials;
+	u8 tick;		/* modulo 16 */
+	u32 challenges;		/* that the coldest blocks have survived */
+	u32 size[NR_QUEUES];
+	bool warned;		/* about tunables */
+};
+
+static struct payback *to_payback(struct pool *pool)
+{
+	return container_of(pool, struct payback, pool);
+}
+
+static u32 frequency(const struct payback *t, u32 b)
+{
+	return sketch_get(&t->sketch, to_oblock(t->pool.oblock[b]));
+}
+
+/*----- hits -----*/
+
+/* A mark is a count and the tick when it last changed: a burst of small bios counts as one. */
+static void mark_hit(struct payback *t, u32 b)
+{
+	u8 mark = READ_ONCE(t->pool.mark[b]), tick = READ_ONCE(t->tick);
+
+	if (mark >> TICK_SHIFT == tick || (mark & COUNT_MASK) == COUNT_MASK)
+		return;
+	WRITE_ONCE(t->pool.mark[b], (mark & COUNT_MASK) + 1 + (tick << TICK_SHIFT));
+	hint_group_changed(&t->pool.hints, to_cblock(b));
+}
+
+static u8 count_of(const struct payback *t, u32 b)
+{
+	return pool_mark(&t->pool, b) & COUNT_MASK;
+}
+
+static void set_count(struct payback *t, u32 b, u8 count)
+{
+	pool_set_mark(&t->pool, b, min_t(u32, count, COUNT_MASK) | t->tick << TICK_SHIFT);
+}
+
+static void payback_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
+			u32 sectors)
+{
+	struct payback *t = to_payback(to_pool(p));
+
+	mark_hit(t, from_cblock(cblock));
+	miniature_note_hit(&t->trials, oblock, dir == DMC_WRITE);
+}
+
+/*
+ * Sequential streams are left to the origin if that was asked for; else it shows by itself whether they
+ * are worth promoting.
+ */
+static enum dmc_advice payback_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir dir,
+				    u64 sector, u32 sectors, bool cheap, u32 nr_free)
+{
+	struct payback *t = to_payback(to_pool(p));
+
+	if (stream_sequential(&t->streams, oblock, sector, sectors,
+			      tunable_get(t->tunables, SEQUENTIAL_THRESHOLD),
+			      tunable_get(t->tunables, RANDOM_THRESHOLD)))
+		return DMC_LEAVE;
+	return pool_miss(p, oblock, dir, sector, sectors, cheap, nr_free);
+}
+
+/* What hits have left is told to the sketch.  Was there anything? */
+static bool settle_hits(struct payback *t, u32 b)
+{
+	u8 count = count_of(t, b);
+
+	if (!count)
+		return false;
+	set_count(t, b, 0);
+	while (count--)
+		sketch_touch(&t->sketch, to_oblock(t->pool.oblock[b]));
+	return true;
+}
+
+/*----- queues -----*/
+
+static void queue(struct payback *t, u32 b, u8 which)
+{
+	pool_append(&t->pool, which, b);
+	pool_set_queue(&t->pool, b, which);
+	t->size[which]++;
+}
+
+static void payback_remove(struct pool *pool, u32 b)
+{
+	to_payback(pool)->size[pool_queue_of(pool, b)]--;
+	pool_unlink(pool, b);
+}
+
+static void move_to(struct payback *t, u32 b, u8 which)
+{
+	payback_remove(&t->pool, b);
+	queue(t, b, which);
+}
+
+/* The oldest of a queue that was not hit; those that were go to the back of queue @up. */
+static u32 oldest(struct payback *t, u8 which, u8 up, u32 *looks)
+{
+	u32 b;
+
+	for (; *looks; --*looks) {
+		b = pool_first_to_go(&t->pool, which, false);
+		if (b == POOL_NONE || !settle_hits(t, b))
+			return b;
+		move_to(t, b, up);
+	}
+	return POOL_NONE;
+}
+
+/* Who is not hit any more goes back on probation.  Nobody is protected where all come and go. */
+static void shrink_protected(struct payback *t)
+{
+	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pool.nr - t->pool.nr / 4;
+	u32 looks = LOOKS, b;
+
+	for (; t->size[PROTECTED] > most && looks; looks--) {
+		b = oldest(t, PROTECTED, PROTECTED, &looks);
+		if (b == POOL_NONE)
+			return;
+		move_to(t, b, PROBATION);
+	}
+}
+
+static u32 coldest(struct payback *t)
+{
+	u8 up = t->trials.best == EVERY_MISS ? PROBATION : PROTECTED;
+	u32 looks = LOOKS, b;
+
+	shrink_protected(t);
+	b = oldest(t, PROBATION, up, &looks);
+	if (b == POOL_NONE)
+		b = pool_first_to_go(&t->pool, PROBATION, false);
+	if (b == POOL_NONE)
+		b = pool_first_to_go(&t->pool, PROTECTED, false);
+	return b;
+}
+
+/* The newcomers that are on trial, beyond a few: each goes on probation, or else it is the victim. */
+static u32 window_victim(struct payback *t, u32 victim)
+{
+	u32 most = t->trials.best == WINDOW ? t->pool.nr / WINDOW_PART : 0;
+	u32 looks = LOOKS, b;
+
+	while (t->size[WINDOWED] > most) {
+		b = oldest(t, WINDOWED, WINDOWED, &looks);
+		if (b == POOL_NONE)
+			b = pool_first_to_go(&t->pool, WINDOWED, false);
+		if (b == POOL_NONE)
+			return victim;
+		if (victim == POOL_NONE ||
+		    !strategy_admits(WINDOW, frequency(t, b), frequency(t, victim)))
+			return b;
+		move_to(t, b, PROBATION);
+	}
+	return victim;
+}
+
+/*----- the answers to pool.h -----*/
+
+/*
+ * Is a block that was asked for so often worth the place of the coldest?  One whose frequency is of
+ * long ago would bar the way until it is forgotten: so after some challenges another has to face
+ * them.
+ */
+static bool challenge(struct payback *t, u32 wanted)
+{
+	u32 victim = coldest(t);
+
+	if (victim == POOL_NONE)
+		return false;
+	if (strategy_admits(t->trials.best, wanted, frequency(t, victim)))
+		return true;
+	if (wanted > 1 && ++t->challenges >= CHALLENGES) {
+		t->challenges = 0;
+		move_to(t, victim, PROBATION);
+	}
+	return false;
+}
+
+static bool payback_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+			  bool room, u32 *tag)
+{
+	struct payback *t = to_payback(pool);
+
+	sketch_touch(&t->sketch, oblock);
+	sketch_age(&t->sketch, 1 + miniature_drain(&t->trials));
+	miniature_miss(&t->trials, oblock, dir == DMC_WRITE);
+	if (room || t->trials.best == EVERY_MISS || t->trials.best == WINDOW)
+		return true;
+	if (t->trials.best == NOBODY)
+		return false;
+	return challenge(t, sketch_get(&t->sketch, oblock));
+}
+
+static void payback_insert(struct pool *pool, u32 b, u32 tag, int why)
+{
+	struct payback *t = to_payback(pool);
+	bool protected = why == POOL_LOADED && tag != POOL_NONE && tag & HINT_PROTECTED;
+	u32 n;
+
+	if (why == POOL_LOADED) {
+		/* Whoever was worth a place was asked for twice, or four times to be protected. */
+		for (n = protected ? 4 : 2; n; n--)
+			sketch_touch(&t->sketch, to_oblock(pool->oblock[b]));
+		if (tag != POOL_NONE)
+			set_count(t, b, min_t(u32, tag & 0xff, COUNT_MASK));
+	} else {
+		set_count(t, b, 0);
+	}
+	if (protected)
+		queue(t, b, PROTECTED);
+	else
+		queue(t, b, why == POOL_NEW && t->trials.best == WINDOW && pool_is_full(pool) ?
+		      WINDOWED : PROBATION);
+}
+
+/* The coldest; or a clean one close behind it. */
+static u32 payback_victim(struct pool *pool)
+{
+	struct payback *t = to_payback(pool);
+	u32 first = coldest(t), b, looks;
+
+	b = window_victim(t, first);
+	if (b != first)
+		return b;
+	for (looks = 0; b != POOL_NONE && looks < CLEAN_LOOKS; looks++) {
+		if (pool_may_go(pool, b) && !(pool->state[b] & POOL_DIRTY) && !count_of(t, b))
+			return b;
+		b = pool->link[b][1];
+		if (pool_is_end(pool, b))
+			break;
+	}
+	return first;
+}
+
+static void payback_tick(struct pool *pool)
+{
+	struct payback *t = to_payback(pool);
+
+	sketch_age(&t->sketch, miniature_drain(&t->trials));
+	miniature_tick(&t->trials);
+	WRITE_ONCE(t->tick, (t->tick + 1) & TICK_MASK);
+}
+
+static u32 payback_hint(struct pool *pool, u32 b)
+{
+	return count_of(to_payback(pool), b) | (pool_queue_of(pool, b) == PROTECTED ? HINT_PROTECTED : 0);
+}
+
+static const struct pool_ops payback_ops = {
+	.admit = payback_admit,
+	.insert = payback_insert,
+	.remove = payback_remove,
+	.victim = payback_victim,
+	.tick = payback_tick,
+	.hint = payback_hint,
+};
+
+/*----- tunables, create -----*/
+
+/* Tables in use name the tunables of mq after "default". */
+static int payback_set_config(struct dmc_policy *p, const char *key, const char *value)
+{
+	struct payback *t = to_payback(to_pool(p));
+	u32 values[ARRAY_SIZE(ignored)];
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(ignored); i++)
+		if (!strcmp(key, ignored[i].key))
+			break;
+	if (i == ARRAY_SIZE(ignored))
+		return tunable_set(p->type->name, tunables, NR_TUNABLES, t->tunables, key, value);
+
+	err = tunable_set(p->type->name, ignored, ARRAY_SIZE(ignored), values, key, value);
+	if (!err && !t->warned) {
+		t->warned = true;
+		pr_warn("dm-cache %s: tunables of old policies, such as %s, are ignored\n",
+			p->type->name, key);
+	}
+	return err;
+}
+
+static int payback_emit_config(struct dmc_policy *p, char *buf, size_t len)
+{
+	return tunable_emit(tunables, NR_TUNABLES, to_payback(to_pool(p))->tunables, buf, len);
+}
+
+static void payback_destroy(struct dmc_policy *p)
+{
+	struct payback *t = to_payback(to_pool(p));
+
+	miniature_exit(&t->trials);
+	sketch_exit(&t->sketch);
+	pool_exit(&t->pool);
+	kfree(t);
+}
+
+static struct dmc_policy *create_as(const struct dmc_policy_type *type,
+				    const struct dmc_mappings *map, u32 nr_cblocks,
+				    u64 block_sectors)
+{
+	struct payback *t;
+	int err;
+
+	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	if (!t)
+		return ERR_PTR(-ENOMEM);
+	err = pool_init(&t->pool, map, nr_cblocks, NR_QUEUES, &payback_ops);
+	if (err)
+		goto err_policy;
+	err = sketch_init(&t->sketch, nr_cblocks, MINIATURE_FORGETS);
+	if (err)
+		goto err_pool;
+	err = miniature_init(&t->trials, nr_cblocks, block_sectors);
+	if (err)
+		goto err_sketch;
+
+	tunable_defaults(tunables, NR_TUNABLES, t->tunables);
+	t->pool.count_mask = COUNT_MASK;
+	t->pool.policy.type = type;
+	return &t->pool.policy;
+
+err_sketch:
+	sketch_exit(&t->sketch);
+err_pool:
+	pool_exit(&t->pool);
+err_policy:
+	kfree(t);
+	return ERR_PTR(err);
+}
+
+/*----- the module -----*/
+
+#define PAYBACK_METHODS				\
+	.version = { 1, 0, 0 },			\
+	.hint_size = 4,				\
+	.owner = THIS_MODULE,			\
+	.destroy = payback_destroy,		\
+	.hit = payback_hit,			\
+	POOL_METHODS,				\
+	.miss = payback_miss,			\
+	.set_config = payback_set_config,	\
+	.emit_config = payback_emit_config
+
+static struct dmc_policy *payback_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					 u64 origin_sectors, u64 block_sectors);
+static struct dmc_policy *default_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					 u64 origin_sectors, u64 block_sectors);
+
+static struct dmc_policy_type payback_type = {
+	.name = "payback",
+	.create = payback_create,
+	PAYBACK_METHODS
+};
+
+static struct dmc_policy_type default_type = {
+	.name = "default",
+	.real_name = "payback",
+	.create = default_create,
+	PAYBACK_METHODS
+};
+
+static struct dmc_policy *payback_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					 u64 origin_sectors, u64 block_sectors)
+{
+	return create_as(&payback_type, map, nr_cblocks, block_sectors);
+}
+
+static struct dmc_policy *default_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					 u64 origin_sectors, u64 block_sectors)
+{
+	return create_as(&default_type, map, nr_cblocks, block_sectors);
+}
+
+static int __init payback_module_init(void)
+{
+	int err;
+
+	err = dmc_policy_register(&payback_type);
+	if (err)
+		return err;
+
+	err = dmc_policy_register(&default_type);
+	if (err)
+		dmc_policy_unregister(&payback_type);
+	return err;
+}
+
+static void __exit payback_module_exit(void)
+{
+	dmc_policy_unregister(&default_type);
+	dmc_policy_unregister(&payback_type);
+}
+
+module_init(payback_module_init);
+module_exit(payback_module_exit);
+
+MODULE_DESCRIPTION("Default replacement policy for dm-cache: promotes what pays back");
+MODULE_AUTHOR("dm-cache maintainers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(DMC_VERSION);
+MODULE_ALIAS("dm-cache-default");

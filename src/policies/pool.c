@@ -1,0 +1,614 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pool.c - candidates, evictions, dirty blocks and failures of the simple policies; see pool.h for
+ * what, where on the bio's path, and who calls.
+ *
+ * Linked into each module that uses it.  Locks: pool->lock only.
+ */
+#include <linux/errno.h>
+#include <linux/hash.h>
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "policy-util.h"
+#include "pool.h"
+
+#define NO_CANDIDATE	0U	/* candidate 0 is the head of those that wait */
+#define GROUP_SHIFT	12	/* blocks of a group, as a power of two */
+#define LEAVING_MAX	4	/* evictions ahead of the promotions that asked for them */
+#define BUSY_LOOKS	128	/* more blocks than are ever busy at a time */
+#define FAILURES_MAX	32	/* in a tick: no more work before the next */
+#define PENALTY_TICKS	4
+
+/*----- memory -----*/
+
+/* Behind the policy's own list heads. */
+static u32 penalty_head(const struct pool *pool, u8 which)
+{
+	return pool->nr_heads + which;
+}
+
+static void candidates_init(struct pool *pool)
+{
+	u16 i;
+
+	for (i = 1; i <= POOL_CANDIDATES; i++)
+		pool->candidates[i].chain = i < POOL_CANDIDATES ? i + 1 : NO_CANDIDATE;
+	pool->free_candidates = 1;
+}
+
+int pool_init(struct pool *pool, const struct dmc_mappings *map, u32 nr, u32 nr_heads,
+	      const struct pool_ops *ops)
+{
+	size_t links = (size_t)nr + nr_heads + 2;
+	u32 i;
+
+	pool->ops = ops;
+	pool->map = map;
+	pool->nr = nr;
+	pool->nr_heads = nr_heads;
+	pool->mark_max = U8_MAX;
+	pool->count_mask = U8_MAX;
+	pool->dirty_limit = nr - nr / 16;
+	spin_lock_init(&pool->lock);
+
+	if (hint_groups_init(&pool->hints, nr))
+		return -ENOMEM;
+	pool->mark = policy_zalloc_table(nr, sizeof(*pool->mark));
+	pool->link = policy_zalloc_table(links, sizeof(*pool->link));
+	pool->oblock = policy_zalloc_table(nr, sizeof(*pool->oblock));
+	pool->state = policy_zalloc_table(nr, sizeof(*pool->state));
+	pool->group_dirty = policy_zalloc_table((nr >> GROUP_SHIFT) + 1, sizeof(u32));
+	pool->candidates = kcalloc(POOL_CANDIDATES + 1, sizeof(*pool->candidates), GFP_KERNEL);
+	if (!pool->mark || !pool->link || !pool->oblock || !pool->state || !pool->group_dirty ||
+	    !pool->candidates) {
+		pool_exit(pool);
+		return -ENOMEM;
+	}
+
+	for (i = 0; i < nr_heads + 2; i++)
+		pool->link[nr + i][0] = pool->link[nr + i][1] = nr + i;
+	candidates_init(pool);
+	return 0;
+}
+
+/* Copes with any part of pool_init(). */
+void pool_exit(struct pool *pool)
+{
+	kfree(pool->candidates);
+	vfree(pool->group_dirty);
+	vfree(pool->state);
+	vfree(pool->oblock);
+	vfree(pool->link);
+	vfree(pool->mark);
+	hint_groups_exit(&pool->hints);
+}
+
+/*----- lists -----*/
+
+void pool_append(struct pool *pool, u32 which, u32 b)
+{
+	u32 head = pool_head(pool, which), last = pool->link[head][0];
+
+	hint_group_changed(&pool->hints, to_cblock(b));
+	pool->link[b][0] = last;
+	pool->link[b][1] = head;
+	pool->link[last][1] = b;
+	pool->link[head][0] = b;
+}
+
+void pool_unlink(struct pool *pool, u32 b)
+{
+	u32 previous = pool->link[b][0], next = pool->link[b][1];
+
+	pool->link[previous][1] = next;
+	pool->link[next][0] = previous;
+}
+
+u32 pool_first_to_go(const struct pool *pool, u32 which, bool newest)
+{
+	u32 b = pool_head(pool, which);
+	unsigned int looks;
+
+	for (looks = 0; looks < BUSY_LOOKS; looks++) {
+		b = pool->link[b][newest ? 0 : 1];
+		if (pool_is_end(pool, b))
+			break;
+		if (pool_may_go(pool, b))
+			return b;
+	}
+	return POOL_NONE;
+}
+
+/* A bio may have looked before a block came in, and be told to us after. */
+static bool is_resident(const struct pool *pool, oblock_t oblock)
+{
+	cblock_t cblock;
+
+	return pool->map->lookup(pool->map, oblock, &cblock);
+}
+
+/*----- candidates -----*/
+
+static u16 *bucket_of(struct pool *pool, oblock_t oblock)
+{
+	return &pool->buckets[hash_64(from_oblock(oblock), 8)];
+}
+
+static u16 candidate_find(struct pool *pool, oblock_t oblock)
+{
+	u16 i = *bucket_of(pool, oblock);
+
+	while (i != NO_CANDIDATE && pool->candidates[i].oblock != from_oblock(oblock))
+		i = pool->candidates[i].chain;
+	return i;
+}
+
+static void candidate_unwait(struct pool *pool, u16 i)
+{
+	struct pool_candidate *c = &pool->candidates[i];
+
+	pool->candidates[c->prev].next = c->next;
+	pool->candidates[c->next].prev = c->prev;
+	pool->nr_waiting--;
+	c->busy = true;
+}
+
+static void candidate_wait(struct pool *pool, u16 i)
+{
+	struct pool_candidate *c = &pool->candidates[i], *head = &pool->candidates[0];
+
+	c->busy = false;
+	c->prev = head->prev;
+	c->next = 0;
+	pool->candidates[head->prev].next = i;
+	head->prev = i;
+	pool->nr_waiting++;
+}
+
+static void candidate_free(struct pool *pool, u16 i)
+{
+	struct pool_candidate *c = &pool->candidates[i];
+	u16 *p = bucket_of(pool, to_oblock(c->oblock));
+
+	if (!c->busy)
+		candidate_unwait(pool, i);
+	while (*p != i)
+		p = &pool->candidates[*p].chain;
+	*p = c->chain;
+	c->chain = pool->free_candidates;
+	pool->free_candidates = i;
+}
+
+/* A busy one; if need be the oldest that waits gives way.  NO_CANDIDATE: all are busy. */
+static u16 candidate_new(struct pool *pool, oblock_t oblock, u32 tag)
+{
+	struct pool_candidate *c;
+	u16 *bucket, i;
+
+	if (pool->free_candidates == NO_CANDIDATE) {
+		if (!pool->nr_waiting)
+			return NO_CANDIDATE;
+		candidate_free(pool, pool->candidates[0].next);
+	}
+	i = pool->free_candidates;
+	c = &pool->candidates[i];
+	pool->free_candidates = c->chain;
+
+	bucket = bucket_of(pool, oblock);
+	c->oblock = from_oblock(oblock);
+	c->tag = tag;
+	c->busy = true;
+	c->chain = *bucket;
+	*bucket = i;
+	return i;
+}
+
+/*----- misses -----*/
+
+static enum dmc_advice advise(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+			      bool cheap, u32 nr_free)
+{
+	bool room = nr_free > pool->nr_waiting;
+	u16 i = candidate_find(pool, oblock);
+	u32 tag = 0;
+
+	lockdep_assert_held(&pool->lock);
+
+	if (i == NO_CANDIDATE) {
+		if (is_resident(pool, oblock) ||
+		    !pool->ops->admit(pool, oblock, dir, sectors, room, &tag))
+			return DMC_LEAVE;
+		i = candidate_new(pool, oblock, tag);
+		if (i == NO_CANDIDATE)
+			return DMC_LEAVE;
+		pool->candidates[i].room = room;
+	} else if (!pool->candidates[i].busy) {
+		if (!cheap || !room)
+			return DMC_WORK;
+		candidate_unwait(pool, i);
+	} else {
+		return DMC_LEAVE;
+	}
+
+	if (cheap && room)
+		return DMC_PROMOTE;
+	candidate_wait(pool, i);
+	return DMC_WORK;
+}
+
+enum dmc_advice pool_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir dir, u64 sector,
+			  u32 sectors, bool cheap, u32 nr_free)
+{
+	struct pool *pool = to_pool(p);
+	enum dmc_advice advice;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	advice = advise(pool, oblock, dir, sectors, cheap, nr_free);
+	spin_unlock_irqrestore(&pool->lock, flags);
+	return advice;
+}
+
+void pool_method_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
+		     u32 sectors)
+{
+	pool_hit(to_pool(p), cblock);
+}
+
+/*----- blocks come and go -----*/
+
+static void add(struct pool *pool, u32 b, oblock_t oblock, u32 tag, int why)
+{
+	/* The core would have lost track of a block. */
+	if (WARN_ON_ONCE(pool->state[b] & POOL_RESIDENT))
+		return;
+
+	pool->oblock[b] = from_oblock(oblock);
+	pool->state[b] = (pool->state[b] & POOL_DIRTY) | POOL_RESIDENT;
+	pool_set_mark(pool, b, 0);
+	if (pool->state[b] & POOL_DIRTY) {
+		pool->nr_dirty++;
+		pool->group_dirty[b >> GROUP_SHIFT]++;
+	}
+	WRITE_ONCE(pool->nr_resident, pool->nr_resident + 1);
+	hint_group_changed(&pool->hints, to_cblock(b));
+	pool->ops->insert(pool, b, tag, why);
+}
+
+/* @b holds nothing any more, whatever it was busy with. */
+static void drop(struct pool *pool, u32 b)
+{
+	u8 state = pool->state[b];
+
+	if (!(state & POOL_RESIDENT))
+		return;
+	if (state & POOL_PENALTY)
+		pool_unlink(pool, b);
+	else if (!(state & POOL_LEAVING))
+		pool->ops->remove(pool, b);
+	if (state & POOL_DIRTY) {
+		pool->nr_dirty--;
+		pool->group_dirty[b >> GROUP_SHIFT]--;
+	}
+	pool->state[b] = 0;
+	WRITE_ONCE(pool->nr_resident, pool->nr_resident - 1);
+}
+
+int pool_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
+		      bool hint_valid)
+{
+	struct pool *pool = to_pool(p);
+	bool changed = hint_groups_changed(&pool->hints, cblock, 1);
+	u32 b = from_cblock(cblock);
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	if (dirty)
+		pool->state[b] |= POOL_DIRTY;
+	/* POOL_NONE as a hint is one that we never gave. */
+	add(pool, b, oblock, hint_valid ? hint : POOL_NONE, POOL_LOADED);
+	if (!changed && hint_valid && pool->ops->hint(pool, b) == hint)
+		hint_group_same(&pool->hints, cblock);
+	spin_unlock_irqrestore(&pool->lock, flags);
+	return 0;
+}
+
+void pool_invalidate(struct dmc_policy *p, cblock_t cblock)
+{
+	struct pool *pool = to_pool(p);
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	drop(pool, from_cblock(cblock));
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+static void change_dirty(struct pool *pool, u32 b, u8 dirty)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	if ((pool->state[b] & POOL_DIRTY) != dirty) {
+		pool->state[b] ^= POOL_DIRTY;
+		/* Said before the promotion is: add() counts it. */
+		if (pool->state[b] & POOL_RESIDENT) {
+			pool->nr_dirty += dirty ? 1 : -1;
+			pool->group_dirty[b >> GROUP_SHIFT] += dirty ? 1 : -1;
+		}
+	}
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+void pool_set_dirty(struct dmc_policy *p, cblock_t cblock)
+{
+	change_dirty(to_pool(p), from_cblock(cblock), POOL_DIRTY);
+}
+
+void pool_clear_dirty(struct dmc_policy *p, cblock_t cblock)
+{
+	change_dirty(to_pool(p), from_cblock(cblock), 0);
+}
+
+/*----- work -----*/
+
+static void name_block(struct pool *pool, u32 b, enum dmc_op op, struct dmc_work *work)
+{
+	pool->state[b] |= POOL_BUSY;
+	work->op = op;
+	work->oblock = to_oblock(pool->oblock[b]);
+	work->cblock = to_cblock(b);
+}
+
+static int promote(struct pool *pool, struct dmc_work *work)
+{
+	u16 i = pool->candidates[0].next;
+
+	/* In already, though its miss was heard of before that could be seen. */
+	while (is_resident(pool, to_oblock(pool->candidates[i].oblock))) {
+		candidate_free(pool, i);
+		if (!pool->nr_waiting)
+			return -ENODATA;
+		i = pool->candidates[0].next;
+	}
+	candidate_unwait(pool, i);
+	work->op = DMC_OP_PROMOTE;
+	work->oblock = to_oblock(pool->candidates[i].oblock);
+	work->cblock = to_cblock(0);
+	return 0;
+}
+
+static int demote(struct pool *pool, struct dmc_work *work)
+{
+	u32 b;
+
+	/* Those that came while there was room, and find it gone, have to come again. */
+	while (pool->nr_waiting && pool->candidates[pool->candidates[0].next].room)
+		candidate_free(pool, pool->candidates[0].next);
+	if (pool->nr_leaving >= min_t(u32, pool->nr_waiting, LEAVING_MAX))
+		return -ENODATA;
+	b = pool->ops->victim(pool);
+	if (b == POOL_NONE)
+		return -ENODATA;
+	pool->ops->remove(pool, b);
+	pool->state[b] |= POOL_LEAVING;
+	pool->nr_leaving++;
+	name_block(pool, b, DMC_OP_DEMOTE, work);
+	return 0;
+}
+
+/*
+ * The first dirty block from @b on that may be written, up to the end of its group; one that was hit
+ * of late, and may soon be dirty again, only if there is no other.
+ */
+static u32 dirty_in_group(const struct pool *pool, u32 b)
+{
+	u32 end = min_t(u64, (((u64)b >> GROUP_SHIFT) + 1) << GROUP_SHIFT, pool->nr);
+	u32 marked = POOL_NONE;
+
+	for (; b < end; b++) {
+		if (!pool_may_go(pool, b) || !(pool->state[b] & POOL_DIRTY))
+			continue;
+		if (!(pool_mark(pool, b) & pool->count_mask))
+			return b;
+		if (marked == POOL_NONE)
+			marked = b;
+	}
+	return marked;
+}
+
+/* Two groups are looked through at most: the one where the hand is, and the next that has any. */
+static int writeback(struct pool *pool, struct dmc_work *work)
+{
+	u32 nr_groups = ((pool->nr - 1) >> GROUP_SHIFT) + 1;
+	u32 b = pool->writeback_hand, group, i, tries = 0;
+
+	if (!pool->nr_dirty)
+		return -ENODATA;
+	if (b >= pool->nr)
+		b = 0;
+	for (i = 0; i <= nr_groups && tries < 4; i++) {
+		group = b >> GROUP_SHIFT;
+		if (pool->group_dirty[group]) {
+			tries++;
+			b = dirty_in_group(pool, b);
+			if (b != POOL_NONE) {
+				pool->writeback_hand = b + 1;
+				name_block(pool, b, DMC_OP_WRITEBACK, work);
+				return 0;
+			}
+		}
+		b = group + 1 < nr_groups ? (group + 1) << GROUP_SHIFT : 0;
+	}
+	pool->writeback_hand = b;
+	return -ENODATA;
+}
+
+static int next_work_locked(struct pool *pool, bool idle, u32 nr_free, struct dmc_work *work)
+{
+	bool pressed = pool->nr_dirty > pool->dirty_limit;
+	int err = -ENODATA;
+
+	lockdep_assert_held(&pool->lock);
+
+	if (pool->failures >= FAILURES_MAX)
+		return -ENODATA;
+
+	/* Under pressure every other piece of work is a writeback, else it would never end. */
+	if (pressed && pool->writeback_turn)
+		err = writeback(pool, work);
+	pool->writeback_turn = err == -ENODATA;
+	if (!err)
+		return 0;
+
+	if (nr_free && pool->nr_waiting)
+		return promote(pool, work);
+	if (!nr_free)
+		err = demote(pool, work);
+	if (err && (idle || pressed))
+		err = writeback(pool, work);
+	return err;
+}
+
+int pool_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
+{
+	struct pool *pool = to_pool(p);
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	err = next_work_locked(pool, idle, nr_free, work);
+	spin_unlock_irqrestore(&pool->lock, flags);
+	return err;
+}
+
+static void promoted(struct pool *pool, const struct dmc_work *work, bool success)
+{
+	u16 i = candidate_find(pool, work->oblock);
+	u32 tag = 0;
+
+	if (i != NO_CANDIDATE) {
+		tag = pool->candidates[i].tag;
+		candidate_free(pool, i);
+	}
+	if (success)
+		add(pool, from_cblock(work->cblock), work->oblock, tag, POOL_NEW);
+}
+
+static void enter_penalty(struct pool *pool, u32 b)
+{
+	pool->state[b] |= POOL_PENALTY;
+	pool_append(pool, penalty_head(pool, pool->penalty_now), b);
+}
+
+/* Of an eviction or a writeback. */
+static void settle(struct pool *pool, const struct dmc_work *work, bool success)
+{
+	u32 b = from_cblock(work->cblock);
+	bool leaving = pool->state[b] & POOL_LEAVING;
+
+	if (work->op == DMC_OP_DEMOTE && pool->nr_leaving)
+		pool->nr_leaving--;
+
+	/* Invalidated, and perhaps used again, while the work was going on. */
+	if (!(pool->state[b] & POOL_BUSY) || pool->oblock[b] != from_oblock(work->oblock))
+		return;
+
+	if (success && work->op == DMC_OP_DEMOTE) {
+		if (pool->ops->evicted)
+			pool->ops->evicted(pool, b);
+		drop(pool, b);
+		return;
+	}
+	pool->state[b] &= ~(POOL_BUSY | POOL_LEAVING);
+	if (!success) {
+		if (!leaving)
+			pool->ops->remove(pool, b);
+		enter_penalty(pool, b);
+	}
+}
+
+void pool_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success)
+{
+	struct pool *pool = to_pool(p);
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	if (!success)
+		pool->failures++;
+	if (work->op == DMC_OP_PROMOTE)
+		promoted(pool, work, success);
+	else
+		settle(pool, work, success);
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/*----- time -----*/
+
+/* Lets some out of the list that takes no new ones; when it is empty the two change places. */
+static void end_penalties(struct pool *pool)
+{
+	u8 other = !pool->penalty_now;
+	unsigned int budget = 256;
+	u32 b;
+
+	while (budget--) {
+		b = pool_oldest(pool, penalty_head(pool, other));
+		if (pool_is_end(pool, b))
+			break;
+		pool_unlink(pool, b);
+		pool->state[b] &= ~POOL_PENALTY;
+		pool->ops->insert(pool, b, 0, POOL_BACK);
+	}
+	if (++pool->penalty_ticks >= PENALTY_TICKS &&
+	    pool_is_end(pool, pool_oldest(pool, penalty_head(pool, other)))) {
+		pool->penalty_now = other;
+		pool->penalty_ticks = 0;
+	}
+}
+
+void pool_tick(struct dmc_policy *p)
+{
+	struct pool *pool = to_pool(p);
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	pool->failures = 0;
+	end_penalties(pool);
+	if (pool->ops->tick)
+		pool->ops->tick(pool);
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/*----- hints -----*/
+
+/* Nothing else is running, so the lock may be held for long. */
+void pool_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out)
+{
+	struct pool *pool = to_pool(p);
+	u32 b = from_cblock(first), i;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	for (i = 0; i < nr; i++)
+		out[i] = pool->state[b + i] & POOL_RESIDENT ? pool->ops->hint(pool, b + i) : 0;
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+bool pool_hints_changed(struct dmc_policy *p, cblock_t first, u32 nr)
+{
+	return hint_groups_changed(&to_pool(p)->hints, first, nr);
+}
+
+void pool_hints_saved(struct dmc_policy *p)
+{
+	hint_groups_saved(&to_pool(p)->hints);
+}
+
+u32 pool_residency(struct dmc_policy *p)
+{
+	return READ_ONCE(to_pool(p)->nr_resident);
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * s3fifo.c - S3-FIFO: three FIFO queues, and no block moves when it is hit.
+ *
+ * A newcomer stands in the *small* queue, a tenth of the cache.  Who was hit there goes on to the
+ * *main* queue when its turn comes, the rest is evicted and remembered as a ghost.  A ghost
+ * that is missed goes straight to the main queue, where a block gets another round for each hit, up
+ * to three.  So blocks that are used once pass through a tenth of the cache and leave the rest alone.
+ * (Yang and others, "FIFO queues are all you need for cache eviction", SOSP 2023.)
+ *
+ * promote_after says on which miss a block comes in; 1 is what the paper does, but a promotion
+ * copies a whole block, and those that are missed once are mostly not missed again.  The misses are
+ * counted in the table that keeps the ghosts.  A hint is the queue and the mark.
+ *
+ * On the bio's path: pool_hit(), pool_miss(); see pool.h for the callers and the lock.
+ */
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "../version.h"
+#include "history.h"
+#include "policy-util.h"
+#include "pool.h"
+
+enum { SMALL, MAIN, NR_QUEUES };
+
+#define MARK_MAX	3
+#define TAG_MAIN	1
+#define GHOSTS_PER_BLOCK 2	/* and counted misses */
+#define LOOKS		512	/* blocks moved on in one search for a victim */
+#define HINT_MAIN	0x100
+
+enum { SMALL_PERCENT, GHOST_PERCENT, MOVE_AFTER, PROMOTE_AFTER, NR_TUNABLES };
+
+static const struct tunable tunables[NR_TUNABLES] = {
+	[SMALL_PERCENT] = { "small_percent", 10, 100 },
+	[GHOST_PERCENT] = { "ghost_percent", 60, 100 * GHOSTS_PER_BLOCK },
+	[MOVE_AFTER] = { "move_after", 2, MARK_MAX },
+	[PROMOTE_AFTER] = { "promote_after", 2, HISTORY_COUNT_MAX },
+};
+
+struct s3fifo {
+	struct pool pool;
+	u32 tunables[NR_TUNABLES];
+	struct history ghosts;		/* evicted blocks, and misses if they are counted */
+	u32 size[NR_QUEUES];
+};
+
+static struct s3fifo *to_s3fifo(struct pool *pool)
+{
+	return container_of(pool, struct s3fifo, pool);
+}
+
+/*----- the answers to pool.h -----*/
+
+/* How old a ghost may be.  Where misses are counted too, the table forgets soon enough. */
+static u32 ghost_age(const struct s3fifo *s, u32 promote_after)
+{
+	u64 nr = (u64)s->pool.nr * tunable_get(s->tunables, GHOST_PERCENT);
+
+	return promote_after > 1 ? HISTORY_AGES : div_u64(nr, 100) >> s->ghosts.stamp_shift;
+}
+
+/* An evicted block is remembered with the highest count, which a counted miss does not reach. */
+static bool s3fifo_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+			 bool room, u32 *tag)
+{
+	struct s3fifo *s = to_s3fifo(pool);
+	u32 after = tunable_get(s->tunables, PROMOTE_AFTER);
+	struct history_seen seen = history_look(&s->ghosts, oblock);
+
+	if (seen.count == HISTORY_COUNT_MAX) {
+		if (seen.age <= ghost_age(s, after)) {
+			*tag = TAG_MAIN;
+			history_forget(&s->ghosts, oblock);
+			return true;
+		}
+		seen.count = 0;
+	}
+	if (room || seen.count + 1 >= after)
+		return true;
+	history_put(&s->ghosts, oblock, seen.count + 1);
+	return false;
+}
+
+static void queue(struct s3fifo *s, u32 b, u8 which)
+{
+	pool_append(&s->pool, which, b);
+	pool_set_queue(&s->pool, b, which);
+	s->size[which]++;
+}
+
+static void s3fifo_insert(struct pool *pool, u32 b, u32 tag, int why)
+{
+	struct s3fifo *s = to_s3fifo(pool);
+
+	if (why == POOL_LOADED && tag != POOL_NONE) {
+		pool_set_mark(pool, b, min_t(u32, tag & 0xff, MARK_MAX));
+		queue(s, b, tag & HINT_MAIN ? MAIN : SMALL);
+	} else {
+		queue(s, b, why == POOL_NEW && tag != TAG_MAIN ? SMALL : MAIN);
+	}
+}
+
+static void s3fifo_remove(struct pool *pool, u32 b)
+{
+	to_s3fifo(pool)->size[pool_queue_of(pool, b)]--;
+	pool_unlink(pool, b);
+}
+
+/* To the back of a queue, which may be its own. */
+static void move_on(struct s3fifo *s, u32 b, u8 which, u8 mark)
+{
+	s3fifo_remove(&s->pool, b);
+	queue(s, b, which);
+	pool_set_mark(&s->pool, b, mark);
+}
+
+static u32 s3fifo_victim(struct pool *pool)
+{
+	struct s3fifo *s = to_s3fifo(pool);
+	u32 small = div_u64((u64)pool->nr * tunable_get(s->tunables, SMALL_PERCENT), 100);
+	u8 move_after = tunable_get(s->tunables, MOVE_AFTER);
+	u32 b = POOL_NONE, looks;
+	u8 mark, which;
+
+	for (looks = 0; looks < LOOKS; looks++) {
+		which = s->size[SMALL] > small || !s->size[MAIN] ? SMALL : MAIN;
+		b = pool_first_to_go(pool, which, false);
+		if (b == POOL_NONE)
+			b = pool_first_to_go(pool, which = !which, false);
+		if (b == POOL_NONE)
+			return POOL_NONE;
+
+		mark = pool_mark(pool, b);
+		if (which == SMALL && mark >= max_t(u8, move_after, 1))
+			move_on(s, b, MAIN, 0);
+		else if (which == MAIN && mark)
+			move_on(s, b, MAIN, mark - 1);
+		else
+			break;
+	}
+	return b;
+}
+
+static void s3fifo_evicted(struct pool *pool, u32 b)
+{
+	struct s3fifo *s = to_s3fifo(pool);
+
+	if (pool_queue_of(pool, b) == SMALL)
+		history_put(&s->ghosts, to_oblock(pool->oblock[b]), HISTORY_COUNT_MAX);
+}
+
+static u32 s3fifo_hint(struct pool *pool, u32 b)
+{
+	return pool_mark(pool, b) | (pool_queue_of(pool, b) == MAIN ? HINT_MAIN : 0);
+}
+
+static const struct pool_ops s3fifo_ops = {
+	.admit = s3fifo_admit,
+	.insert = s3fifo_insert,
+	.remove = s3fifo_remove,
+	.victim = s3fifo_victim,
+	.evicted = s3fifo_evicted,
+	.hint = s3fifo_hint,
+};
+
+/*----- restart, status, tunables -----*/
+
+static int s3fifo_set_config(struct dmc_policy *p, const char *key, const char *value)
+{
+	return tunable_set("s3fifo", tunables, NR_TUNABLES, to_s3fifo(to_pool(p))->tunables, key,
+			   value);
+}
+
+static int s3fifo_emit_config(struct dmc_policy *p, char *buf, size_t len)
+{
+	return tunable_emit(tunables, NR_TUNABLES, to_s3fifo(to_pool(p))->tunables, buf, len);
+}
+
+static void s3fifo_destroy(struct dmc_policy *p)
+{
+	struct s3fifo *s = to_s3fifo(to_pool(p));
+
+	history_exit(&s->ghosts);
+	pool_exit(&s->pool);
+	kfree(s);
+}
+
+static struct dmc_policy_type s3fifo_type;
+
+static struct dmc_policy *s3fifo_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					u64 origin_sectors, u64 block_sectors)
+{
+	struct s3fifo *s;
+	int err;
+
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return ERR_PTR(-ENOMEM);
+	err = pool_init(&s->pool, map, nr_cblocks, NR_QUEUES, &s3fifo_ops);
+	if (err)
+		goto err_policy;
+	err = history_init(&s->ghosts, GHOSTS_PER_BLOCK * nr_cblocks);
+	if (err)
+		goto err_pool;
+
+	s->pool.mark_max = MARK_MAX;
+	tunable_defaults(tunables, NR_TUNABLES, s->tunables);
+	s->pool.policy.type = &s3fifo_type;
+	return &s->pool.policy;
+
+err_pool:
+	pool_exit(&s->pool);
+err_policy:
+	kfree(s);
+	return ERR_PTR(err);
+}
+
+static struct dmc_policy_type s3fifo_type = {
+	.name = "s3fifo",
+	.version = { 1, 0, 0 },
+	.hint_size = 4,
+	.owner = THIS_MODULE,
+	.create = s3fifo_create,
+	.destroy = s3fifo_destroy,
+	.hit = pool_method_hit,
+	.miss = pool_miss,
+	POOL_METHODS,
+	.set_config = s3fifo_set_config,
+	.emit_config = s3fifo_emit_config,
+};
+
+static int __init s3fifo_module_init(void)
+{
+	return dmc_policy_register(&s3fifo_type);
+}
+
+static void __exit s3fifo_module_exit(void)
+{
+	dmc_policy_unregister(&s3fifo_type);
+}
+
+module_init(s3fifo_module_init);
+module_exit(s3fifo_module_exit);
+
+MODULE_DESCRIPTION("S3-FIFO replacement policy for dm-cache");
+MODULE_AUTHOR("dm-cache maintainers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(DMC_VERSION);

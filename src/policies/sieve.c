@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sieve.c - SIEVE: one FIFO queue, one bit a block, and a hand that leaves the good ones where they are.
+ *
+ * The hand goes from the oldest block to the newest.  A block that was hit since the hand came by
+ * loses its mark and stays in its place; the first one without a mark is evicted.  Newcomers join at
+ * the far end, and are seen by the hand only after it has come round: most of them soon, as
+ * it stays where it found the last victim.  (Zhang and others, "SIEVE is simpler than LRU", NSDI 2024.)
+ *
+ * promote_after says on which miss a block comes in (1: every miss, as in the paper); misses
+ * are counted in a table of ghosts.  A hint is the mark.
+ *
+ * On the bio's path: pool_hit(), pool_miss(); see pool.h for the callers and the lock.
+ */
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "../version.h"
+#include "history.h"
+#include "policy-util.h"
+#include "pool.h"
+
+#define LOOKS	1024	/* marked blocks passed in one search */
+
+enum { PROMOTE_AFTER, NR_TUNABLES };
+
+static const struct tunable tunables[NR_TUNABLES] = {
+	[PROMOTE_AFTER] = { "promote_after", 2, HISTORY_COUNT_MAX },
+};
+
+struct sieve {
+	struct pool pool;
+	u32 tunables[NR_TUNABLES];
+	struct history misses;
+	u32 hand;		/* the next block to look at, or the list head */
+};
+
+static struct sieve *to_sieve(struct pool *pool)
+{
+	return container_of(pool, struct sieve, pool);
+}
+
+/*----- the answers to pool.h -----*/
+
+static bool sieve_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+			bool room, u32 *tag)
+{
+	struct sieve *s = to_sieve(pool);
+	u32 after = tunable_get(s->tunables, PROMOTE_AFTER);
+
+	return room || after <= 1 || history_touch(&s->misses, oblock).count + 1 >= after;
+}
+
+static void sieve_insert(struct pool *pool, u32 b, u32 tag, int why)
+{
+	if (why == POOL_LOADED && tag != POOL_NONE)
+		pool_set_mark(pool, b, !!tag);
+	pool_append(pool, 0, b);
+}
+
+static void sieve_remove(struct pool *pool, u32 b)
+{
+	struct sieve *s = to_sieve(pool);
+
+	if (s->hand == b)
+		s->hand = pool->link[b][1];
+	pool_unlink(pool, b);
+}
+
+static u32 sieve_victim(struct pool *pool)
+{
+	struct sieve *s = to_sieve(pool);
+	u32 b = s->hand, looks;
+
+	for (looks = 0; looks < LOOKS; looks++) {
+		if (pool_is_end(pool, b))
+			b = pool_oldest(pool, 0);
+		if (pool_is_end(pool, b))
+			return POOL_NONE;
+		if (pool_may_go(pool, b) && !pool_mark(pool, b))
+			break;
+		pool_set_mark(pool, b, 0);
+		b = pool->link[b][1];
+	}
+	s->hand = b;
+	return !pool_is_end(pool, b) && pool_may_go(pool, b) ? b : POOL_NONE;
+}
+
+static u32 sieve_hint(struct pool *pool, u32 b)
+{
+	return pool_mark(pool, b);
+}
+
+static const struct pool_ops sieve_ops = {
+	.admit = sieve_admit,
+	.insert = sieve_insert,
+	.remove = sieve_remove,
+	.victim = sieve_victim,
+	.hint = sieve_hint,
+};
+
+/*----- restart, status, tunables -----*/
+
+static int sieve_set_config(struct dmc_policy *p, const char *key, const char *value)
+{
+	return tunable_set("sieve", tunables, NR_TUNABLES, to_sieve(to_pool(p))->tunables, key,
+			   value);
+}
+
+static int sieve_emit_config(struct dmc_policy *p, char *buf, size_t len)
+{
+	return tunable_emit(tunables, NR_TUNABLES, to_sieve(to_pool(p))->tunables, buf, len);
+}
+
+static void sieve_destroy(struct dmc_policy *p)
+{
+	struct sieve *s = to_sieve(to_pool(p));
+
+	history_exit(&s->misses);
+	pool_exit(&s->pool);
+	kfree(s);
+}
+
+static struct dmc_policy_type sieve_type;
+
+static struct dmc_policy *sieve_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					u64 origin_sectors, u64 block_sectors)
+{
+	struct sieve *s;
+	int err;
+
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return ERR_PTR(-ENOMEM);
+	err = pool_init(&s->pool, map, nr_cblocks, 1, &sieve_ops);
+	if (err)
+		goto err_policy;
+	err = history_init(&s->misses, nr_cblocks);
+	if (err)
+		goto err_pool;
+
+	s->pool.mark_max = 1;
+	s->hand = pool_head(&s->pool, 0);
+	tunable_defaults(tunables, NR_TUNABLES, s->tunables);
+	s->pool.policy.type = &sieve_type;
+	return &s->pool.policy;
+
+err_pool:
+	pool_exit(&s->pool);
+err_policy:
+	kfree(s);
+	return ERR_PTR(err);
+}
+
+static struct dmc_policy_type sieve_type = {
+	.name = "sieve",
+	.version = { 1, 0, 0 },
+	.hint_size = 4,
+	.owner = THIS_MODULE,
+	.create = sieve_create,
+	.destroy = sieve_destroy,
+	.hit = pool_method_hit,
+	.miss = pool_miss,
+	POOL_METHODS,
+	.set_config = sieve_set_config,
+	.emit_config = sieve_emit_config,
+};
+
+static int __init sieve_module_init(void)
+{
+	return dmc_policy_register(&sieve_type);
+}
+
+static void __exit sieve_module_exit(void)
+{
+	dmc_policy_unregister(&sieve_type);
+}
+
+module_init(sieve_module_init);
+module_exit(sieve_module_exit);
+
+MODULE_DESCRIPTION("SIEVE replacement policy for dm-cache");
+MODULE_AUTHOR("dm-cache maintainers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(DMC_VERSION);
