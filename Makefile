@@ -12,6 +12,7 @@
 ##   TEST=GLOB       which VM tests `test-vm` runs (default: all)
 ##   KERNEL=6.1      which kernels `test-vm` boots: 5.10 6.1 6.12 7.2 7.3, one or several
 ##   SUITE=trixie    which Debian suites `test-dkms-suites` and `test-deb` use: one or several
+##   SIM=ARGS        what `sim` runs (default: everything; test/sim/README.md)
 ##   DMC_WORK=DIR    where tests keep kernels and images (default: /var/tmp/dm-cache-test)
 
 SHELL := /bin/bash
@@ -28,6 +29,10 @@ KDIR := $(firstword $(wildcard /lib/modules/$(KVER)/build) $(wildcard /usr/src/l
 endif
 
 SRC := $(CURDIR)/src
+comma := ,
+empty :=
+sim_traces = $(subst $(empty) $(empty),$(comma),$(patsubst test/sim/%,%,$(wildcard test/sim/traces/*.gz)))
+sim_loads = $(sim_traces),uniform,uniform-writes,zipf,zipf-flat,zoned,gen-loop,scan,shifting,stream
 INSTALL_TO = $(DESTDIR)/lib/modules/$(KVER)/updates/dm-cache
 
 # The compiler that the headers' Makefile names may not be installed here.
@@ -43,7 +48,7 @@ KBUILD_BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
-.PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit \
+.PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
 	test test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 .PHONY: deb check-modinfo test-dkms-suites test-deb
 
@@ -115,6 +120,12 @@ fuzz:	## libFuzzer targets, T=60 seconds each: metadata images, damaged trees, t
 
 test-mutations:	## break each rule on purpose: do the tests notice? (M='R2 transaction.c' only those)
 	test/mutations/run $(M)
+
+sim:	## run the policies over traces in userspace: tables, CSV, plots (SIM="-t zipf -p default,smq")
+	@$(MAKE) -s -C test/sim
+	@mkdir -p test/sim/out
+	@cd test/sim && build/sim $(or $(SIM),-t $(sim_loads)) > out/sim.csv
+	@test/sim/plot.py test/sim/out/sim.csv test/sim/out
 
 test-dkms:	## dkms add, build, install, remove in a private tree
 	test/dkms/run
