@@ -5,8 +5,8 @@
  * A table of sets of 32 bytes.  A block belongs to one set and is known there by a fingerprint of
  * nine bits: once in some forty times another block is taken for it, which a guess can bear.
  *
- *    15..8   7..0		15..0		15..7		6..1	0
- *    epoch   tick		hand		fingerprint	hits	counted		fourteen of these;
+ *    15..8   7..0		15..1	0	15..7		6..1	0
+ *    epoch   tick		hand	0	fingerprint	hits	counted		fourteen of these;
  *    of the last look		goes round	never 0				all 0: empty
  *
  * A block is counted once a tick at most.  Epoch and tick say when the set was looked at last: the
@@ -14,6 +14,8 @@
  * with the fewest hits, and of those the one that the hand meets first: the oldest, about.
  *
  * Hits up to 31 are exact; above, every eighth is counted, up to 280.
+ *
+ * A miss costs few instructions: four words are compared, or made ready for a new tick, at a time.
  *
  * Any context, no lock: each word is read and written whole.  CPUs in one set at a time may lose a
  * count, or halve one twice; it is one of many.
@@ -31,6 +33,7 @@
 
 #define GHOST_WAYS 14
 #define GHOST_WORDS 16		/* of a set; the first two are its head */
+#define GHOST_EACH(bits) (0x0001000100010001ULL * (bits))	/* of four words */
 #define GHOSTS_MIN 1024
 
 #define GHOST_COUNTED 1U
@@ -92,39 +95,64 @@ static inline u16 ghost_code(u32 hits)
 	return (hits < GHOST_EXACT ? hits : min(GHOST_EXACT + (hits - GHOST_EXACT) / 8, 63U)) << 1;
 }
 
-/* A new tick or epoch: every block may be counted again, and is halved as often as it missed. */
-static inline void ghost_refresh(u16 *set, struct ghost_time now)
+/* All are halved as often as they missed. */
+static inline void ghost_halve(u16 *set, u8 missed)
 {
-	u8 missed = now.epoch - (READ_ONCE(set[0]) >> 8);
 	u32 i, hits;
 
-	WRITE_ONCE(set[0], now.epoch << 8 | now.tick);
 	for (i = GHOST_WORDS - GHOST_WAYS; i < GHOST_WORDS; i++) {
 		u16 word = READ_ONCE(set[i]);
 
-		hits = ghost_hits(word);
-		if (missed)
-			hits = missed < 16 ? hits >> missed : 0;
-		word = hits ? (word & GHOST_PRINT) | ghost_code(hits) : 0;
-		WRITE_ONCE(set[i], word);
+		hits = missed < 16 ? ghost_hits(word) >> missed : 0;
+		WRITE_ONCE(set[i], hits ? (word & GHOST_PRINT) | ghost_code(hits) : 0);
 	}
+}
+
+/* A new tick or epoch: every block may be counted again.  The head loses no bit by that. */
+static inline void ghost_refresh(u16 *set, struct ghost_time now)
+{
+	u8 missed = now.epoch - (READ_ONCE(set[0]) >> 8);
+	u64 *four = (u64 *)set;
+	u32 i;
+
+	if (missed)
+		ghost_halve(set, missed);
+	for (i = 0; i < GHOST_WORDS / 4; i++)
+		WRITE_ONCE(four[i], READ_ONCE(four[i]) & ~GHOST_EACH(GHOST_COUNTED));
+	WRITE_ONCE(set[0], now.epoch << 8 | now.tick);
+}
+
+static inline u16 *ghost_find_in(u16 *words, u32 nr, u16 print)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if ((READ_ONCE(words[i]) & GHOST_PRINT) == print)
+			return &words[i];
+	return NULL;
 }
 
 /* The word of a block, or NULL. */
 static inline u16 *ghost_find(u16 *set, u16 print)
 {
+	const u64 *four = (u64 *)set;
 	u32 i;
 
-	for (i = GHOST_WORDS - GHOST_WAYS; i < GHOST_WORDS; i++)
-		if ((READ_ONCE(set[i]) & GHOST_PRINT) == print)
-			return &set[i];
-	return NULL;
+	for (i = 1; i < GHOST_WORDS / 4; i++) {
+		u64 differs = (READ_ONCE(four[i]) ^ GHOST_EACH(print)) & GHOST_EACH(GHOST_PRINT);
+
+		/* Is there a zero among the four? */
+		if ((differs - GHOST_EACH(1)) & ~differs & GHOST_EACH(0x8000))
+			return ghost_find_in(set + 4 * i, 4, print);
+	}
+	/* Two share theirs with the head. */
+	return ghost_find_in(set + GHOST_WORDS - GHOST_WAYS, 2, print);
 }
 
 /* The word that gives way to a new one: fewest hits, first from the hand on. */
 static inline u16 *ghost_victim(u16 *set)
 {
-	u32 n, hand = READ_ONCE(set[1]), i = hand, victim = hand, fewest = U32_MAX;
+	u32 n, hand = READ_ONCE(set[1]) >> 1, i = hand, victim = hand, fewest = U32_MAX;
 
 	for (n = 0; n < GHOST_WAYS && fewest > 1; n++) {
 		u32 hits = ghost_hits(READ_ONCE(set[GHOST_WORDS - GHOST_WAYS + i]));
@@ -136,7 +164,7 @@ static inline u16 *ghost_victim(u16 *set)
 		if (++i == GHOST_WAYS)
 			i = 0;
 	}
-	WRITE_ONCE(set[1], victim + 1 < GHOST_WAYS ? victim + 1 : 0);
+	WRITE_ONCE(set[1], victim + 1 < GHOST_WAYS ? (victim + 1) << 1 : 0);
 	return &set[GHOST_WORDS - GHOST_WAYS + victim];
 }
 

@@ -300,14 +300,11 @@ static enum dmc_advice advise_locked(struct resident *r, oblock_t oblock, u32 hi
 	return DMC_WORK;
 }
 
-enum dmc_advice resident_advise(struct resident *r, oblock_t oblock, u32 hits, bool wanted,
-				bool cheap, u32 nr_free)
+enum dmc_advice resident_consider(struct resident *r, oblock_t oblock, u32 hits, bool wanted,
+				  bool cheap, u32 nr_free)
 {
 	enum dmc_advice advice = DMC_LEAVE;
 	unsigned long flags;
-
-	if (!wanted && !trial_watches(&r->trial, oblock))
-		return DMC_LEAVE;
 
 	spin_lock_irqsave(&r->lock, flags);
 	trial_missed(&r->trial, oblock);

@@ -146,12 +146,21 @@ static inline bool resident_has_room(const struct resident *r, u32 nr_free)
 	return nr_free > READ_ONCE(r->wanted.nr_waiting) + READ_ONCE(r->wanted.nr_owed);
 }
 
+/* For resident_advise(). */
+enum dmc_advice resident_consider(struct resident *r, oblock_t oblock, u32 hits, bool wanted,
+				  bool cheap, u32 nr_free);
+
 /*
  * The rest of miss(), for a block of @hits that is worth having if @wanted, and for all others: what
  * to do about it.  Takes the lock only if there is something to do.
  */
-enum dmc_advice resident_advise(struct resident *r, oblock_t oblock, u32 hits, bool wanted,
-				bool cheap, u32 nr_free);
+static inline enum dmc_advice resident_advise(struct resident *r, oblock_t oblock, u32 hits,
+					      bool wanted, bool cheap, u32 nr_free)
+{
+	if (!wanted && !trial_watches(&r->trial, oblock))
+		return DMC_LEAVE;
+	return resident_consider(r, oblock, hits, wanted, cheap, nr_free);
+}
 
 /* The methods of policy.h. */
 int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,

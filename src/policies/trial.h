@@ -44,7 +44,7 @@ static inline u32 trial_tag(oblock_t oblock)
 
 static inline u32 trial_slot(oblock_t oblock)
 {
-	return hash_64(from_oblock(oblock), 9);
+	return hash_64(from_oblock(oblock), 32) / (U32_MAX / TRIAL_SLOTS + 1);
 }
 
 static inline void trial_newcomer(struct trial *t, struct queues *q, u32 i)
