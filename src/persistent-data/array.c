@@ -569,25 +569,21 @@ static int update_block(struct update *up, mblock_t *root, u32 n, u32 count)
 	return same ? 0 : btree_modify(&info->btree_info, *root, n, change_block, &ch, root);
 }
 
-int dmc_array_update(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_fill_fn fn,
-		     void *ctx, mblock_t *new_root)
+/* Blocks @begin to @end - 1. */
+static int update_blocks(struct dmc_array_info *info, mblock_t root, u32 size, u32 begin, u32 end,
+			 dmc_array_fill_fn fn, void *ctx, mblock_t *new_root)
 {
 	struct update *up;
 	u32 n;
-	int r;
+	int r = 0;
 
-	r = check_info(info);
-	if (!r && (info->value_type.inc || info->value_type.dec))
-		r = -EINVAL;
-	if (r)
-		return r;
 	up = kmalloc(sizeof(*up), GFP_NOIO);
 	if (!up)
 		return btree_changed(info->btree_info.tm, -ENOMEM);
 	up->info = info;
 	up->fn = fn;
 	up->ctx = ctx;
-	for (n = 0; !r && n < nr_blocks(info, size); n++)
+	for (n = begin; !r && n < end; n++)
 		r = update_block(up, &root, n, entries_in(info, size, n));
 	kfree(up);
 	if (r) {
@@ -597,4 +593,42 @@ int dmc_array_update(struct dmc_array_info *info, mblock_t root, u32 size, dmc_a
 	*new_root = root;
 	return 0;
 }
+
+static int check_update(struct dmc_array_info *info)
+{
+	int r = check_info(info);
+
+	if (!r && (info->value_type.inc || info->value_type.dec))
+		r = -EINVAL;
+	return r;
+}
+
+int dmc_array_update(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_fill_fn fn,
+		     void *ctx, mblock_t *new_root)
+{
+	int r = check_update(info);
+
+	return r ? r : update_blocks(info, root, size, 0, nr_blocks(info, size), fn, ctx, new_root);
+}
 EXPORT_SYMBOL_GPL(dmc_array_update);
+
+int dmc_array_update_block(struct dmc_array_info *info, mblock_t root, u32 size, u32 index,
+			   dmc_array_fill_fn fn, void *ctx, mblock_t *new_root)
+{
+	int r = check_update(info);
+	u32 n;
+
+	if (r)
+		return r;
+	if (index >= size)
+		return -ENODATA;
+	n = index / per_block(info);
+	return update_blocks(info, root, size, n, n + 1, fn, ctx, new_root);
+}
+EXPORT_SYMBOL_GPL(dmc_array_update_block);
+
+u32 dmc_array_per_block(const struct dmc_array_info *info)
+{
+	return entries_per_block(info->value_type.size);
+}
+EXPORT_SYMBOL_GPL(dmc_array_per_block);

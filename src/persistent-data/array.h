@@ -87,4 +87,14 @@ typedef int (*dmc_array_fill_fn)(void *ctx, u32 index, void *value);
 int dmc_array_update(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_fill_fn fn,
 		     void *ctx, mblock_t *new_root);
 
+/*
+ * The same for the array block that element @index is in, and no other: for all of its elements below
+ * @size.  -ENODATA, and nothing changed, if @index is not below @size.
+ */
+int dmc_array_update_block(struct dmc_array_info *info, mblock_t root, u32 size, u32 index,
+			   dmc_array_fill_fn fn, void *ctx, mblock_t *new_root);
+
+/* Elements that share an array block. */
+u32 dmc_array_per_block(const struct dmc_array_info *info);
+
 #endif

@@ -253,3 +253,21 @@ int dmc_bitset_update_words(struct dmc_bitset *bs, u64 (*fn)(void *ctx, u32 inde
 	return r;
 }
 EXPORT_SYMBOL_GPL(dmc_bitset_update_words);
+
+int dmc_bitset_update_block(struct dmc_bitset *bs, u32 bit, u64 (*fn)(void *ctx, u32 index),
+			    void *ctx)
+{
+	struct word_walk w = { .bs = bs, .give = fn, .ctx = ctx };
+	int r;
+
+	if (bit >= bs->nr_bits)
+		return -ENODATA;
+	/* A change waiting in the cache may be to another block. */
+	r = dmc_bitset_flush(bs);
+	if (r)
+		return r;
+	forget_word(bs);
+	return dmc_array_update_block(&bs->array_info, bs->root, nr_words(bs->nr_bits), bit / 64,
+				      give_word, &w, &bs->root);
+}
+EXPORT_SYMBOL_GPL(dmc_bitset_update_block);

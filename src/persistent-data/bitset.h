@@ -54,10 +54,14 @@ int dmc_bitset_del(struct dmc_bitset *bs);
 /*
  * All words in order: @fn gets word i (bits 64 i ..), bits beyond the end as 0, or gives it.
  * Update writes only what differs, and ignores bits beyond the end.  A walk ends when @fn
- * returns other than 0.
+ * returns other than 0.  update_block does it for the words, with up to DMC_BITSET_PER_BLOCK bits, that
+ * share an array block with that of @bit; -ENODATA beyond the end.
  */
+#define DMC_BITSET_PER_BLOCK (509 * 64)
 int dmc_bitset_walk_words(struct dmc_bitset *bs, int (*fn)(void *ctx, u32 index, u64 word),
 			  void *ctx);
 int dmc_bitset_update_words(struct dmc_bitset *bs, u64 (*fn)(void *ctx, u32 index), void *ctx);
+int dmc_bitset_update_block(struct dmc_bitset *bs, u32 bit, u64 (*fn)(void *ctx, u32 index),
+			    void *ctx);
 
 #endif

@@ -119,6 +119,18 @@ static void arr_update(struct arr *a)
 
 	for (i = 0; a->n && i < changes; i++)
 		a->v[unit_below(a->n)] = unit_rand();
+	if (unit_below(2)) {
+		/* Block by block, from any element of each. */
+		u32 per = dmc_array_per_block(&a->info);
+
+		for (i = 0; i < a->n; i += per)
+			CHECK_OK(dmc_array_update_block(&a->info, a->root, a->n,
+							i + unit_below(min(per, a->n - i)),
+							fill_element, a, &a->root));
+		CHECK_EQ(dmc_array_update_block(&a->info, a->root, a->n, a->n, fill_element, a,
+						&a->root), -ENODATA);
+		return;
+	}
 	CHECK_OK(dmc_array_update(&a->info, a->root, a->n, fill_element, a, &a->root));
 }
 
@@ -294,6 +306,19 @@ static void test_writes_little(void)
 	CHECK_EQ(a.root, w.roots[0].block);
 	CHECK_OK(world_commit(&w));
 	CHECK_EQ(w.disk->count[DISK_WRITE] - writes, 1);
+
+	/* Only the block that was asked for is looked at. */
+	CHECK_EQ(dmc_array_per_block(&a.info), 509);
+	a.v[508] = 5;
+	a.v[509] = 6;
+	a.v[1018] = 5;
+	CHECK_OK(dmc_array_update_block(&a.info, a.root, a.n, 700, fill_element, &a, &a.root));
+	CHECK_OK(dmc_array_get(&a.info, a.root, 509, value));
+	CHECK(same(&a, value, 6));
+	a.v[508] = a.v[1018] = 1;
+	arr_check(&a);
+	w.roots[0].block = a.root;
+	CHECK_OK(world_commit(&w));
 
 	a.v[100] = 7;
 	a.v[28999] = 8;

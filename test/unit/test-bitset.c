@@ -117,6 +117,29 @@ static void begin(void)
 	CHECK_OK(dmc_bitset_empty(&bs));
 }
 
+static u64 zero_word(void *ctx, u32 index)
+{
+	return 0;
+}
+
+/* The word that is cached does not outlive an update of the block it is in. */
+static void test_update_forgets(void)
+{
+	bool was;
+
+	begin();
+	grow(40000);
+	CHECK_OK(dmc_bitset_set(&bs, 3));
+	CHECK_OK(dmc_bitset_set(&bs, 39999));
+	CHECK_OK(dmc_bitset_test(&bs, 3, &was));
+	CHECK_OK(dmc_bitset_update_block(&bs, 100, zero_word, NULL));
+	CHECK_OK(dmc_bitset_test(&bs, 3, &was));
+	CHECK(!was);
+	CHECK_OK(dmc_bitset_test(&bs, 39999, &was));
+	CHECK(was);
+	world_destroy(&w);
+}
+
 static void test_random(void)
 {
 	unsigned int i, j;
@@ -136,6 +159,12 @@ static void test_random(void)
 			random_bit();
 		if (!unit_below(4))
 			CHECK_OK(dmc_bitset_update_words(&bs, random_word, NULL));
+		if (!unit_below(4)) {
+			u32 bit = unit_below(bs.nr_bits + 100);
+
+			CHECK_EQ(dmc_bitset_update_block(&bs, bit, random_word, NULL),
+				 bit < bs.nr_bits ? 0 : -ENODATA);
+		}
 		if (!unit_below(3))
 			check_all();
 		if (!unit_below(8)) {
@@ -242,6 +271,7 @@ static void test_too_short(void)
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
+		{ "an update forgets the cached word", test_update_forgets },
 		{ "random operations", test_random },
 		{ "bits past the end", test_tail },
 		{ "the word cache", test_word_cache },
