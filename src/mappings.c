@@ -7,7 +7,8 @@
  * and do I/O; no locks (the caller serialises all metadata work).
  *
  * In format 1 a mapping carries its own dirty flag, in format 2 the dirty bits are a bitset beside
- * the array.  Both are written at a clean shutdown only (md-shutdown.c).
+ * the array.  While the cache is live (md-live.c) they change with dmc_md_set_dirty(), else at a
+ * clean shutdown only (md-shutdown.c).
  */
 #include <linux/bitops.h>
 #include <linux/errno.h>
@@ -74,6 +75,7 @@ static void *alloc_table(u64 bytes)
  */
 struct stored_dirty {
 	u64 *words;		/* format 2 */
+	u64 nr_set;		/* bits in them */
 };
 
 static int keep_dirty_word(void *ctx, u32 index, u64 word)
@@ -81,6 +83,7 @@ static int keep_dirty_word(void *ctx, u32 index, u64 word)
 	struct stored_dirty *sd = ctx;
 
 	sd->words[index] = word;
+	sd->nr_set += hweight64(word);
 	return 0;
 }
 
@@ -89,6 +92,7 @@ static int stored_dirty_read(struct dmc_md *md, struct stored_dirty *sd)
 	int r;
 
 	sd->words = NULL;
+	sd->nr_set = 0;
 	if (!md_format2(md))
 		return 0;
 
@@ -106,6 +110,7 @@ static int stored_dirty_read(struct dmc_md *md, struct stored_dirty *sd)
 static void stored_dirty_free(struct stored_dirty *sd)
 {
 	vfree(sd->words);
+	sd->words = NULL;
 }
 
 static bool stored_dirty_test(const struct stored_dirty *sd, u32 cblock, u64 map)
@@ -127,6 +132,22 @@ static int set_map(struct dmc_md *md, u32 cblock, u64 map)
 	return dmc_array_set(&md->maps_info, md->maps_root, cblock, value, &md->maps_root);
 }
 
+/* An unmapped block with its dirty bit set is an error to some checkers. */
+static int clear_stored_dirty(struct dmc_md *md, u32 cblock)
+{
+	bool dirty;
+	int r;
+
+	if (!md_format2(md))
+		return 0;
+	r = dmc_bitset_test(&md->dirty, cblock, &dirty);
+	if (!r && dirty) {
+		md->changed = true;
+		r = dmc_bitset_clear(&md->dirty, cblock);
+	}
+	return r;
+}
+
 int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock)
 {
 	u32 cb = from_cblock(cblock);
@@ -138,23 +159,16 @@ int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock)
 	r = md_change_begin(md);
 	if (r)
 		return r;
-	/* The new mapping is clean on disk; whatever the core does with it next, the bit is stale. */
-	md->dirty_bits_valid = false;
+	if (md->live) {
+		/* What the block held before may have left its bit. */
+		r = clear_stored_dirty(md, cb);
+		if (r)
+			return md_change_end(md, r);
+	} else {
+		/* Clean on disk; whatever the core does with it next, the bit is stale. */
+		md->dirty_bits_valid = false;
+	}
 	return md_change_end(md, set_map(md, cb, ob << MAP_OBLOCK_SHIFT | MAP_VALID));
-}
-
-/* An unmapped block with its dirty bit set is an error to some checkers. */
-static int clear_stored_dirty(struct dmc_md *md, u32 cblock)
-{
-	bool dirty;
-	int r;
-
-	if (!md_format2(md))
-		return 0;
-	r = dmc_bitset_test(&md->dirty, cblock, &dirty);
-	if (!r && dirty)
-		r = dmc_bitset_clear(&md->dirty, cblock);
-	return r;
 }
 
 int dmc_md_remove(struct dmc_md *md, cblock_t cblock)
@@ -170,6 +184,109 @@ int dmc_md_remove(struct dmc_md *md, cblock_t cblock)
 	r = set_map(md, cb, 0);
 	if (!r)
 		r = clear_stored_dirty(md, cb);
+	return md_change_end(md, r);
+}
+
+/* Changes the stored state of @cblock, which is known to be mapped as @map says. */
+static int set_stored_dirty(struct dmc_md *md, u32 cblock, u64 map, bool dirty)
+{
+	bool was = map & MAP_DIRTY;
+	int r = 0;
+
+	if (md_format2(md))
+		r = dmc_bitset_test(&md->dirty, cblock, &was);
+	if (r || was == dirty)
+		return r;
+	if (!md_format2(md))
+		return set_map(md, cblock, map ^ MAP_DIRTY);
+	md->changed = true;
+	return dirty ? dmc_bitset_set(&md->dirty, cblock) : dmc_bitset_clear(&md->dirty, cblock);
+}
+
+int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty)
+{
+	u8 value[sizeof(__le64)];
+	int r;
+
+	if (from_cblock(cblock) >= md->nr_cblocks)
+		return -EINVAL;
+	r = md_change_begin(md);
+	if (r)
+		return r;
+	r = dmc_array_get(&md->maps_info, md->maps_root, from_cblock(cblock), value);
+	if (!r && !(map_get(value) & MAP_VALID))
+		return -ENODATA;
+	if (!r)
+		r = set_stored_dirty(md, from_cblock(cblock), map_get(value), dirty);
+	return md_change_end(md, r == -ENODATA ? -EILSEQ : r);
+}
+
+/* A change of the dirty flags of one word's worth of mappings. */
+struct word_change {
+	u32 first;
+	u64 set, clear;
+};
+
+static int change_flag(void *ctx, u32 index, void *value)
+{
+	const struct word_change *ch = ctx;
+	u32 i = index - ch->first;
+	u64 map;
+
+	if (i >= WORD_BITS || !((ch->set | ch->clear) >> i & 1))
+		return 0;
+	map = map_get(value);
+	if (map & MAP_VALID)
+		map_put(value, ch->set >> i & 1 ? map | MAP_DIRTY : map & ~MAP_DIRTY);
+	return 0;
+}
+
+/* Format 1: in the one array block or the two that hold these mappings. */
+static int change_flags(struct dmc_md *md, struct word_change *ch)
+{
+	u32 per_block = dmc_array_per_block(&md->maps_info);
+	u32 last = min(ch->first + WORD_BITS, md->nr_cblocks) - 1, i = ch->first;
+	mblock_t old_root = md->maps_root;
+	int r;
+
+	do {
+		r = dmc_array_update_block(&md->maps_info, md->maps_root, md->nr_cblocks, i,
+					   change_flag, ch, &md->maps_root);
+		i += per_block - i % per_block;
+	} while (!r && i <= last);
+	if (md->maps_root != old_root)
+		md->changed = true;
+	return r;
+}
+
+static int change_bits(struct dmc_md *md, const struct word_change *ch)
+{
+	u32 i;
+	int r = 0;
+
+	for (i = 0; i < WORD_BITS && !r && (ch->set | ch->clear) >> i; i++) {
+		if (!((ch->set | ch->clear) >> i & 1))
+			continue;
+		md->changed = true;
+		r = ch->set >> i & 1 ? dmc_bitset_set(&md->dirty, ch->first + i) :
+				       dmc_bitset_clear(&md->dirty, ch->first + i);
+	}
+	return r;
+}
+
+int dmc_md_set_dirty_word(struct dmc_md *md, u32 index, u64 set, u64 clear)
+{
+	struct word_change ch = { .first = index * WORD_BITS, .set = set, .clear = clear };
+	int r;
+
+	if (index > md->nr_cblocks / WORD_BITS || ch.first >= md->nr_cblocks)
+		return -EINVAL;
+	if (md->nr_cblocks - ch.first < WORD_BITS && (set | clear) >> (md->nr_cblocks - ch.first))
+		return -EINVAL;
+	r = md_change_begin(md);
+	if (r || !(set | clear))
+		return r;
+	r = md_format2(md) ? change_bits(md, &ch) : change_flags(md, &ch);
 	return md_change_end(md, r);
 }
 
@@ -225,7 +342,7 @@ static int check_growth(struct dmc_md *md, u32 nr)
 	return -ENOSPC;
 }
 
-static int change_length(struct dmc_md *md, u32 nr)
+int md_change_length(struct dmc_md *md, u32 nr)
 {
 	u8 unmapped[sizeof(__le64)];
 	int r;
@@ -241,24 +358,29 @@ static int change_length(struct dmc_md *md, u32 nr)
 	return r;
 }
 
-int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy)
+int md_check_length(struct dmc_md *md, u32 nr, cblock_t *busy)
 {
-	int r;
-
 	if (!md->tm || md->failed)
 		return -EIO;
 	if (nr > DMC_MAX_CBLOCKS)
 		return -EINVAL;
 	if (nr == md->nr_cblocks)
 		return 0;
+	return nr < md->nr_cblocks ? check_cut(md, nr, busy) : check_growth(md, nr);
+}
+
+int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy)
+{
+	int r;
 
 	/* A refusal leaves everything as it was, the clean-shutdown flag included. */
-	r = nr < md->nr_cblocks ? check_cut(md, nr, busy) : check_growth(md, nr);
-	if (!r)
-		r = md_change_begin(md);
+	r = md_check_length(md, nr, busy);
+	if (r || nr == md->nr_cblocks)
+		return r;
+	r = md_change_begin(md);
 	if (r)
 		return r;
-	return md_change_end(md, change_length(md, nr));
+	return md_change_end(md, md_change_length(md, nr));
 }
 
 /*----- which origin blocks were seen -----*/
@@ -326,6 +448,7 @@ struct load {
 	struct stored_dirty dirty;
 	u32 *hints;		/* NULL: none that this policy could use */
 	struct seen seen;
+	u64 nr_dirty;		/* mapped blocks whose stored bit is set */
 	u32 nr_beyond;
 	dmc_md_mapping_fn fn;
 	void *ctx;
@@ -387,7 +510,9 @@ static int load_one(void *ctx, u32 cblock, const void *value)
 	breathe(cblock);
 	if (!(map & MAP_VALID))
 		return 0;
-	dirty = !md->was_clean || stored_dirty_test(&load->dirty, cblock, map);
+	dirty = stored_dirty_test(&load->dirty, cblock, map);
+	load->nr_dirty += dirty;
+	dirty |= !md->was_clean;
 
 	if (ob >= md->p.origin_blocks) {
 		if (dirty) {
@@ -438,8 +563,11 @@ int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
 		return r;
 	r = load_walk(&load, policy);
 	stored_dirty_free(&load.dirty);
-	if (r || !load.nr_beyond)
+	if (r)
 		return r;
+	md->stray_dirty = md_format2(md) && load.nr_dirty != load.dirty.nr_set;
+	if (!load.nr_beyond)
+		return 0;
 
 	DMWARN("%s: %u clean mappings lie beyond the end of the origin: dropped",
 		md->name, load.nr_beyond);
@@ -449,6 +577,47 @@ int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
 		return 0;
 	}
 	return md_change_end(md, md_drop_beyond(md));
+}
+
+/*----- the dirty bits again -----*/
+
+struct collect {
+	struct stored_dirty dirty;
+	bool all;
+	u64 *words;
+};
+
+static int collect_one(void *ctx, u32 index, const void *value)
+{
+	struct collect *collect = ctx;
+	u64 map = map_get(value);
+
+	breathe(index);
+	if (map & MAP_VALID && (collect->all || stored_dirty_test(&collect->dirty, index, map)))
+		collect->words[index / WORD_BITS] |= 1ULL << (index % WORD_BITS);
+	return 0;
+}
+
+int md_dirty_words(struct dmc_md *md, bool all, u64 **words)
+{
+	struct collect collect = { .all = all };
+	int r;
+
+	r = stored_dirty_read(md, &collect.dirty);
+	if (r)
+		return r;
+	collect.words = alloc_table(sizeof(u64) * ((u64)md->nr_cblocks / WORD_BITS + 1));
+	r = -ENOMEM;
+	if (collect.words)
+		r = dmc_array_walk(&md->maps_info, md->maps_root, md->nr_cblocks, collect_one,
+				   &collect);
+	stored_dirty_free(&collect.dirty);
+	if (r) {
+		vfree(collect.words);
+		return r;
+	}
+	*words = collect.words;
+	return 0;
 }
 
 /*----- drop -----*/

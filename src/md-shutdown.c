@@ -5,10 +5,11 @@
  * Nowhere on a bio's path: called when the cache is suspended, with all bios and migrations done.
  * May sleep and do I/O; no locks (the caller serialises all metadata work).
  *
- * Dirty bits, discard bits and hints are compared with what is stored, and what differs is
- * written; then one commit sets the clean-shutdown flag.  A metadata device with little room left
- * may be unable to hold old and new side by side.  Then the work is cut in slices, each committed
- * with the flag still clear: nobody believes the half-written state.
+ * The array blocks that may have changed, of dirty bits, discard bits and hints, are compared with
+ * what is in memory, and what differs is written; then one commit sets the clean-shutdown flag.  A
+ * metadata device with little room left may be unable to hold old and new side by side.  Then there
+ * are commits in between: with the flag still clear, so that nobody believes the half-written
+ * state, or, while live (superblock.h), with a state that is right as it is.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -38,56 +39,33 @@ static int make_room(struct dmc_md *md, u64 blocks)
 	return md_commit(md, NULL, NULL);
 }
 
-/* How many elements can be changed with what is free now; all of @size if possible. */
-static u32 slice_size(const struct dmc_md *md, u32 size, u32 value_size)
-{
-	u64 per_block = (DMC_MD_BLOCK_SIZE - ARRAY_HEADER) / value_size;
-	u64 nr_free = dmc_tm_nr_free(md->tm);
-	u64 overhead = room_for(md, 0);
-
-	if (nr_free >= room_for(md, md_array_blocks(size, value_size)))
-		return size;
-	if (nr_free < 2 * overhead)
-		return per_block;
-	return min_t(u64, size, per_block * max_t(u64, 1, (nr_free - overhead) / 2));
-}
-
 /*----- arrays -----*/
 
-/* Elements @begin to @end - 1 are to be brought up to date, the others left alone. */
-struct slice {
+struct update {
 	const struct dmc_md_shutdown *s;
-	u32 begin;
-	u32 end;
+	u32 size;		/* of the array */
 	u64 dirty;		/* the dirty bits of the word that element @dirty_index is in */
 	u32 dirty_index;
-	u32 hints[HINTS_AT_A_TIME];	/* of the elements from @hints_begin on */
-	u32 hints_begin;
+	bool dirty_known;
+	u32 hints[HINTS_AT_A_TIME];	/* of the elements from @hints_begin to @hints_end - 1 */
+	u32 hints_begin, hints_end;
 };
-
-static bool in_slice(const struct slice *slice, u32 index)
-{
-	if (!(index & 1023))
-		cond_resched();
-	return index >= slice->begin && index < slice->end;
-}
 
 static int fill_dirty_flag(void *ctx, u32 index, void *value)
 {
-	struct slice *slice = ctx;
+	struct update *up = ctx;
 	__le64 v;
 	u64 map;
 
-	if (!in_slice(slice, index))
-		return 0;
-	if (index == slice->begin || index / WORD_BITS != slice->dirty_index) {
-		slice->dirty_index = index / WORD_BITS;
-		slice->dirty = slice->s->dirty_word(slice->s->ctx, slice->dirty_index);
+	if (!up->dirty_known || index / WORD_BITS != up->dirty_index) {
+		up->dirty_known = true;
+		up->dirty_index = index / WORD_BITS;
+		up->dirty = up->s->dirty_word(up->s->ctx, up->dirty_index);
 	}
 
 	memcpy(&v, value, sizeof(v));
 	map = le64_to_cpu(v) & ~MAP_DIRTY;
-	if (map & MAP_VALID && slice->dirty >> (index % WORD_BITS) & 1)
+	if (map & MAP_VALID && up->dirty >> (index % WORD_BITS) & 1)
 		map |= MAP_DIRTY;
 	v = cpu_to_le64(map);
 	memcpy(value, &v, sizeof(v));
@@ -96,40 +74,46 @@ static int fill_dirty_flag(void *ctx, u32 index, void *value)
 
 static int fill_hint(void *ctx, u32 index, void *value)
 {
-	struct slice *slice = ctx;
+	struct update *up = ctx;
 	__le32 hint;
 
-	if (!in_slice(slice, index))
-		return 0;
-	if (index == slice->begin || index - slice->hints_begin >= HINTS_AT_A_TIME) {
-		slice->hints_begin = index;
-		slice->s->hints(slice->s->ctx, to_cblock(index),
-				min_t(u32, slice->end - index, HINTS_AT_A_TIME), slice->hints);
+	if (index < up->hints_begin || index >= up->hints_end) {
+		up->hints_begin = index;
+		up->hints_end = index + min_t(u32, up->size - index, HINTS_AT_A_TIME);
+		up->s->hints(up->s->ctx, to_cblock(index), up->hints_end - index, up->hints);
 	}
-	hint = cpu_to_le32(slice->hints[index - slice->hints_begin]);
+	hint = cpu_to_le32(up->hints[index - up->hints_begin]);
 	memcpy(value, &hint, sizeof(hint));
 	return 0;
 }
 
-/* Brings the array below *@root, @md->nr_cblocks long, up to date. */
-static int update_array(struct dmc_md *md, const struct dmc_md_shutdown *s,
-			struct dmc_array_info *info, mblock_t *root, dmc_array_fill_fn fill)
+/* Asks @changed, if there is such, of elements @first to @first + @nr - 1. */
+static bool may_differ(const struct dmc_md_shutdown *s,
+		       bool (*changed)(void *ctx, cblock_t first, u32 nr), u32 first, u32 nr)
 {
-	u32 size = md->nr_cblocks;
-	struct slice slice = { .s = s };
+	cond_resched();
+	return !changed || changed(s->ctx, to_cblock(first), nr);
+}
+
+/* Brings the array below *@root, @md->nr_cblocks long, up to date where @changed says so. */
+static int update_array(struct dmc_md *md, const struct dmc_md_shutdown *s,
+			struct dmc_array_info *info, mblock_t *root, dmc_array_fill_fn fill,
+			bool (*changed)(void *ctx, cblock_t first, u32 nr))
+{
+	struct update up = { .s = s, .size = md->nr_cblocks };
+	u32 per_block = dmc_array_per_block(info), first, nr;
 	mblock_t old_root;
 	int r = 0;
 
-	while (!r && slice.end < size) {
-		if (slice.end)
-			r = md_commit(md, NULL, NULL);
+	for (first = 0; first < up.size && !r; first += nr) {
+		nr = min(per_block, up.size - first);
+		if (!may_differ(s, changed, first, nr))
+			continue;
+		r = make_room(md, 1);
 		if (r)
 			break;
-		slice.begin = slice.end;
-		slice.end += min(size - slice.begin,
-				 slice_size(md, size, info->value_type.size));
 		old_root = *root;
-		r = dmc_array_update(info, *root, size, fill, &slice, root);
+		r = dmc_array_update_block(info, *root, up.size, first, fill, &up, root);
 		if (*root != old_root)
 			md->changed = true;
 	}
@@ -145,24 +129,36 @@ static u64 next_dirty_word(void *ctx, u32 index)
 	return s->dirty_word(s->ctx, index);
 }
 
-static int write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s)
+static int update_bitset(struct dmc_md *md, const struct dmc_md_shutdown *s,
+			 bool (*changed)(void *ctx, cblock_t first, u32 nr))
 {
-	mblock_t old_root = md->dirty.root;
-	int r;
+	u32 first, nr;
+	mblock_t old_root;
+	int r = 0;
 
-	if (!md_format2(md)) {
-		r = make_room(md, md_array_blocks(md->nr_cblocks, sizeof(__le64)));
-		return r ? r : update_array(md, s, &md->maps_info, &md->maps_root, fill_dirty_flag);
+	for (first = 0; first < md->nr_cblocks && !r; first += nr) {
+		nr = min_t(u32, DMC_BITSET_PER_BLOCK, md->nr_cblocks - first);
+		if (!may_differ(s, changed, first, nr))
+			continue;
+		r = make_room(md, 1);
+		if (r)
+			break;
+		old_root = md->dirty.root;
+		r = dmc_bitset_update_block(&md->dirty, first, next_dirty_word, (void *)s);
+		if (md->dirty.root != old_root)
+			md->changed = true;
 	}
-
-	r = make_room(md, md_array_blocks(md->nr_cblocks / WORD_BITS + 1, sizeof(__le64)));
-	if (!r)
-		r = dmc_bitset_update_words(&md->dirty, next_dirty_word, (void *)s);
-	if (!r)
-		r = dmc_bitset_flush(&md->dirty);
-	if (md->dirty.root != old_root)
-		md->changed = true;
 	return r;
+}
+
+int md_write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s)
+{
+	/* Only while live do the stored bits follow those in memory. */
+	bool (*changed)(void *ctx, cblock_t first, u32 nr) = md->live ? s->dirty_changed : NULL;
+
+	if (md_format2(md))
+		return update_bitset(md, s, changed);
+	return update_array(md, s, &md->maps_info, &md->maps_root, fill_dirty_flag, changed);
 }
 
 /*
@@ -178,57 +174,84 @@ static void recognise_hints(struct dmc_md *md, const struct dmc_md_policy *polic
 	}
 }
 
-/* A hint array of @md->nr_cblocks entries, whatever there was before. */
-static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy)
+/* The hints are to have no array: it is dropped, or at least forgotten. */
+int md_drop_hints(struct dmc_md *md)
 {
-	const u8 zero[sizeof(__le32)] = { 0 };
-	u64 blocks = md_array_blocks(md->nr_cblocks, sizeof(__le32));
-	int r;
+	int r = 0;
 
-	recognise_hints(md, policy);
-	if (md->hints == MD_HINTS_SOUND && md->hints_len == md->nr_cblocks)
-		return make_room(md, blocks);
-
-	if (md->hints == MD_HINTS_UNKNOWN) {
-		/* Its length is not known, so it cannot be resized. */
-		md->changed = true;
-		r = dmc_array_del(&md->hints_info, md->hint_root);
-		if (r)
-			return r;
-		md->hint_root = 0;
-		md->hints = MD_HINTS_NONE;
-	}
-	r = make_room(md, blocks);
-	if (r)
-		return r;
-
+	md->changed = true;
 	if (md->hints == MD_HINTS_DAMAGED)
 		DMWARN("%s: a damaged hint array is replaced; its blocks stay allocated until cache_check --auto-repair (of thin-provisioning-tools 1.0 or newer) frees them",
 		       md->name);
+	else if (md->hints != MD_HINTS_NONE)
+		r = dmc_array_del(&md->hints_info, md->hint_root);
+	if (r)
+		return r;
+	md->hint_root = 0;
+	md->hints_len = 0;
+	md->hints = MD_HINTS_NONE;
+	return 0;
+}
+
+/* An array whose length is known gets as long as the mappings. */
+int md_resize_hints(struct dmc_md *md)
+{
+	const u8 zero[sizeof(__le32)] = { 0 };
+	int r;
+
 	md->changed = true;
-	if (md->hints != MD_HINTS_SOUND) {
-		md->hints_len = 0;
+	r = dmc_array_resize(&md->hints_info, md->hint_root, md->hints_len, md->nr_cblocks, zero,
+			     &md->hint_root);
+	if (!r)
+		md->hints_len = md->nr_cblocks;
+	return r;
+}
+
+/*
+ * A hint array of @md->nr_cblocks entries, whatever there was before.  *@known: it holds what was stored
+ * for, or loaded by, the policy.
+ */
+static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy, bool *known)
+{
+	u64 blocks = md_array_blocks(md->nr_cblocks, sizeof(__le32));
+	int r = 0;
+
+	recognise_hints(md, policy);
+	*known = md->hints == MD_HINTS_SOUND;
+	if (md->hints == MD_HINTS_SOUND && md->hints_len == md->nr_cblocks)
+		return make_room(md, blocks);
+
+	/* One whose length is not known cannot be resized. */
+	if (md->hints == MD_HINTS_UNKNOWN)
+		r = md_drop_hints(md);
+	if (!r)
+		r = make_room(md, blocks);
+	if (!r && md->hints == MD_HINTS_DAMAGED)
+		r = md_drop_hints(md);
+	if (r)
+		return r;
+
+	if (md->hints == MD_HINTS_NONE) {
+		md->changed = true;
 		r = dmc_array_empty(&md->hints_info, &md->hint_root);
 		if (r)
 			return r;
+		md->hints_len = 0;
+		md->hints = MD_HINTS_SOUND;
 	}
-	r = dmc_array_resize(&md->hints_info, md->hint_root, md->hints_len, md->nr_cblocks, zero,
-			     &md->hint_root);
-	if (r)
-		return r;
-	md->hints = MD_HINTS_SOUND;
-	md->hints_len = md->nr_cblocks;
-	return 0;
+	return md_resize_hints(md);
 }
 
 static int write_hints(struct dmc_md *md, const struct dmc_md_shutdown *s)
 {
+	bool known;
 	int r;
 
 	if (!s->policy.hint_size)
 		return 0;
-	r = prepare_hints(md, &s->policy);
-	return r ? r : update_array(md, s, &md->hints_info, &md->hint_root, fill_hint);
+	r = prepare_hints(md, &s->policy, &known);
+	return r ? r : update_array(md, s, &md->hints_info, &md->hint_root, fill_hint,
+				    known ? s->hints_changed : NULL);
 }
 
 /* *@at_hints: it is the hints that failed. */
@@ -237,7 +260,7 @@ static int write_all(struct dmc_md *md, const struct dmc_md_shutdown *s, bool *a
 	int r;
 
 	*at_hints = false;
-	r = write_dirty(md, s);
+	r = md_write_dirty(md, s);
 	if (!r)
 		r = make_room(md, md_array_blocks(s->nr_dblocks / WORD_BITS + 1, sizeof(__le64)));
 	if (!r)
@@ -279,7 +302,9 @@ int dmc_md_commit_clean(struct dmc_md *md, const struct dmc_md_shutdown *s)
 		md->hints = MD_HINTS_DAMAGED;
 		r = write_all(md, s, &at_hints);
 	}
-	if (r)
-		return r;
-	return md_commit(md, &s->stats, s);
+	if (!r)
+		r = md_commit(md, &s->stats, s);
+	if (!r)
+		md->live = false;
+	return r;
 }

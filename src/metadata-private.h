@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * metadata-private.h - what the files behind metadata.h share: metadata.c (open, commit, abort),
- * mappings.c (cblock -> oblock), md-discards.c and md-shutdown.c (what a clean shutdown writes).
+ * mappings.c (cblock -> oblock), md-live.c (what is kept right while the cache runs), md-discards.c
+ * and md-shutdown.c (what a clean shutdown writes).
  *
  * Nowhere on a bio's path.  All of it may sleep; the caller serialises every call but
  * dmc_md_get_usage(), hence no locks here.
@@ -46,6 +47,8 @@ struct dmc_md {
 	struct dmc_superblock *next;	/* the one being put together */
 	bool was_clean;			/* @sb had the clean-shutdown flag when opened or aborted to, */
 	u32 opened_cblocks;		/* and so many blocks */
+	bool was_live;			/* and the live mark */
+	bool live;			/* commits keep the flag set; md-live.c */
 
 	/* The running transaction. */
 	bool changed;			/* differs from what @sb leads to */
@@ -66,6 +69,9 @@ struct dmc_md {
 	 * mapping was made since.
 	 */
 	bool dirty_bits_valid;
+
+	/* Loading met dirty bits of unmapped blocks (format 2). */
+	bool stray_dirty;
 
 	/* Loading met clean mappings beyond the origin; they go with the next begin_changes. */
 	bool drop_beyond;
@@ -110,10 +116,25 @@ u64 md_array_blocks(u64 n, u32 value_size);
 
 /* mappings.c */
 
+/* -EBUSY and *@busy, or -ENOSPC, if the arrays cannot be made @nr long.  Changes nothing. */
+int md_check_length(struct dmc_md *md, u32 nr, cblock_t *busy);
+int md_change_length(struct dmc_md *md, u32 nr);
+
+/*
+ * A bit for each cblock that is mapped and counts as dirty: if @all, every mapped one.  To be
+ * freed with vfree().
+ */
+int md_dirty_words(struct dmc_md *md, bool all, u64 **words);
+
 /* Removes the clean mappings beyond the origin's end that loading found. */
 int md_drop_beyond(struct dmc_md *md);
 
 /* md-discards.c */
 int md_write_discards(struct dmc_md *md, const struct dmc_md_shutdown *s);
+
+/* md-shutdown.c */
+int md_write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s);
+int md_drop_hints(struct dmc_md *md);
+int md_resize_hints(struct dmc_md *md);
 
 #endif

@@ -166,6 +166,7 @@ static int open_transaction(struct dmc_md *md)
 	md->hints = judge_hints(md);
 	md->hint_root = le64_to_cpu(sb->hint_root);
 	md->was_clean = le32_to_cpu(sb->flags) & DMC_SB_CLEAN;
+	md->was_live = dmc_sb_is_live(sb);
 	md->dirty_bits_valid = md->was_clean;
 	note_usage(md);
 	return 0;
@@ -389,6 +390,11 @@ bool dmc_md_was_clean(struct dmc_md *md)
 	return md->was_clean;
 }
 
+bool dmc_md_was_live(struct dmc_md *md)
+{
+	return md->was_live;
+}
+
 u32 dmc_md_fingerprint(struct dmc_md *md)
 {
 	return le32_to_cpu(md->sb->csum);
@@ -414,7 +420,7 @@ static __le32 saturate(u64 count)
 	return cpu_to_le32(min_t(u64, count, U32_MAX));
 }
 
-/* Puts the next superblock together in md->next; all but the space map's root. */
+/* Puts the next superblock together in md->next; all but the space map's root and the live mark. */
 static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 		    const struct dmc_md_shutdown *s)
 {
@@ -422,7 +428,11 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 	int i;
 
 	memcpy(next, md->sb, sizeof(*next));
-	next->flags &= cpu_to_le32(~DMC_SB_CLEAN);
+	dmc_sb_clear_live(next);
+	if (s || md->live)
+		next->flags |= cpu_to_le32(DMC_SB_CLEAN);
+	else
+		next->flags &= cpu_to_le32(~DMC_SB_CLEAN);
 	next->mapping_root = cpu_to_le64(md->maps_root);
 	next->hint_root = cpu_to_le64(md->hint_root);
 	next->discard_root = cpu_to_le64(md->discards.root);
@@ -437,10 +447,11 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 		next->write_hits = saturate(stats->write_hits);
 		next->write_misses = saturate(stats->write_misses);
 	}
+	if (!md->hint_root)
+		next->policy_hint_size = 0;
 	if (!s)
 		return;
 
-	next->flags |= cpu_to_le32(DMC_SB_CLEAN);
 	memset(next->policy_name, 0, sizeof(next->policy_name));
 	memcpy(next->policy_name, s->policy.name,
 	       strnlen(s->policy.name, sizeof(next->policy_name) - 1));
@@ -496,7 +507,10 @@ int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct 
 	compose(md, stats, s);
 	if (md->changed)
 		dmc_tm_copy_sm_root(md->tm, &md->next->sm_root);
-	else if (!memcmp(md->next, md->sb, sizeof(*md->sb)))
+	if (md->live && !s)
+		dmc_sb_set_live(md->next);
+	md->next->csum = dmc_sb_checksum(md->next);
+	if (!md->changed && !memcmp(md->next, md->sb, sizeof(*md->sb)))
 		return 0;
 	return md_change_end(md, write_superblock(md));
 }
@@ -522,7 +536,7 @@ int md_change_begin(struct dmc_md *md)
 {
 	int r = md_change_allowed(md);
 
-	if (r)
+	if (r || md->live)
 		return r;
 	if (md->drop_beyond) {
 		r = md_drop_beyond(md);
@@ -575,6 +589,7 @@ int dmc_md_set_needs_check(struct dmc_md *md)
 	/* A running transaction must not be committed by this. */
 	if (!md->tm || md->failed || md->changed)
 		return -EINVAL;
+	md->live = false;
 	compose(md, NULL, NULL);
 	md->next->flags |= cpu_to_le32(DMC_SB_NEEDS_CHECK);
 	return write_superblock(md);

@@ -35,6 +35,7 @@ int dmc_sb_read(struct dmc_bm *bm, struct dmc_superblock *sb)
 
 	BUILD_BUG_ON(sizeof(*sb) != DMC_MD_BLOCK_SIZE);
 	BUILD_BUG_ON(sizeof(sb->sm_root) != DMC_SM_ROOT_SIZE);
+	BUILD_BUG_ON(offsetof(struct dmc_superblock, live) != 96);
 	BUILD_BUG_ON(offsetof(struct dmc_superblock, mapping_root) != 192);
 	BUILD_BUG_ON(offsetof(struct dmc_superblock, dirty_root) != 284);
 
@@ -58,6 +59,35 @@ __le32 dmc_sb_checksum(const struct dmc_superblock *sb)
 	const u8 *after_csum = (const u8 *)sb + sizeof(sb->csum);
 
 	return cpu_to_le32(crc32c(~0U, after_csum, sizeof(*sb) - sizeof(sb->csum)) ^ DMC_SB_SALT);
+}
+
+static __le32 live_checksum(const struct dmc_superblock *sb)
+{
+	const u8 *begin = (const u8 *)sb + sizeof(sb->csum), *end = (const u8 *)(sb + 1);
+	const u8 *self = (const u8 *)&sb->live.csum, *after = self + sizeof(sb->live.csum);
+	u32 crc = crc32c(~0U, begin, self - begin);
+
+	return cpu_to_le32(crc32c(crc, after, end - after) ^ DMC_SB_SALT);
+}
+
+void dmc_sb_set_live(struct dmc_superblock *sb)
+{
+	sb->live.magic = cpu_to_le64(DMC_SB_LIVE_MAGIC);
+	sb->live.version = cpu_to_le32(DMC_SB_LIVE_VERSION);
+	sb->live.csum = live_checksum(sb);
+}
+
+void dmc_sb_clear_live(struct dmc_superblock *sb)
+{
+	memset(&sb->live, 0, sizeof(sb->live));
+}
+
+bool dmc_sb_is_live(const struct dmc_superblock *sb)
+{
+	return le32_to_cpu(sb->flags) & DMC_SB_CLEAN &&
+	       le64_to_cpu(sb->live.magic) == DMC_SB_LIVE_MAGIC &&
+	       le32_to_cpu(sb->live.version) == DMC_SB_LIVE_VERSION &&
+	       sb->live.csum == live_checksum(sb);
 }
 
 static u64 sm_nr_blocks(const struct dmc_superblock *sb)

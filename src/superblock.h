@@ -15,6 +15,26 @@
  *	           `-- sm_root --------> index -> bitmaps; btree of big reference counts
  *
  * All integers are little-endian.
+ *
+ * When the flag CLEAN is set
+ *
+ * CLEAN says: the dirty bits below this superblock can be trusted, and so can the discard bits; hints
+ * are opinions, but their array has the right length.  The kernel's module knows that of a clean
+ * shutdown only, clears the flag in place when it opens the device, and sets it at the next
+ * shutdown.  Ours goes further: while the cache runs ("live") each committed state is one that may
+ * be taken for a clean shutdown.  The dirty bit of a block is durable before the first write to
+ * the block is sent, and cleared only when cache and origin durably agree; no discard bit is
+ * set.  So the flag stays set while the cache runs, and after a crash every reader - the kernel's
+ * module and the tools too - finds what it may believe.
+ *
+ * A live superblock also carries struct dmc_sb_live, in bytes that nobody else uses.  It is for
+ * ours alone, to tell a crash from a clean shutdown: the counters are old, the marks are
+ * generous.  Who else was there in between is told by CLEAN, not by the mark: the kernel's module
+ * clears the flag before anything else (and its commits wipe the mark); a crash under it leaves the
+ * flag clear, and then everything is dirty; a clean shutdown under it sets it again, rightly.
+ *
+ * Where live is impossible (no room left on the metadata device) the flag is cleared instead, durably,
+ * before the first change, as the kernel's module does.
  */
 #ifndef DMC_SUPERBLOCK_H
 #define DMC_SUPERBLOCK_H
@@ -30,7 +50,7 @@
 #define DMC_SB_METADATA_BLOCK_SECTORS 8
 
 /*
- * flags.  CLEAN: dirty bits, hints and discards on disk are those of a clean shutdown.
+ * flags.  CLEAN: dirty bits, hints and discards on disk can be trusted, see above.
  * NEEDS_CHECK: the metadata failed while in use; only the tools clear it.
  */
 #define DMC_SB_CLEAN (1U << 0)
@@ -44,6 +64,20 @@ struct dmc_sb_sm_root {
 	__le64 ref_count_root;
 } __packed;
 
+/*
+ * Written with every commit while the cache runs, in the unused part of the space map root's field:
+ * the kernel's module fills that part with zeroes when it commits.  @csum is of the superblock
+ * without csum and itself, so it vouches for all other fields, whoever rewrote the block.
+ */
+struct dmc_sb_live {
+	__le64 magic;
+	__le32 version;			/* 1 */
+	__le32 csum;
+} __packed;
+
+#define DMC_SB_LIVE_MAGIC 0x6c69766563616368ULL
+#define DMC_SB_LIVE_VERSION 1
+
 struct dmc_superblock {
 	/*   0 */ __le32 csum;			/* of all that follows, to the end of the block */
 	/*   4 */ __le32 flags;
@@ -54,7 +88,8 @@ struct dmc_superblock {
 	/*  44 */ u8 policy_name[DMC_MD_POLICY_NAME_LEN]; /* whose hints; may lack its NUL */
 	/*  60 */ __le32 policy_hint_size;	/* 0 or 4 */
 	/*  64 */ struct dmc_sb_sm_root sm_root;
-	/*  96 */ u8 sm_root_unused[96];	/* the field has room for other space maps' roots */
+	/*  96 */ struct dmc_sb_live live;	/* zero after a clean shutdown */
+	/* 112 */ u8 sm_root_unused[80];	/* the field has room for other space maps' roots */
 	/* 192 */ __le64 mapping_root;
 	/* 200 */ __le64 hint_root;		/* 0: never written */
 	/* 208 */ __le64 discard_root;
@@ -102,6 +137,12 @@ bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
 
 /* Metadata blocks that @to instead of @from cache blocks take, with room to copy on write. */
 u64 dmc_md_growth(u32 from, u32 to, bool format2);
+
+/* The live mark: the last thing to be set, for it depends on all other fields. */
+void dmc_sb_set_live(struct dmc_superblock *sb);
+void dmc_sb_clear_live(struct dmc_superblock *sb);
+/* It is there, and right. */
+bool dmc_sb_is_live(const struct dmc_superblock *sb);
 
 /* What csum must be.  Writing fills it in; this is for knowing it without reading back. */
 __le32 dmc_sb_checksum(const struct dmc_superblock *sb);

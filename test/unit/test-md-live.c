@@ -1,0 +1,866 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test-md-live.c - metadata that is kept right while the cache runs: wherever the power goes, the
+ * disk is one that may be taken for a clean shutdown, with just the dirty bits that were promised;
+ * and whoever else had the device in between is noticed.
+ */
+#include "md-scenario.h"
+#include "superblock.h"
+
+#define SEEDS 4
+#define MAX_STATES 32
+
+/* What the disk was before it went live. */
+enum start {
+	START_CLEAN,
+	START_UNCLEAN,		/* someone had it open, and crashed */
+	START_CRASHED,		/* we had it live, and crashed */
+	NR_STARTS,
+};
+
+/* What a commit promised. */
+struct promise {
+	u64 seq;
+	struct model *m;
+	u32 flags;
+	bool live;
+};
+
+struct life {
+	struct shim_disk *d;
+	struct dmc_md_params p;
+	struct dmc_md *md;
+	struct model *m;
+	struct promise states[MAX_STATES];
+	unsigned int nr_states;
+};
+
+static int go_live(struct dmc_md *md, const struct model *m)
+{
+	struct dmc_md_live live = {
+		.nr_cblocks = m->nr,
+		.nr_dblocks = m->nr_dblocks,
+		.discard_block_sectors = m->discard_sectors,
+	};
+	cblock_t busy;
+
+	return dmc_md_go_live(md, &live, &busy);
+}
+
+static void promise(struct life *l, u32 flags, bool live)
+{
+	shim_assert(l->nr_states < MAX_STATES);
+	l->states[l->nr_states++] =
+		(struct promise){ disk_now(), model_clone(l->m), flags, live };
+}
+
+static void all_dirty(struct model *m)
+{
+	for (u32 i = 0; i < m->nr; i++)
+		if (m->oblock[i] != NO_OBLOCK)
+			model_map(m, i, m->oblock[i], true);
+}
+
+/* Dirties, cleans, maps and unmaps some blocks, as the core would tell the metadata. */
+static void change(struct life *l, u32 salt)
+{
+	struct model *m = l->m;
+	u32 i;
+
+	for (i = 0; i < 10; i++) {
+		u32 cb = (i * 97 + salt * 31) % m->nr;
+
+		if (m->oblock[cb] == NO_OBLOCK) {
+			u64 ob = ORIGIN_BLOCKS - 1 - salt * 16 - i;
+
+			CHECK_EQ(dmc_md_set_dirty(l->md, to_cblock(cb), true), -ENODATA);
+			CHECK_OK(dmc_md_insert(l->md, to_cblock(cb), to_oblock(ob)));
+			if (i & 1)
+				CHECK_OK(dmc_md_set_dirty(l->md, to_cblock(cb), true));
+			model_map(m, cb, ob, i & 1);
+		} else if (i % 3) {
+			CHECK_OK(dmc_md_set_dirty(l->md, to_cblock(cb), !m->dirty[cb]));
+			model_map(m, cb, m->oblock[cb], !m->dirty[cb]);
+		} else {
+			CHECK_OK(dmc_md_remove(l->md, to_cblock(cb)));
+			model_unmap(m, cb);
+		}
+	}
+}
+
+/*----- power cuts -----*/
+
+/* The disk to begin with, and what it holds as states[0]. */
+static void begin_life(struct life *l, enum start start, bool format2)
+{
+	memset(l, 0, sizeof(*l));
+	l->d = scenario_disk(format2, &l->m);
+	l->p = params(l->d, format2);
+	if (start == START_CLEAN) {
+		promise(l, DMC_SB_CLEAN, false);
+		return;
+	}
+	l->md = md_open_ok(&l->p);
+	if (start == START_UNCLEAN) {
+		CHECK_OK(dmc_md_begin_changes(l->md));
+		promise(l, 0, false);
+		all_dirty(l->m);
+	} else {
+		CHECK_OK(go_live(l->md, l->m));
+		change(l, 20);
+		CHECK_OK(dmc_md_commit(l->md, NULL));
+		promise(l, DMC_SB_CLEAN, true);
+	}
+	dmc_md_close(l->md);
+}
+
+static void run_life(struct life *l, enum start start, u32 nr)
+{
+	struct dmc_md_shutdown s;
+	struct model *got;
+	u32 i;
+	int r;
+
+	l->md = md_open_ok(&l->p);
+	CHECK_EQ(dmc_md_was_clean(l->md), start != START_UNCLEAN);
+	CHECK_EQ(dmc_md_was_live(l->md), start == START_CRASHED);
+	/* A shrink must not meet dirty blocks. */
+	if (nr < l->m->nr && start != START_CLEAN)
+		nr = l->m->nr;
+	for (i = nr; i < l->m->nr; i++)
+		if (l->m->dirty[i])
+			nr = i + 1;
+	got = model_load(l->md, &l->m->policy, &r);
+	CHECK_OK(r);
+	CHECK_MSG(!model_differs(l->m, got), "loaded: %s", model_differs(l->m, got));
+	model_free(got);
+
+	model_resize(l->m, nr);
+	CHECK_OK(go_live(l->md, l->m));
+	CHECK(dmc_md_is_live(l->md));
+	promise(l, DMC_SB_CLEAN, true);
+	for (i = 1; i < 6; i++) {
+		change(l, i);
+		CHECK_OK(dmc_md_commit(l->md, NULL));
+		promise(l, DMC_SB_CLEAN, true);
+	}
+	model_new_hints(l->m);
+	s = model_shutdown(l->m);
+	CHECK_OK(dmc_md_commit_clean(l->md, &s));
+	promise(l, DMC_SB_CLEAN, false);
+	CHECK(!dmc_md_is_live(l->md));
+	dmc_md_close(l->md);
+}
+
+static bool no_discards(const struct md_content *c)
+{
+	for (u64 i = 0; i < c->nr_dblocks; i++)
+		if (c->discards[i])
+			return false;
+	return true;
+}
+
+/* Does the disk hold just what @s promised? */
+static bool keeps(const struct shim_disk *d, const struct md_content *c, const struct promise *s)
+{
+	const struct dmc_superblock *sb = (const struct dmc_superblock *)d->data;
+	struct md_content maps_only = *c;
+
+	if (c->flags != s->flags || dmc_sb_is_live(sb) != s->live)
+		return false;
+	if (!s->live)
+		return !content_differs(c, s->m) && !memchr_inv(&sb->live, 0, 96);
+	maps_only.flags = 0;
+	return !content_differs(&maps_only, s->m) && !memcmp(c->dirty, s->m->dirty, s->m->nr) &&
+	       no_discards(c) && c->nr_dblocks == s->m->nr_dblocks;
+}
+
+static const char *look(const struct life *l, struct shim_disk *d, unsigned int at)
+{
+	static char text[100];
+	struct md_content c;
+	const char *what = md_fsck(d->data, d->nr_sectors * SECTOR_SIZE, 0, &c);
+	unsigned int i;
+	bool found = false;
+
+	for (i = at; i <= at + 1 && i < l->nr_states && !what && !found; i++)
+		found = keeps(d, &c, &l->states[i]);
+	if (!what && !found) {
+		snprintf(text, sizeof(text), "flags %u: neither state %u nor the next", c.flags, at);
+		what = text;
+	}
+	md_content_free(&c);
+	return what;
+}
+
+/* What ours finds after the crash is what the raw disk says. */
+static void reopen(const struct life *l, struct shim_disk *d)
+{
+	struct dmc_md_params p = l->p;
+	struct md_content c = fsck_ok(d, 0);
+	struct dmc_md *md;
+	struct model *m;
+	int r;
+
+	p.bdev = disk_bdev(d);
+	md = md_open_ok(&p);
+	m = model_load(md, &l->m->policy, &r);
+	CHECK_OK(r);
+	for (u32 i = 0; i < m->nr; i++)
+		if (m->oblock[i] != NO_OBLOCK)
+			CHECK_EQ(m->dirty[i], c.flags & DMC_SB_CLEAN ? c.dirty[i] : 1);
+	model_free(m);
+	dmc_md_close(md);
+	md_content_free(&c);
+}
+
+static void cut_everywhere(struct life *l)
+{
+	struct disk_crash *c = disk_crash_begin(l->d);
+	unsigned int at = 0;
+	unsigned long k;
+	u64 seed;
+
+	CHECK(disk_crash_events(c) > 30);
+	for (k = 0; k <= disk_crash_events(c); k++) {
+		u64 seq = k ? disk_crash_seq(c, k) : 0;
+
+		while (at + 1 < l->nr_states && l->states[at + 1].seq <= seq)
+			at++;
+		for (seed = 0; seed < SEEDS; seed++) {
+			struct shim_disk *d = disk_crash_state(c, k, seed);
+			const char *what = look(l, d, at);
+
+			unit_note("event %lu of %lu, seed %llu, after state %u", k,
+				  disk_crash_events(c), seed, at);
+			CHECK_MSG(!what, "%s", what);
+			if (!seed)
+				reopen(l, d);
+		}
+	}
+	disk_crash_end(c);
+}
+
+static void lives(bool format2)
+{
+	static const u32 sizes[] = { 1100, 1700, 1018 };
+	enum start start;
+	unsigned int i;
+
+	for (start = 0; start < NR_STARTS; start++)
+		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+			struct life l;
+
+			begin_life(&l, start, format2);
+			disk_log_start(l.d);
+			run_life(&l, start, sizes[i]);
+			cut_everywhere(&l);
+			while (l.nr_states)
+				model_free(l.states[--l.nr_states].m);
+			model_free(l.m);
+			disk_free(l.d);
+		}
+}
+
+static void test_format1(void)
+{
+	lives(false);
+}
+
+static void test_format2(void)
+{
+	lives(true);
+}
+
+/*----- faults -----*/
+
+static int short_life(struct life *l)
+{
+	struct dmc_md_live live = { .nr_cblocks = 1700, .nr_dblocks = 900,
+				    .discard_block_sectors = 64 };
+	dmc_md_reason_t why;
+	struct model *got;
+	cblock_t busy;
+	u32 cb;
+	int r;
+
+	l->md = dmc_md_open(&l->p, &why);
+	if (IS_ERR(l->md)) {
+		r = PTR_ERR(l->md);
+		l->md = NULL;
+		return r;
+	}
+	got = model_load(l->md, &l->m->policy, &r);
+	if (got)
+		model_free(got);
+	if (!r)
+		r = dmc_md_go_live(l->md, &live, &busy);
+	for (cb = 0; cb < l->m->nr && !r; cb += 100)
+		if (l->m->oblock[cb] != NO_OBLOCK)
+			r = dmc_md_set_dirty(l->md, to_cblock(cb), !l->m->dirty[cb]);
+	return r ? r : dmc_md_commit(l->md, NULL);
+}
+
+/* Stopped anywhere, the disk is in order, and holds the blocks; giving up works. */
+static bool fault_at(enum start start, bool format2, int fault, unsigned long n)
+{
+	struct md_content c;
+	struct life l;
+	bool fired;
+	int r;
+
+	begin_life(&l, start, format2);
+	if (fault < 3)
+		disk_fail(l.d, fault, n, false);
+	else
+		shim_fail_alloc(n);
+	r = short_life(&l);
+	fired = fault < 3 ? l.d->failed[fault] : shim_alloc_failed();
+	if (fault < 3)
+		disk_fail(l.d, fault, 0, false);
+	shim_fail_alloc(0);
+	CHECK(fired || !r);
+
+	c = fsck_ok(l.d, 0);
+	c.flags = 0;
+	if (c.nr_cblocks == l.m->nr)
+		CHECK_MSG(!content_differs(&c, l.m), "%s", content_differs(&c, l.m));
+	md_content_free(&c);
+	if (r && l.md) {
+		CHECK_OK(dmc_md_abort(l.md));
+		CHECK_OK(dmc_md_set_needs_check(l.md));
+		md_content_free((struct md_content[]){ fsck_ok(l.d, 0) });
+	}
+	if (l.md)
+		dmc_md_close(l.md);
+	while (l.nr_states)
+		model_free(l.states[--l.nr_states].m);
+	model_free(l.m);
+	disk_free(l.d);
+	return fired;
+}
+
+static void test_faults(void)
+{
+	static const int faults[] = { DISK_READ, DISK_WRITE, DISK_FLUSH, 3 };
+	unsigned long n;
+	int i, start;
+
+	for (i = 0; i < ARRAY_SIZE(faults); i++)
+		for (start = 0; start < 2 * NR_STARTS; start++) {
+			for (n = 1;; n++) {
+				unit_note("start %d, fault %d, number %lu", start, faults[i], n);
+				if (!fault_at(start / 2, start % 2, faults[i], n))
+					break;
+			}
+			CHECK(n > 2);
+		}
+}
+
+/*----- who was there in between -----*/
+
+static void fix_csum(struct shim_disk *d)
+{
+	struct dmc_superblock *sb = (struct dmc_superblock *)d->data;
+
+	sb->csum = dmc_sb_checksum(sb);
+}
+
+/* A disk that crashed live, with @m's blocks. */
+static struct shim_disk *crashed_disk(struct model *m, bool format2)
+{
+	struct shim_disk *d = disk_of(m, format2, DISK_BLOCKS);
+	struct dmc_md_params p = params(d, format2);
+	struct dmc_md *md = md_open_ok(&p);
+
+	CHECK_OK(go_live(md, m));
+	dmc_md_close(md);
+	return d;
+}
+
+static void expect_opened(struct shim_disk *d, bool format2, bool clean, bool live)
+{
+	struct dmc_md_params p = params(d, format2);
+	struct dmc_md *md = md_open_ok(&p);
+
+	CHECK_EQ(dmc_md_was_clean(md), clean);
+	CHECK_EQ(dmc_md_was_live(md), live);
+	dmc_md_close(md);
+}
+
+static void test_others(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(600);
+		struct shim_disk *crashed, *d;
+		struct dmc_superblock *sb;
+		u32 i;
+
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		crashed = crashed_disk(m, format2);
+		expect_opened(crashed, format2, true, true);
+
+		/* The kernel's module opens it, and crashes: the flag alone is gone. */
+		d = disk_clone(crashed);
+		sb = (struct dmc_superblock *)d->data;
+		sb->flags &= ~cpu_to_le32(DMC_SB_CLEAN);
+		fix_csum(d);
+		expect_opened(d, format2, false, false);
+		/* It commits, too. */
+		memset(&sb->live, 0, 96);
+		fix_csum(d);
+		expect_opened(d, format2, false, false);
+		/* And shuts down. */
+		sb->flags |= cpu_to_le32(DMC_SB_CLEAN);
+		fix_csum(d);
+		expect_opened(d, format2, true, false);
+		disk_free(d);
+
+		/* Some tool wrote the superblock, and kept what it does not know. */
+		for (i = 4; i < 4096; i += i < 300 ? 1 : 500) {
+			d = disk_clone(crashed);
+			sb = (struct dmc_superblock *)d->data;
+			if ((i >= 8 && i < 40) || (i >= 40 && i < 44) || (i >= 64 && i < 96) ||
+			    (i >= 192 && i < 256) || (i >= 284 && i < 292) || i == 4) {
+				disk_free(d);	/* would not open */
+				continue;
+			}
+			d->data[i] ^= 0x80;
+			fix_csum(d);
+			unit_note("byte %u", i);
+			expect_opened(d, format2, true, false);
+			disk_free(d);
+		}
+		disk_free(crashed);
+		model_free(m);
+	}
+}
+
+/* All bits are set after somebody's crash, with whatever room there is. */
+static void test_all_dirty_in_slices(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		u32 nr = 60000, i;
+		struct model *m = model_create(nr);
+		struct shim_disk *d = blank_disk(250);
+		struct dmc_md_params p = params(d, format2);
+		struct dmc_md *md = md_open_ok(&p);
+		struct md_content c;
+
+		resize_ok(md, nr);
+		model_fill(m, ORIGIN_BLOCKS, 70);
+		for (i = 0; i < nr; i++) {
+			if (m->oblock[i] != NO_OBLOCK)
+				CHECK_OK(dmc_md_insert(md, to_cblock(i), to_oblock(m->oblock[i])));
+			if (i % 2000 == 1999)
+				CHECK_OK(dmc_md_commit(md, NULL));
+		}
+		CHECK_OK(dmc_md_commit(md, NULL));
+		dmc_md_close(md);
+
+		md = md_open_ok(&p);
+		CHECK_OK(go_live(md, m));
+		c = fsck_ok(d, 0);
+		CHECK_EQ(c.flags, DMC_SB_CLEAN);
+		for (i = 0; i < nr; i++)
+			CHECK_EQ(c.dirty[i], m->oblock[i] != NO_OBLOCK);
+		md_content_free(&c);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/*----- the rest -----*/
+
+/* One mark is a handful of blocks; one that is there already is nothing. */
+static void test_cost(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(3000);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		unsigned long writes;
+		u32 i;
+
+		for (i = 0; i < m->nr; i++)
+			model_map(m, i, i, false);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		p = params(d, format2);
+		md = md_open_ok(&p);
+		writes = d->count[DISK_WRITE];
+		CHECK_OK(go_live(md, m));
+		CHECK_EQ(d->count[DISK_WRITE], writes + 1);
+		for (i = 0; i < 64; i++)
+			CHECK_OK(dmc_md_set_dirty(md, to_cblock(640 + i), true));
+		CHECK_OK(dmc_md_commit(md, NULL));
+		CHECK(d->count[DISK_WRITE] > writes + 1 && d->count[DISK_WRITE] <= writes + 8);
+		writes = d->count[DISK_WRITE];
+		CHECK_OK(dmc_md_set_dirty(md, to_cblock(650), true));
+		CHECK_OK(dmc_md_set_dirty(md, to_cblock(10), false));
+		CHECK(!dmc_md_changed(md));
+		CHECK_OK(dmc_md_commit(md, NULL));
+		CHECK_EQ(d->count[DISK_WRITE], writes);
+		CHECK_EQ(dmc_md_set_dirty(md, to_cblock(3000), true), -EINVAL);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/* A word at a time does what a bit at a time does. */
+static void test_words(void)
+{
+	int format2, round;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(1100);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		struct md_content c;
+
+		model_fill(m, ORIGIN_BLOCKS, 70);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		p = params(d, format2);
+		md = md_open_ok(&p);
+		CHECK_EQ(dmc_md_set_dirty_word(md, 18, 0, 1), -EINVAL);
+		CHECK_EQ(dmc_md_set_dirty_word(md, 17, 0, 1ULL << 12), -EINVAL);
+		CHECK_EQ(dmc_md_set_dirty_word(md, U32_MAX, 0, 1), -EINVAL);
+		CHECK_OK(go_live(md, m));
+		for (round = 0; round < 40; round++) {
+			u32 index = unit_below(18), i, cb;
+			u64 set = 0, clear = 0;
+
+			for (i = 0; i < 64 && (cb = index * 64 + i) < m->nr; i++) {
+				switch (unit_below(3)) {
+				case 0:
+					if (m->oblock[cb] == NO_OBLOCK)
+						break;
+					set |= 1ULL << i;
+					model_map(m, cb, m->oblock[cb], true);
+					break;
+				case 1:
+					clear |= 1ULL << i;
+					if (m->oblock[cb] != NO_OBLOCK)
+						model_map(m, cb, m->oblock[cb], false);
+				}
+			}
+			CHECK_OK(dmc_md_set_dirty_word(md, index, set, clear));
+		}
+		CHECK_OK(dmc_md_commit(md, NULL));
+		dmc_md_close(md);
+		c = fsck_ok(d, 0);
+		CHECK(!memcmp(c.dirty, m->dirty, m->nr));
+		md_content_free(&c);
+		md = md_open_ok(&p);
+		m->hint_valid[0] = 0;
+		expect_load(md, m);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/*----- the shutdown of a live cache -----*/
+
+struct asked {
+	struct model *m;
+	struct dmc_md_shutdown s;	/* as the model has it */
+	u32 dirty_words, hints;
+	u32 first, last;		/* the cblocks that are said to have changed */
+};
+
+static u64 ask_dirty(void *ctx, u32 index)
+{
+	struct asked *a = ctx;
+
+	a->dirty_words++;
+	return a->s.dirty_word(a->s.ctx, index);
+}
+
+static u64 ask_discard(void *ctx, u64 index)
+{
+	struct asked *a = ctx;
+
+	return a->s.discard_word(a->s.ctx, index);
+}
+
+static void ask_hints(void *ctx, cblock_t first, u32 nr, u32 *out)
+{
+	struct asked *a = ctx;
+
+	a->hints += nr;
+	a->s.hints(a->s.ctx, first, nr, out);
+}
+
+static bool changed(void *ctx, cblock_t first, u32 nr)
+{
+	struct asked *a = ctx;
+
+	return a->first <= a->last && from_cblock(first) <= a->last &&
+	       from_cblock(first) + nr > a->first;
+}
+
+static void shut_down_asking(struct dmc_md *md, struct asked *a, u32 first, u32 last)
+{
+	struct dmc_md_shutdown s;
+
+	a->s = s = model_shutdown(a->m);
+	a->dirty_words = a->hints = 0;
+	a->first = first;
+	a->last = last;
+	s.ctx = a;
+	s.dirty_word = ask_dirty;
+	s.discard_word = ask_discard;
+	if (s.hints)
+		s.hints = ask_hints;
+	s.dirty_changed = changed;
+	s.hints_changed = changed;
+	CHECK_OK(dmc_md_commit_clean(md, &s));
+}
+
+/* Only what may have changed is asked for and compared; and what nobody can know, always. */
+static void test_little_asked(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(100000);
+		struct asked a = { .m = m };
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		unsigned long writes, reads;
+		u32 i;
+
+		model_fill(m, ORIGIN_BLOCKS, 80);
+		d = disk_of(m, format2, 1024);
+		p = params(d, format2);
+
+		/* Nothing changed: two superblocks, and nothing is read again. */
+		md = md_open_ok(&p);
+		expect_load(md, m);
+		writes = d->count[DISK_WRITE];
+		reads = d->count[DISK_READ];
+		CHECK_OK(go_live(md, m));
+		shut_down_asking(md, &a, 1, 0);
+		CHECK(!a.dirty_words && !a.hints);
+		CHECK_EQ(d->count[DISK_WRITE], writes + 2);
+		CHECK(d->count[DISK_READ] <= reads + 4);
+		expect_disk(d, m, DMC_SB_CLEAN);
+		dmc_md_close(md);
+
+		/* A few blocks did. */
+		md = md_open_ok(&p);
+		expect_load(md, m);
+		CHECK_OK(go_live(md, m));
+		for (i = 1200; i < 1220; i++) {
+			m->hint[i]++;
+			if (m->oblock[i] != NO_OBLOCK)
+				m->dirty[i] ^= 1;
+		}
+		shut_down_asking(md, &a, 1200, 1219);
+		CHECK(a.dirty_words && a.dirty_words <= 510);
+		CHECK(a.hints >= 1018 && a.hints < 1018 + 64);
+		expect_disk(d, m, DMC_SB_CLEAN);
+		dmc_md_close(md);
+
+		/* Not live: the stored dirty bits follow nothing. */
+		md = md_open_ok(&p);
+		expect_load(md, m);
+		CHECK_OK(dmc_md_begin_changes(md));
+		for (i = 50000; m->oblock[i] == NO_OBLOCK; i++)
+			;
+		m->dirty[i] ^= 1;
+		shut_down_asking(md, &a, 1, 0);
+		CHECK(a.dirty_words >= 100000 / 64 && !a.hints);
+		expect_disk(d, m, DMC_SB_CLEAN);
+		dmc_md_close(md);
+
+		/* Another policy: it does not matter what it says of hints that are not there. */
+		md = md_open_ok(&p);
+		strcpy(m->policy.name, "mq");
+		CHECK_OK(go_live(md, m));
+		model_new_hints(m);
+		shut_down_asking(md, &a, 1, 0);
+		CHECK_EQ(a.hints, 100000);
+		expect_disk(d, m, DMC_SB_CLEAN);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/* Back to a clear flag: when there is no room, and when the metadata has failed. */
+static void test_leave(void)
+{
+	int how;
+
+	for (how = 0; how < 4; how++) {
+		struct model *m = model_create(600);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		d = disk_of(m, how & 1, DISK_BLOCKS);
+		p = params(d, how & 1);
+		md = md_open_ok(&p);
+		CHECK_OK(go_live(md, m));
+		if (how & 2) {
+			CHECK_OK(dmc_md_abort(md));
+			CHECK(dmc_md_is_live(md));
+			CHECK_OK(dmc_md_set_needs_check(md));
+			expect_disk(d, m, DMC_SB_NEEDS_CHECK);
+			CHECK_EQ(dmc_md_set_dirty(md, to_cblock(0), true), -EPERM);
+			CHECK_EQ(go_live(md, m), -EPERM);
+		} else {
+			CHECK_OK(dmc_md_leave_live(md));
+			expect_disk(d, m, 0);
+			CHECK_OK(dmc_md_commit(md, NULL));
+			expect_disk(d, m, 0);
+		}
+		CHECK(!dmc_md_is_live(md));
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/* Stale bits of unmapped blocks, as a crash under the kernel's module leaves them. */
+static void test_stray_bits(void)
+{
+	struct model *m = model_create(600);
+	struct shim_disk *d, *stale;
+	struct dmc_md_params p;
+	struct dmc_md_shutdown s;
+	struct dmc_md *md;
+	struct md_content c;
+
+	model_map(m, 5, 50, true);
+	model_map(m, 6, 60, false);
+	d = disk_of(m, true, DISK_BLOCKS);
+	p = params(d, true);
+	md = md_open_ok(&p);
+	s = model_shutdown(m);
+	m->dirty[7] = 1;
+	CHECK_OK(dmc_md_begin_changes(md));
+	CHECK_OK(dmc_md_commit_clean(md, &s));
+	dmc_md_close(md);
+	md_content_free((struct md_content[]){ fsck_ok(d, FSCK_UNMAPPED_DIRTY_OK) });
+	stale = disk_clone(d);
+
+	m->dirty[7] = 0;
+	md = md_open_ok(&p);
+	expect_load(md, m);
+	CHECK_OK(go_live(md, m));
+	c = fsck_ok(d, 0);
+	CHECK(c.dirty[5] && !c.dirty[6]);
+	md_content_free(&c);
+	dmc_md_close(md);
+	disk_free(d);
+
+	/* Nobody looked: then at the latest when the block is mapped. */
+	p.bdev = disk_bdev(stale);
+	md = md_open_ok(&p);
+	CHECK_OK(go_live(md, m));
+	CHECK_OK(dmc_md_insert(md, to_cblock(7), to_oblock(99)));
+	CHECK_OK(dmc_md_commit(md, NULL));
+	dmc_md_close(md);
+	c = fsck_ok(stale, 0);
+	CHECK(c.dirty[5] && !c.dirty[7]);
+	md_content_free(&c);
+	disk_free(stale);
+	model_free(m);
+}
+
+/* Hints that cannot be read, below a flag that was clear: the cache starts without them. */
+static void test_damaged_hints(void)
+{
+	struct model *m = model_create(3000);
+	struct shim_disk *d;
+	struct dmc_md_params p;
+	struct dmc_md *md;
+	struct md_content c;
+	u64 root;
+
+	model_fill(m, ORIGIN_BLOCKS, 50);
+	d = disk_of(m, true, DISK_BLOCKS);
+	p = params(d, true);
+	md = md_open_ok(&p);
+	CHECK_OK(dmc_md_begin_changes(md));
+	dmc_md_close(md);
+	root = ((struct dmc_superblock *)d->data)->hint_root;
+	d->data[root * 4096 + 100] ^= 1;
+
+	md = md_open_ok(&p);
+	CHECK_OK(go_live(md, m));
+	dmc_md_close(md);
+	c = fsck_ok(d, FSCK_LEAKS_OK);
+	CHECK(c.flags == DMC_SB_CLEAN && !c.nr_hints && !c.hint_size);
+	md_content_free(&c);
+	disk_free(d);
+	model_free(m);
+}
+
+/* A refusal changes nothing on the disk. */
+static void test_refusals(void)
+{
+	struct model *m = model_create(1200);
+	struct shim_disk *d, *before;
+	struct dmc_md_params p;
+	struct dmc_md_live live = { .nr_cblocks = 900 };
+	struct dmc_md *md;
+	cblock_t busy;
+
+	model_map(m, 3, 30, true);
+	model_map(m, 1000, 70, true);
+	d = disk_of(m, true, 64);
+	before = disk_clone(d);
+	p = params(d, true);
+	md = md_open_ok(&p);
+	CHECK_EQ(dmc_md_go_live(md, &live, &busy), -EBUSY);
+	CHECK_EQ(from_cblock(busy), 1000);
+	live.nr_cblocks = 100000;
+	CHECK_EQ(dmc_md_go_live(md, &live, &busy), -ENOSPC);
+	live.nr_cblocks = 1200;
+	live.nr_dblocks = 5;
+	CHECK_EQ(dmc_md_go_live(md, &live, &busy), -EINVAL);
+	CHECK(!dmc_md_is_live(md) && !dmc_md_changed(md));
+	CHECK(!memcmp(d->data, before->data, 64 * 4096));
+	live.discard_block_sectors = 64;
+	CHECK_OK(dmc_md_go_live(md, &live, &busy));
+	dmc_md_close(md);
+	disk_free(before);
+	disk_free(d);
+	model_free(m);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "power cut at every event of a live cache, format 1", test_format1 },
+		{ "power cut at every event of a live cache, format 2", test_format2 },
+		{ "every read, write, flush and allocation fails once", test_faults },
+		{ "who had the device in between is noticed", test_others },
+		{ "all dirty, with little room", test_all_dirty_in_slices },
+		{ "what a mark costs", test_cost },
+		{ "many marks at once", test_words },
+		{ "a shutdown asks for what may have changed", test_little_asked },
+		{ "no longer live", test_leave },
+		{ "stale dirty bits go", test_stray_bits },
+		{ "damaged hints do not matter", test_damaged_hints },
+		{ "a refusal changes nothing", test_refusals },
+		{ }
+	};
+
+	return unit_main(argc, argv, tests);
+}
