@@ -9,14 +9,15 @@
  * been suspended, so has written its clean shutdown and let go, before the new one is activated.
  * live_caches knows who has which metadata open: no two caches share it.
  *
- * Order of an activation: look, load, refuse if something is wrong; only then clear the clean-shutdown
- * flag, durably, and let bios in.  So a refused activation changes nothing on disk, and no write
- * is ever admitted while the disk claims a clean shutdown (rule R4; that includes a resume without a
- * reload).
+ * Order of an activation: look, load, refuse if something is wrong; only then make the metadata live
+ * (superblock.h), durably, and let bios in.  So a refused activation changes nothing on disk, and
+ * no write is ever admitted while the disk holds dirty bits or discards that the write would
+ * make wrong (rule R4; that includes a resume without a reload).
  *
  * Locks: live_caches.lock, then md_mutex.
  */
 #include "block-lock.h"
+#include "marks.h"
 
 static struct {
 	struct mutex lock;
@@ -197,9 +198,6 @@ static int load(struct cache *c)
 	struct dmc_md_policy policy;
 	int r;
 
-	if (!dmc_md_was_clean(c->md) && dmc_md_nr_cblocks(c->md))
-		DMWARN("%s: was not shut down cleanly: every cached block counts as dirty",
-		       cache_name(c));
 	policy_on_disk(c, &policy);
 	r = dmc_md_load_mappings(c->md, &policy, load_mapping, c);
 	if (!r)
@@ -209,6 +207,10 @@ static int load(struct cache *c)
 		      c->metadata_dev->name, r, md_damaged(r) ? "; run cache_check on it" : "");
 		return r;
 	}
+	if (dmc_md_nr_cblocks(c->md) && (!dmc_md_was_clean(c->md) || dmc_md_was_live(c->md)))
+		DMWARN("%s: was not shut down cleanly: %d of %d cached blocks count as dirty",
+		       cache_name(c), atomic_read(&c->nr_dirty),
+		       atomic_read(&c->table.nr_mapped));
 	dmc_md_get_stats(c->md, &c->base_stats);
 	c->md_version = dmc_md_version(c->md);
 	c->loaded = true;
@@ -237,25 +239,45 @@ static int check_unchanged(struct cache *c)
 }
 
 /*
- * The clean-shutdown flag goes, and the arrays fit the cache device.  A resize that cannot be done
- * is refused before it touches the flag.
+ * No room on the metadata device to keep dirty bits up to date.  Clearing the clean-shutdown flag
+ * takes none, and then nobody believes them.
+ */
+static int begin_without_marks(struct cache *c)
+{
+	int r = dmc_md_abort(c->md);
+
+	if (!r)
+		r = dmc_md_begin_changes(c->md);
+	if (!r)
+		DMWARN("%s: metadata device %s is nearly full: after a crash every cached block will count as dirty",
+		       cache_name(c), c->metadata_dev->name);
+	return r;
+}
+
+/*
+ * The metadata goes live, with arrays that fit the cache device.  A resize that cannot be done is
+ * refused before anything is touched.
  */
 static int begin(struct cache *c)
 {
+	struct dmc_md_live live = {
+		.nr_cblocks = c->nr_cblocks,
+		.nr_dblocks = c->nr_dblocks,
+		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
+	};
+	bool resize = dmc_md_nr_cblocks(c->md) != c->nr_cblocks;
 	cblock_t busy;
 	int r;
 
-	if (dmc_md_nr_cblocks(c->md) == c->nr_cblocks) {
-		r = dmc_md_begin_changes(c->md);
-	} else {
-		r = dmc_md_resize(c->md, c->nr_cblocks, &busy);
-		if (r)
-			DMERR("%s: metadata device %s: cannot resize to %u cache blocks (%d)%s",
-			      cache_name(c), c->metadata_dev->name, c->nr_cblocks, r,
-			      r == -ENOSPC ? ": it is too small" : "");
-	}
-	if (!r && dmc_md_changed(c->md))
-		r = dmc_md_commit(c->md, NULL);
+	r = dmc_md_go_live(c->md, &live, &busy);
+	if (r == -ENOSPC && !resize)
+		r = begin_without_marks(c);
+	else if (r && resize)
+		DMERR("%s: metadata device %s: cannot resize to %u cache blocks (%d)%s",
+		      cache_name(c), c->metadata_dev->name, c->nr_cblocks, r,
+		      r == -ENOSPC ? ": it is too small" : "");
+	if (!r)
+		marks_begin(c, dmc_md_is_live(c->md));
 	return r;
 }
 
@@ -317,7 +339,17 @@ static void hints_of(void *ctx, cblock_t first, u32 nr, u32 *out)
 	c->policy->type->get_hints(c->policy, first, nr, out);
 }
 
-/* The flag says that the data devices hold what the metadata claims: so they are flushed first. */
+static bool hints_changed(void *ctx, cblock_t first, u32 nr)
+{
+	struct cache *c = ctx;
+
+	return c->policy->type->hints_changed(c->policy, first, nr);
+}
+
+/*
+ * The flag says that the data devices hold what the metadata claims: so they are flushed first.  If they
+ * cannot, the metadata stays as after a crash, right but not exact.
+ */
 static int shut_down_cleanly(struct cache *c)
 {
 	struct dmc_md_shutdown s = {
@@ -325,6 +357,8 @@ static int shut_down_cleanly(struct cache *c)
 		.dirty_word = dirty_word,
 		.discard_word = discard_word,
 		.hints = hints_of,
+		.dirty_changed = marks_differ,
+		.hints_changed = hints_changed,
 		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
 		.nr_dblocks = c->nr_dblocks,
 	};
@@ -335,7 +369,7 @@ static int shut_down_cleanly(struct cache *c)
 	if (!r)
 		r = flush_device(&c->cache_flush);
 	if (r) {
-		DMERR("%s: cannot flush the data devices (%d): after the next load every block counts as dirty",
+		DMERR("%s: cannot flush the data devices (%d): after the next load more blocks than these count as dirty",
 		      cache_name(c), r);
 		return 0;
 	}
@@ -344,6 +378,8 @@ static int shut_down_cleanly(struct cache *c)
 	r = dmc_md_commit_clean(c->md, &s);
 	if (!r && s.policy.hint_size)
 		c->policy->type->hints_saved(c->policy);
+	if (!r)
+		marks_settled(c);
 	return r;
 }
 
@@ -353,6 +389,7 @@ void deactivate(struct cache *c)
 	int r;
 
 	engine_stop(c);
+	marks_end(c);
 
 	mutex_lock(&c->md_mutex);
 	if (c->md) {

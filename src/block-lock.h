@@ -10,13 +10,15 @@
  * A *hit* counts itself in its cblock's entry, in one atomic add that also tells whether a
  * migration has locked the block:
  *
- *    31      30        29      28     27..14   13..0
- *    LOCKED  NO_WRITE  DIRTY   -      writers  readers
+ *    31      30        29      28      27..14   13..0
+ *    LOCKED  NO_WRITE  DIRTY   MARKED  writers  readers
  *
  * LOCKED keeps everyone out (demotion, invalidation), NO_WRITE writers only (writeback: reads go
  * on).  A bio that finds itself locked out takes its count back and parks on the migration.  The
  * migration sets its bit, then waits for the counts that exclude it to drain; whoever takes the last one
  * back tells it (mg_drained()).
+ *
+ * DIRTY belongs to dirty.c, MARKED to marks.c.
  *
  * The look-up has no lock, so the entry may map something else by the time it is counted: check
  * again afterwards.  From then on it cannot change, since a migration has to wait for the count.
@@ -48,6 +50,7 @@
 #define BL_WRITER	(1U << 14)
 #define BL_READERS	(BL_WRITER - 1)
 #define BL_WRITERS	(BL_READERS * BL_WRITER)
+#define BL_MARKED	(1U << 28)
 #define BL_DIRTY	(1U << 29)
 #define BL_NO_WRITE	(1U << 30)
 #define BL_LOCKED	(1U << 31)

@@ -9,12 +9,13 @@
  *
  * The order is the whole point (rule R2).  A copy is durable on its destination before the
  * metadata that relies on it: promotions on the cache device, demotions on the origin.  Then the
- * metadata changes and commits; only then does mg_finish() show the result to bios.
+ * metadata changes and commits; only then does mg_finish() show the result to bios.  Marks
+ * (marks.c) that are no longer needed are cleared along the way, with both devices flushed.
  *
  * Locks: md_mutex over the metadata calls; mg_lock to take the batch.
  */
 #include "block-lock.h"
-#include "migrate.h"
+#include "marks.h"
 
 /* How long a copy that nobody waits for may stay uncommitted: others join its commit meanwhile. */
 #define COMMIT_DELAY (HZ / 10)
@@ -86,7 +87,7 @@ static int change_metadata(struct cache *c, struct list_head *batch)
 
 	lockdep_assert_held(&c->md_mutex);
 	list_for_each_entry(mg, batch, list) {
-		if (mg->error)
+		if (mg->error || mg->kind == MG_MARK)
 			continue;
 		if (mg->kind == MG_PROMOTE)
 			r = dmc_md_insert(c->md, mg->cblock, mg->oblock);
@@ -95,7 +96,7 @@ static int change_metadata(struct cache *c, struct list_head *batch)
 		if (r)
 			return r;
 	}
-	return 0;
+	return marks_change(c, batch);
 }
 
 /* 0, or an error after which nothing of the batch is durable and the metadata mode has gone down. */
@@ -108,7 +109,9 @@ static int commit_batch(struct cache *c, struct list_head *batch)
 	if (!c->md || cache_md_mode(c) != MD_WRITE)
 		return -EROFS;
 
-	r = change_metadata(c, batch);
+	r = marks_check_room(c, batch);
+	if (!r)
+		r = change_metadata(c, batch);
 	if (r) {
 		mode_metadata_failed(c, "changing a mapping", r);
 		return r;
@@ -134,13 +137,17 @@ void commit_work_fn(struct work_struct *work)
 	int r;
 
 	take_batch(c, &batch);
-	if (list_empty(&batch))
+	marks_collect(c);
+	if (!marks_flush(c) && list_empty(&batch))
 		return;
 
 	flush_data(c, &batch);
+	marks_of_promotions(c, &batch);
 	mutex_lock(&c->md_mutex);
 	r = commit_batch(c, &batch);
 	mutex_unlock(&c->md_mutex);
+	if (marks_committed(c, &batch, r))
+		commit_soon(c);
 
 	list_for_each_entry_safe(mg, next, &batch, list) {
 		list_del_init(&mg->list);

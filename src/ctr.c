@@ -9,6 +9,7 @@
  * the log, and unwinds completely.
  */
 #include "block-lock.h"
+#include "marks.h"
 #include <linux/log2.h>
 #include <linux/mm.h>
 
@@ -223,6 +224,8 @@ static int parts_init(struct cache *c)
 	if (!r)
 		r = broken_init(c);
 	if (!r)
+		r = marks_init(c);
+	if (!r)
 		r = free_blocks_init(c);
 	if (!r)
 		r = discard_init(c);
@@ -238,6 +241,7 @@ static void parts_exit(struct cache *c)
 	engine_exit(c);
 	discard_exit(c);
 	free_blocks_exit(c);
+	marks_exit(c);
 	kvfree(c->broken);
 	kvfree(c->suspect);
 	kvfree(c->slots);

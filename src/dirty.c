@@ -4,6 +4,7 @@
  *
  * On the bio's path: the first write to a clean block sets the bit, before the write is sent, so
  * that the block counts as dirty whatever becomes of the write.  Later writes only read it.
+ * (That a crash remembers it is the business of marks.c.)
  * The engine clears it after a writeback, with writers kept out of the block.
  *
  * The bit lives in the entry's state word (block-lock.h): reading it costs nothing extra.  The
@@ -13,6 +14,7 @@
  * out.  So the policy's set_dirty() and clear_dirty() of one block never run at the same time.
  */
 #include "block-lock.h"
+#include "marks.h"
 
 /* The caller holds a writer's count on @cb. */
 void dirty_set(struct cache *c, cblock_t cb)
@@ -46,6 +48,7 @@ void dirty_load(struct cache *c, cblock_t cb)
 {
 	atomic_or(BL_DIRTY, &entry_of(c, cb)->state);
 	atomic_inc(&c->nr_dirty);
+	marks_publish(c, cb, true);
 }
 
 /* For the clean shutdown: bits of cblocks 64 @index and up, lowest first. */

@@ -31,6 +31,7 @@
  *     migrate.c   claim the block -> wait for its bios -> copy -> commit -> publish -> release
  *       copy.c      kcopyd, or the very bio that overwrites the whole block
  *       commit.c    flush the data devices, change the metadata, one commit for many migrations
+ *       marks.c     dirty bits are on disk before the first write
  *     mode.c      a metadata failure: read-only, or fail
  *
  * Contexts: map and end_io run on any CPU, end_io also in interrupts.  Engine and commit are two
@@ -123,6 +124,7 @@ struct cache {
 
 	/* --- dirty blocks --- */
 	atomic_t nr_dirty;
+	struct marks *marks;		/* which have it on disk; marks.h */
 
 	/* --- free cblocks --- */
 	spinlock_t free_lock;

@@ -14,7 +14,7 @@
  * Locks: mg_lock or deferred_lock, briefly; the policy is called without any.
  */
 #include "block-lock.h"
-#include "migrate.h"
+#include "marks.h"
 #include <linux/bitmap.h>
 
 #define TICK_PERIOD HZ
@@ -187,9 +187,10 @@ static void ask_policy(struct cache *c)
 	bool idle;
 	int i;
 
+	idle = engine_idle(c);
+	marks_note_idle(c, idle);
 	if (!may_start_work(c))
 		return;
-	idle = engine_idle(c);
 	for (i = 0; i < WORK_PER_ROUND && may_start_work(c); i++) {
 		if (t->next_work(c->policy, idle, READ_ONCE(c->nr_free), &w))
 			break;
@@ -205,6 +206,8 @@ static void engine_work_fn(struct work_struct *work)
 	map_deferred(c);
 	handle_broken(c);
 	ask_policy(c);
+	if (unlikely(marks_due(c)))
+		commit_soon(c);
 }
 
 static void tick_work_fn(struct work_struct *work)

@@ -13,7 +13,7 @@
  * Locks: none here; parking takes mg_lock.
  */
 #include "block-lock.h"
-#include "migrate.h"
+#include "marks.h"
 #include "span.h"
 
 /* Internal answer: the world changed under the look-up, start again. */
@@ -94,46 +94,66 @@ static int map_read_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t 
 	return remap_to_cache(c, bio, cb);
 }
 
+/* Starts a migration for @bio's sake; the bio is mapped again at its end. */
+static int park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_t ob, cblock_t cb)
+{
+	struct migration *mg = mg_alloc(c, kind, ob, cb);
+
+	if (!mg) {
+		engine_defer(c, bio, true);
+		return DM_MAPIO_SUBMITTED;
+	}
+	bio_list_add(&mg->parked, bio);
+	if (!mg_start(mg))
+		return DM_MAPIO_SUBMITTED;
+
+	/* Another migration has the block, or it is gone. */
+	bio_list_init(&mg->parked);
+	mg_free(mg);
+	return park(c, ob, bio);
+}
+
 /*
  * Passthrough: the origin is about to differ from the cached copy, so the mapping has to go, on disk
  * too, before the write.  The bio waits on the invalidation and then is a miss.
  */
 static int map_passthrough_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
 {
-	struct migration *mg;
-
 	if (cache_md_mode(c) != MD_WRITE)
 		return fail_bio(bio, BLK_STS_IOERR);	/* the stale mapping could not be removed */
 
-	mg = mg_alloc(c, MG_INVALIDATE, ob, cb);
-	if (!mg) {
-		engine_defer(c, bio, true);
-		return DM_MAPIO_SUBMITTED;
-	}
-	bio_list_add(&mg->parked, bio);
 	if (!bio_ctx(bio)->counted)
 		this_cpu_inc(c->stats->write_hits);
 	bio_ctx(bio)->counted = true;
-	if (!mg_start(mg))
-		return DM_MAPIO_SUBMITTED;
+	return park_on_new(c, bio, MG_INVALIDATE, ob, cb);
+}
 
-	bio_list_init(&mg->parked);
-	mg_free(mg);
-	return park(c, ob, bio);
+/* The dirty bit has to be on disk before the first write is sent: the bio waits for a commit. */
+static int wait_for_mark(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+{
+	bio_ctx(bio)->held = HELD_NOTHING;
+	block_uncount(c, entry_of(c, cb), BL_WRITER);
+	return park_on_new(c, bio, MG_MARK, ob, cb);
 }
 
 static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
 {
+	u32 state;
 	int r;
 
 	if (unlikely(c->io_mode == IO_PASSTHROUGH))
 		return map_passthrough_write(c, bio, ob, cb);
 	if (!enter_block(c, bio, ob, cb, BL_WRITER, &r))
 		return r;
+	/* A mark stays while a writer is counted. */
+	state = atomic_read(&entry_of(c, cb)->state);
+	if (unlikely(!(state & (BL_DIRTY | BL_MARKED))) && marks_needed(c))
+		return wait_for_mark(c, bio, ob, cb);
 	discard_forget(c, ob);
 	tell_hit(c, bio, ob, cb, DMC_WRITE);
 	if (write_makes_dirty(c, ob)) {
-		dirty_set(c, cb);
+		if (unlikely(!(state & BL_DIRTY)))
+			dirty_set(c, cb);
 		return remap_to_cache(c, bio, cb);
 	}
 	return remap_to_both(c, bio, cb);

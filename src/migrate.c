@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * migrate.c - promote, demote, clean, drop: one state machine for a block.
+ * migrate.c - promote, demote, clean, drop, mark: one state machine for a block.
  *
  * Beside the bio's path: started by the policy's wish (engine.c) or by a bio (map.c), driven by
  * the engine from step to step (migrate.h lists them).  mg_start(), mg_park() and mg_drained() run
@@ -13,7 +13,7 @@
  * Locks: mg_lock, then free_lock or deferred_lock.
  */
 #include "block-lock.h"
-#include "migrate.h"
+#include "marks.h"
 
 static struct hlist_head *bucket_of_slot(struct cache *c, u32 slot)
 {
@@ -109,6 +109,15 @@ static void mg_make_ready_locked(struct migration *mg, enum mg_state state)
 	list_add_tail(&mg->list, &mg->c->mg_ready);
 }
 
+/* Leaves @mg to the commit worker, whose work is to be queued. */
+static void mg_make_committable_locked(struct migration *mg)
+{
+	lockdep_assert_held(&mg->c->mg_lock);
+	mg->state = MG_COMMIT;
+	list_add_tail(&mg->list, &mg->c->mg_commit);
+	mg->c->nr_commit++;
+}
+
 /* Hands @mg to the engine.  Any context. */
 void mg_make_ready(struct migration *mg, enum mg_state state)
 {
@@ -176,6 +185,12 @@ int mg_start(struct migration *mg)
 	}
 
 	hlist_add_head(&mg->hash, bucket_of_slot(c, mg->slot));
+	if (mg->kind == MG_MARK) {
+		mg_make_committable_locked(mg);
+		spin_unlock_irqrestore(&c->mg_lock, flags);
+		commit_soon(c);
+		return 0;
+	}
 	if (mg_locks_entry(mg))
 		block_lock(entry_of(c, mg->cblock), lock_bit(mg));
 	else
@@ -263,9 +278,7 @@ static void mg_after_copy(struct migration *mg)
 		return;
 	}
 	spin_lock_irqsave(&c->mg_lock, flags);
-	mg->state = MG_COMMIT;
-	list_add_tail(&mg->list, &c->mg_commit);
-	c->nr_commit++;
+	mg_make_committable_locked(mg);
 	urgent = mg_is_awaited(mg) || c->nr_commit >= CACHE_COMMIT_BATCH;
 	spin_unlock_irqrestore(&c->mg_lock, flags);
 	if (urgent)
@@ -307,6 +320,7 @@ static void publish_promotion(struct migration *mg)
 
 	mg->owns_cblock = false;
 	tell_policy(mg);
+	marks_publish(c, mg->cblock, mg->marked);
 	if (mg->overwriter && write_makes_dirty(c, mg->oblock))
 		dirty_set(c, mg->cblock);
 	discard_forget(c, mg->oblock);
@@ -320,6 +334,7 @@ static void publish_removal(struct migration *mg)
 	struct cache *c = mg->c;
 
 	clean_block(mg);
+	marks_publish(c, mg->cblock, false);
 	table_remove(&c->table, mg->cblock);
 	tell_policy(mg);
 	mg->owns_cblock = true;
@@ -329,7 +344,9 @@ static void publish_removal(struct migration *mg)
 
 static void publish(struct migration *mg)
 {
-	if (mg->error) {
+	if (mg->kind == MG_MARK) {
+		/* The commit worker did. */
+	} else if (mg->error) {
 		tell_policy(mg);
 	} else if (mg->kind == MG_PROMOTE) {
 		publish_promotion(mg);
@@ -387,7 +404,7 @@ static void mg_finish(struct migration *mg)
 	if (hashed) {
 		if (mg_locks_entry(mg))
 			block_unlock(entry_of(c, mg->cblock), lock_bit(mg));
-		else
+		else if (mg_claims_slot(mg))
 			slot_unclaim(c, mg->slot);
 	}
 	spin_lock_irqsave(&c->mg_lock, flags);

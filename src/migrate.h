@@ -11,6 +11,8 @@
  *   5 MG_COMMIT       commit worker      data devices flushed, metadata changed and committed
  *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked
  *
+ * A mark (marks.c) moves nothing and excludes nobody: mg_start() sends it to step 5.
+ *
  * A migration is in mg_hash from step 1 to 6, which makes it the only one of its oblock, and in at
  * most one of mg_ready and mg_commit.  An error at any step goes straight to mg_finish(), which
  * leaves mapping and dirtiness as they were.
@@ -25,6 +27,7 @@ enum mg_kind {
 	MG_DEMOTE,
 	MG_WRITEBACK,
 	MG_INVALIDATE,
+	MG_MARK,
 };
 
 enum mg_state {
@@ -50,13 +53,19 @@ struct migration {
 	bool owns_cblock;		/* it is free for others when this migration is freed */
 	bool retire_cblock;		/* the cache device failed there: not to be used again */
 	bool counted;			/* in copying_sectors */
+	bool marked;			/* a promotion: its dirty bit is on disk with its mapping */
 	struct bio_list parked;		/* wait for the end; under mg_lock while hashed */
 	struct bio *overwriter;		/* promotes by overwriting the whole block */
 };
 
 static inline bool mg_locks_entry(const struct migration *mg)
 {
-	return mg->kind != MG_PROMOTE;
+	return mg->kind != MG_PROMOTE && mg->kind != MG_MARK;
+}
+
+static inline bool mg_claims_slot(const struct migration *mg)
+{
+	return mg->kind == MG_PROMOTE;
 }
 
 struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb);

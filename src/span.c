@@ -15,7 +15,7 @@
  * Contexts and locks: as map.c; nothing here sleeps, none are taken.
  */
 #include "block-lock.h"
-#include "migrate.h"
+#include "marks.h"
 #include "span.h"
 
 /* The bio as it came in, in blocks. */
@@ -52,6 +52,19 @@ static void cut(struct cache *c, struct bio *bio, const struct span *s, u32 nr)
 }
 
 /*
+ * Asked when the writer is counted: only then does a dirty block stay dirty, and a marked one (marks.c)
+ * marked.
+ */
+static bool write_must_wait(struct cache *c, const struct cblock_entry *e)
+{
+	const u32 state = atomic_read(&e->state);
+
+	if (c->io_mode == IO_WRITEBACK)
+		return !(state & BL_DIRTY);
+	return !(state & (BL_DIRTY | BL_MARKED)) && marks_needed(c);
+}
+
+/*
  * Hits on cblocks in a row, from @cb.  A write in writeback mode takes dirty blocks only, since a
  * clean one may have to wait for its dirty bit.  Returns how many blocks are counted.
  */
@@ -69,6 +82,10 @@ static u32 count_hits(struct cache *c, const struct span *s, cblock_t cb, u32 un
 		if (!!(atomic_read(&e->state) & BL_DIRTY) != dirty ||
 		    block_count(c, e, nth_oblock(s, i), unit) != BL_OK)
 			break;
+		if (unit == BL_WRITER && write_must_wait(c, e)) {
+			block_uncount(c, e, unit);
+			break;
+		}
 	}
 	return i;
 }
