@@ -49,7 +49,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
-	test test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
+	test bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 .PHONY: deb check-modinfo test-dkms-suites test-deb
 
 ## Build:
@@ -165,6 +165,9 @@ test-hostile:	## damaged metadata images on a real kernel (IMAGES=500)
 
 demo:	## watch a cache warm up, and survive a power cut, in QEMU
 	@test/demo/run
+
+bench:	## what a request costs beyond dm-linear: the kernel's own dm-cache and ours (KERNEL="6.1 7.3")
+	@test/bench/run $(foreach k,$(KERNEL),--kernel $(k))
 
 deps:	## apt-get what building, testing and the demo need
 	scripts/install-deps build test demo

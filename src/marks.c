@@ -20,7 +20,9 @@
  * is written again and again pays once.  What bounds both is the number of blocks that are marked but
  * not dirty: a crash makes them dirty for nothing.  It is kept to one in MARKS_BUDGET of the cache
  * blocks (MARKS_BUDGET_MIN in a tiny cache): beyond three quarters of that some are cleared, down to half; when idle, to a quarter.  Only what is
- * under way (at most CACHE_MAX_MIGRATIONS blocks being marked, copied or cleaned) may exceed it.
+ * under way (at most CACHE_MAX_MIGRATIONS blocks being marked, copied or cleaned) may exceed it.  In
+ * writethrough mode it bounds what is left when idle; until then blocks that were written stay marked,
+ * and up to 31 neighbours of each.
  *
  * Clearing: take the mark away in memory, from blocks that are not dirty and have no writer; then
  * flush both data devices, which makes all that was ever written to the block durable on both;
@@ -79,9 +81,14 @@ static u32 budget(struct cache *c)
 	return max(c->nr_cblocks / MARKS_BUDGET, MARKS_BUDGET_MIN);
 }
 
-/* Clearing starts when the excess is above this... */
+/*
+ * Clearing starts when the excess is above this...  In writethrough mode no block gets dirty, so under
+ * load that would take the marks from blocks that are being written: it waits for idleness.
+ */
 static u32 high_water(struct cache *c)
 {
+	if (c->io_mode == IO_WRITETHROUGH && !READ_ONCE(c->marks->idle))
+		return c->nr_cblocks;
 	return READ_ONCE(c->marks->idle) ? budget(c) / 4 : budget(c) - budget(c) / 4;
 }
 
@@ -264,12 +271,27 @@ static bool worth_marking(struct cache *c, u32 cb)
 	return !(s & (BL_LOCKED | BL_MARKED)) && READ_ONCE(e->oblock) != NO_OBLOCK;
 }
 
+/*
+ * How high the excess may get by marking ahead in [begin, end).  In writethrough mode, where what was
+ * written stays in the excess, a group of which two blocks were written is marked as a whole.
+ */
+static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
+{
+	u32 marked = 0, i;
+
+	if (c->io_mode != IO_WRITETHROUGH)
+		return low_water(c);
+	for (i = begin; i < end; i++)
+		marked += !!(atomic_read(&c->table.entries[i].state) & BL_MARKED);
+	return marked >= 2 ? c->nr_cblocks : budget(c) / 2;
+}
+
 /* The neighbours of @cb that are marked with it, as far as the budget goes. */
 static u64 mark_ahead(struct cache *c, u32 cb)
 {
 	struct marks *m = c->marks;
 	u32 begin = round_down(cb, MARKS_GROUP), end = min(begin + MARKS_GROUP, c->nr_cblocks), i;
-	u32 limit = low_water(c), have = excess(c) + m->nr_ahead;
+	u32 limit = ahead_limit(c, begin, end), have = excess(c) + m->nr_ahead;
 	u64 mask = 0;
 
 	for (i = begin; i < end && have < limit && m->nr_ahead < MARKS_BATCH; i++) {

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""report.py DIR KERNEL... - tables, CSV and plots of DIR/KERNEL.results (see run).
+
+A result is "BENCH who row number". Rows of requests are in virtual nanoseconds, which are instructions,
+and are shown as what they take beyond dm-linear; a sync is shown as a multiple of it; the rest as it is.
+"""
+import csv
+import sys
+
+ROWS = [
+    ("hit-read", "4 KiB read, cached", "over"),
+    ("hit-write-dirty", "4 KiB write, cached and dirty", "over"),
+    ("hit-write-writethrough", "4 KiB write, cached, writethrough", "over"),
+    ("miss-read", "4 KiB read, not cached", "over"),
+    ("miss-write", "4 KiB write, not cached", "over"),
+    ("miss-write-all-dirty", "the same, all blocks dirty, depth 16", "over"),
+    ("hit-read-1m", "1 MiB read, cached in 64 KiB blocks", "over"),
+    ("hit-write-1m", "1 MiB write, cached and dirty", "over"),
+    ("miss-read-1m", "1 MiB read, not cached", "over"),
+    ("sync-dirty", "4 KiB write + fdatasync, cached and dirty", "times"),
+    ("sync-writethrough", "the same in writethrough, against the origin alone", "times"),
+    ("load", "1M blocks: table load", "ms"),
+    ("resume", "1M blocks: resume", "ms"),
+    ("suspend-first", "1M blocks: first suspend", "ms"),
+    ("suspend-unchanged", "1M blocks: suspend, nothing changed", "ms"),
+    ("suspend-some-changed", "1M blocks: suspend, 1% made dirty", "ms"),
+    ("bytes-per-1024-blocks", "1M blocks: memory a block", "bytes"),
+]
+
+
+def read(path):
+    results = {}
+    with open(path) as f:
+        for line in f:
+            _, who, row, number = line.split()
+            results[who, row] = int(number)
+    return results
+
+
+def shown(results, who, row, how):
+    if (who, row) not in results:
+        return None
+    value = results[who, row]
+    if how == "over":
+        return value - results["linear", row]
+    if how == "times":
+        return value / results["linear", row]
+    return value / (1e6 if how == "ms" else 1024)
+
+
+def text(value, how):
+    if value is None:
+        return "-"
+    return {"over": "%+d", "times": "%.3f x", "ms": "%.1f ms", "bytes": "%.1f B"}[how] % value
+
+
+def table(kernel, results):
+    print("\nkernel %s; requests: instructions beyond dm-linear" % kernel)
+    print("%-52s%14s%14s%14s" % ("", "dm-linear", "the kernel's", "ours"))
+    for row, label, how in ROWS:
+        if ("ours", row) not in results:
+            continue
+        base = results.get(("linear", row))
+        print("%-52s%14s%14s%14s" % (label, base if base is not None else "",
+              text(shown(results, "kernel", row, how), how), text(shown(results, "ours", row, how), how)))
+
+
+def plot(path, kernel, results):
+    """Two bars a row, each row in its own scale: the kernel's is as long as the longer of the two."""
+    rows = [r for r in ROWS if ("ours", r[0]) in results and ("kernel", r[0]) in results]
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="900" height="%d" font-family="sans-serif" font-size="13">'
+           % (50 + 44 * len(rows)),
+           '<text x="10" y="22" font-size="16">kernel %s: its own dm-cache (grey), ours (blue); shorter is better</text>' % kernel]
+    for i, (row, label, how) in enumerate(rows):
+        y = 40 + 44 * i
+        pair = [shown(results, who, row, how) for who in ("kernel", "ours")]
+        most = max(max(pair), 1e-9)
+        out.append('<text x="10" y="%d">%s</text>' % (y + 22, label))
+        for j, value in enumerate(pair):
+            out.append('<rect x="370" y="%d" width="%.1f" height="15" fill="%s"/>'
+                       % (y + 4 + 17 * j, max(380 * value / most, 1), ("#999", "#27c")[j]))
+            out.append('<text x="%.1f" y="%d">%s</text>'
+                       % (376 + max(380 * value / most, 1), y + 16 + 17 * j, text(value, how)))
+    out.append("</svg>")
+    with open(path, "w") as f:
+        f.write("\n".join(out) + "\n")
+
+
+def main():
+    where, kernels = sys.argv[1], sys.argv[2:]
+    with open(where + "/bench.csv", "w", newline="") as f:
+        w = csv.writer(f)
+        w.writerow(["kernel", "row", "unit", "dm-linear", "the kernel's dm-cache", "ours"])
+        for kernel in kernels:
+            results = read("%s/%s.results" % (where, kernel))
+            table(kernel, results)
+            plot("%s/bench-%s.svg" % (where, kernel), kernel, results)
+            for row, _, how in ROWS:
+                if ("ours", row) in results:
+                    w.writerow([kernel, row, "ns" if how != "bytes" else "bytes per 1024 blocks"]
+                               + [results.get((who, row), "") for who in ("linear", "kernel", "ours")])
+    print("\nalso in %s/bench.csv and %s/bench-*.svg" % (where, where))
+
+
+main()
