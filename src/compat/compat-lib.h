@@ -4,6 +4,7 @@
 #define DMC_COMPAT_LIB_H
 
 #include <linux/atomic.h>
+#include <linux/percpu.h>
 
 /*----- the compiler and memory ordering -----*/
 
@@ -97,6 +98,13 @@ static inline int compat_atomic_fetch_andnot(int bits, atomic_t *v)
 #ifndef HAVE_ATOMIC_ANDNOT
 #undef atomic_andnot
 #define atomic_andnot(bits, v)	((void)atomic_fetch_andnot(bits, v))
+#endif
+
+/*----- per CPU -----*/
+
+/* Since 3.15; drop when RHEL 7 goes. */
+#ifndef raw_cpu_ptr
+#define raw_cpu_ptr(ptr) __this_cpu_ptr(ptr)
 #endif
 
 /*----- memory -----*/
