@@ -88,6 +88,13 @@ static inline int compat_atomic_fetch_andnot(int bits, atomic_t *v)
 #define atomic_fetch_andnot compat_atomic_fetch_andnot
 #endif
 
+/* Since 4.3; drop when RHEL 7 goes. A full barrier is as good as any. */
+#ifndef HAVE_ATOMIC_READ_ACQUIRE
+#undef atomic_read_acquire
+#define atomic_read_acquire(v) \
+	({ int compat_v = atomic_read(v); smp_mb(); compat_v; })
+#endif
+
 /* Since 4.3; drop when RHEL 7 goes. */
 #ifndef HAVE_ATOMIC_OR
 #undef atomic_or
