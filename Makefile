@@ -13,6 +13,7 @@
 ##   KERNEL=6.1      which kernels `test-vm` boots: 5.10 6.1 6.12 7.2 7.3, one or several
 ##   SUITE=trixie    which Debian suites `test-dkms-suites` and `test-deb` use: one or several
 ##   SIM=ARGS        what `sim` runs (default: everything; test/sim/README.md)
+##   KTREE=DIR       source tree of a kernel, for `compat-check`
 ##   DMC_WORK=DIR    where tests keep kernels and images (default: /var/tmp/dm-cache-test)
 
 SHELL := /bin/bash
@@ -48,7 +49,7 @@ KBUILD_BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
-.PHONY: modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
+.PHONY: compat-check compat-probe test-compat modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
 	test bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 .PHONY: deb check-modinfo test-dkms-suites test-deb
 
@@ -58,6 +59,10 @@ modules: need-headers	## build the modules (default)
 	@if [ -e .built-for ] && [ "$$(cat .built-for)" != "$(KDIR)" ]; then $(KBUILD) clean; fi
 	@echo $(KDIR) > .built-for
 	+@$(KBUILD) modules
+
+# The shim's probes alone, on the small copy of src/ that test/compat makes.
+compat-probe: need-headers
+	+@$(KBUILD) version-only.o
 
 print-kver:
 	@echo $(if $(wildcard $(KDIR)/Makefile),$(KVER))
@@ -138,6 +143,12 @@ test-dkms-suites:	## DKMS and the package in chroots of four Debian suites, and 
 test-deb:	## the package installed, removed, purged in a clean chroot (SUITE=bookworm)
 	@scripts/install-deps deb dkms
 	test/dkms/suites --steps 'before clean deb' $(or $(SUITE),bookworm)
+
+compat-check:	## compile for another kernel's source tree, 3.10 or newer (KTREE=DIR ARCH=x86_64)
+	scripts/compat-check $(KTREE) $(ARCH)
+
+test-compat:	## unsupported kernels are refused; then compat-check for each tree in DMC_WORK/trees
+	test/compat/run
 
 test-vm:	## tests on stock kernels in QEMU (TEST=GLOB KERNEL=6.1)
 	test/vm/run $(foreach k,$(KERNEL),--kernel $(k)) $(foreach t,$(TEST),'$(t)')

@@ -268,6 +268,7 @@ static int set_target(struct cache *c)
 	ti->discards_supported = true;
 	ti->per_io_data_size = sizeof(struct bio_ctx);
 	compat_ti_limit_swap_bios(ti);
+	compat_ti_no_zeroes_after_discard(ti);
 	return compat_ti_cut_bios(ti, c->block_sectors);
 }
 

@@ -72,10 +72,10 @@ int discard_map(struct cache *c, struct bio *bio)
 {
 	struct bio_ctx *x = bio_ctx(bio);
 
-	x->saved = bio->bi_iter;
+	compat_bio_save(bio, &x->saved);
 	if (!c->discard_passdown) {
 		discard_done(c, x);
-		bio_endio(bio);
+		compat_bio_end(bio, BLK_STS_OK);
 		return DM_MAPIO_SUBMITTED;
 	}
 	x->held = HELD_DISCARD;

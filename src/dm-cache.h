@@ -192,7 +192,7 @@ enum held {
 /*
  * Per-bio data.  @saved is the bio as it came in: a bio that failed on the cache is sent to the
  * origin from it.  @clone is the second half of a writethrough pair, embedded so that a write never
- * waits for memory.
+ * waits for memory; while both are under way, the bio's own bi_end_io is kept in @end_io.
  */
 struct bio_ctx {
 	enum held held;
@@ -203,8 +203,11 @@ struct bio_ctx {
 	bool retried;			/* failed on the cache once: goes to the origin now */
 	bool counted;			/* is in the statistics, though it comes to map.c again */
 	struct migration *mg;		/* HELD_OVERWRITE */
+	atomic_t halves;		/* of a pair, not ended yet */
+	blk_status_t pair_status;	/* of whichever half failed */
+	bio_end_io_t *end_io;
 	struct bvec_iter saved;
-	struct bio clone;
+	struct compat_clone clone;
 };
 
 static inline struct bio_ctx *bio_ctx(struct bio *bio)
@@ -217,17 +220,12 @@ static inline struct bio *bio_of_ctx(struct bio_ctx *x)
 	return dm_bio_from_per_bio_data(x, sizeof(*x));
 }
 
-/*
- * A bio that has ended is sent once more, as it came in.  If a driver had split it, or it was paired,
- * its count of parts is used up; the next split would then end it too early.
- */
+/* A bio that has ended is sent once more, as it came in. */
 static inline void bio_rewind(struct bio *bio)
 {
 	struct bio_ctx *x = bio_ctx(bio);
 
-	bio->bi_iter = x->saved;
-	bio->bi_status = BLK_STS_OK;
-	atomic_set(&bio->__bi_remaining, 1);
+	compat_bio_restore(bio, &x->saved);
 	x->retried = true;
 	x->paired = false;
 }

@@ -27,7 +27,7 @@ int flush_map(struct cache *c, struct bio *bio)
 	struct flush_state *f = origin ? &c->origin_flush : &c->cache_flush;
 
 	if (!flush_begin(f)) {
-		bio_endio(bio);
+		compat_bio_end(bio, BLK_STS_OK);
 		return DM_MAPIO_SUBMITTED;
 	}
 	bio_ctx(bio)->held = origin ? HELD_FLUSH_ORIGIN : HELD_FLUSH_CACHE;

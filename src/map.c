@@ -22,7 +22,7 @@
 /* Where a bio begins: its first block, and *@offset sectors into it. */
 static oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *offset)
 {
-	sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+	sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 
 	if (likely(c->block_shift >= 0)) {
 		*offset = sector & (c->block_sectors - 1);
@@ -34,8 +34,7 @@ static oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *offset)
 
 static int fail_bio(struct bio *bio, blk_status_t status)
 {
-	bio->bi_status = status;
-	bio_endio(bio);
+	compat_bio_end(bio, status);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -89,7 +88,7 @@ static int map_read_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t 
 	}
 	if (!enter_block(c, bio, ob, cb, BL_READER, &r))
 		return r;
-	bio_ctx(bio)->saved = bio->bi_iter;
+	compat_bio_save(bio, &bio_ctx(bio)->saved);
 	tell_hit(c, bio, ob, cb, DMC_READ);
 	return remap_to_cache(c, bio, cb);
 }
@@ -161,7 +160,7 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 
 static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
 {
-	const sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 
 	this_cpu_inc(c->stats->read_misses);
 	if (likely(c->io_mode != IO_PASSTHROUGH) &&
@@ -184,7 +183,7 @@ static bool covers_block(struct cache *c, const struct bio *bio)
  */
 static bool try_cheap_promotion(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 {
-	const sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 	bool cheap = covers_block(c, bio) || discarded(c, ob);
 	struct bio_ctx *x = bio_ctx(bio);
 	struct migration *mg = NULL;
@@ -207,7 +206,7 @@ static bool try_cheap_promotion(struct cache *c, struct bio *bio, oblock_t ob, i
 	mg->asked_by_policy = true;
 	if (covers_block(c, bio)) {
 		mg->overwriter = bio;
-		x->saved = bio->bi_iter;
+		compat_bio_save(bio, &x->saved);
 		x->mg = mg;
 	} else {
 		bio_list_add(&mg->parked, bio);

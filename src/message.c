@@ -10,6 +10,7 @@
  */
 #include "block-lock.h"
 #include "migrate.h"
+#include <linux/sched/signal.h>
 
 static int set_migration_threshold(struct cache *c, const char *value)
 {

@@ -369,8 +369,7 @@ static void end_overwriter(struct migration *mg)
 		engine_defer(mg->c, bio, false);
 		return;
 	}
-	bio->bi_status = BLK_STS_OK;
-	bio_endio(bio);
+	compat_bio_end_again(bio, BLK_STS_OK);
 }
 
 /*
@@ -384,8 +383,7 @@ static void release_parked(struct migration *mg, struct bio_list *parked)
 
 	while ((bio = bio_list_pop(parked))) {
 		if (mg->kind == MG_INVALIDATE && mg->error && c->io_mode == IO_PASSTHROUGH) {
-			bio->bi_status = BLK_STS_IOERR;
-			bio_endio(bio);
+			compat_bio_end(bio, BLK_STS_IOERR);
 		} else {
 			engine_defer(c, bio, false);
 		}

@@ -13,7 +13,7 @@
 int remap_to_origin(struct cache *c, struct bio *bio)
 {
 	bio_set_dev(bio, c->origin_dev->bdev);
-	bio->bi_iter.bi_sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+	compat_bio_set_sector(bio, dm_target_offset(c->ti, compat_bio_sector(bio)));
 	return DM_MAPIO_REMAPPED;
 }
 
@@ -26,26 +26,40 @@ static sector_t offset_in_block(struct cache *c, sector_t sector)
 
 int remap_to_cache(struct cache *c, struct bio *bio, cblock_t cb)
 {
-	sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+	sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 
 	bio_set_dev(bio, c->cache_dev->bdev);
-	bio->bi_iter.bi_sector = cblock_to_sector(c, cb) + offset_in_block(c, sector);
+	compat_bio_set_sector(bio, cblock_to_sector(c, cb) + offset_in_block(c, sector));
 	return DM_MAPIO_REMAPPED;
 }
 
 /*
- * One of the two writes failed: both sides may differ now, so the caller gets the error and
- * map_end_io() has the block dropped.
+ * Either half has ended; the last one ends @bio.  If one failed, both sides may differ now: the
+ * caller gets the error and map_end_io() has the block dropped.
  */
-static void pair_end_io(struct bio *clone)
+static void half_ended(struct bio *bio, blk_status_t status)
 {
-	struct bio_ctx *x = container_of(clone, struct bio_ctx, clone);
-	struct bio *bio = bio_of_ctx(x);
+	struct bio_ctx *x = bio_ctx(bio);
 
-	if (clone->bi_status && !bio->bi_status)
-		bio->bi_status = clone->bi_status;
+	if (unlikely(status != BLK_STS_OK))
+		WRITE_ONCE(x->pair_status, status);
+	if (!atomic_dec_and_test(&x->halves))
+		return;
+	bio->bi_end_io = x->end_io;
+	compat_bio_end_again(bio, x->pair_status);
+}
+
+COMPAT_BIO_END_IO(cache_half_end_io, bio, status)
+{
+	half_ended(bio, status);
+}
+
+COMPAT_BIO_END_IO(origin_half_end_io, clone, status)
+{
+	struct bio_ctx *x = container_of(clone, struct bio_ctx, clone.bio);
+
 	bio_uninit(clone);
-	bio_endio(bio);		/* the second of two calls ends it; see bio_inc_remaining() */
+	half_ended(bio_of_ctx(x), status);
 }
 
 /*
@@ -55,19 +69,21 @@ static void pair_end_io(struct bio *clone)
 int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb)
 {
 	struct bio_ctx *x = bio_ctx(bio);
-	struct bio *clone = &x->clone;
+	struct bio *clone = &x->clone.bio;
 
-	if (bio_init_clone(c->origin_dev->bdev, clone, bio, GFP_NOIO)) {
-		bio->bi_status = BLK_STS_RESOURCE;
-		bio_endio(bio);
+	if (compat_init_clone(c->origin_dev->bdev, &x->clone, bio)) {
+		compat_bio_end(bio, BLK_STS_RESOURCE);
 		return DM_MAPIO_SUBMITTED;
 	}
-	clone->bi_end_io = pair_end_io;
-	clone->bi_iter.bi_sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
-	x->paired = true;
+	clone->bi_end_io = origin_half_end_io;
+	compat_bio_set_sector(clone, dm_target_offset(c->ti, compat_bio_sector(bio)));
 
+	x->paired = true;
+	x->pair_status = BLK_STS_OK;
+	x->end_io = bio->bi_end_io;
+	atomic_set(&x->halves, 2);
+	bio->bi_end_io = cache_half_end_io;
 	remap_to_cache(c, bio, cb);
-	bio_inc_remaining(bio);
 	submit_bio_noacct(clone);
 	return DM_MAPIO_REMAPPED;
 }

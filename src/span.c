@@ -124,7 +124,7 @@ static int map_hits(struct cache *c, struct bio *bio, const struct span *s, cblo
 	x->held = dir == DMC_READ ? HELD_READS : HELD_WRITES;
 	x->index = from_cblock(cb);
 	x->nr = nr;
-	x->saved = bio->bi_iter;
+	compat_bio_save(bio, &x->saved);
 	tell_hits(c, s, cb, nr, dir);
 	if (dir == DMC_READ)
 		return remap_to_cache(c, bio, cb);
@@ -144,7 +144,7 @@ static bool may_come_in_cheaply(struct cache *c, const struct span *s, u32 i)
 static void tell_miss(struct cache *c, struct bio *bio, const struct span *s, u32 i,
 		      enum dmc_dir dir)
 {
-	sector_t sector = dm_target_offset(c->ti, bio->bi_iter.bi_sector);
+	sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 
 	if (i)
 		sector += sectors_of_first(c, s, i);

@@ -23,14 +23,14 @@ static int cache_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *sta
 	return map_end_io(ti->private, bio, status);
 }
 
-static void cache_presuspend(struct dm_target *ti)
+static void __maybe_unused cache_presuspend(struct dm_target *ti)
 {
 	struct cache *c = ti->private;
 
 	WRITE_ONCE(c->quiescing, true);
 }
 
-static void cache_presuspend_undo(struct dm_target *ti)
+static void __maybe_unused cache_presuspend_undo(struct dm_target *ti)
 {
 	struct cache *c = ti->private;
 
@@ -75,6 +75,9 @@ static void cache_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	discard_limits(c, limits);
 }
 
+COMPAT_DEFINE_END_IO(cache_end_io)
+COMPAT_DEFINE_MESSAGE(cache_message)
+
 static struct target_type cache_target = {
 	.name = "cache",
 	.version = {2, 3, 0},
@@ -82,14 +85,13 @@ static struct target_type cache_target = {
 	.ctr = cache_ctr,
 	.dtr = cache_dtr,
 	.map = cache_map,
-	.end_io = cache_end_io,
-	.presuspend = cache_presuspend,
-	.presuspend_undo = cache_presuspend_undo,
+	.end_io = COMPAT_END_IO(cache_end_io),
+	COMPAT_PRESUSPEND(cache_presuspend, cache_presuspend_undo)
 	.postsuspend = cache_postsuspend,
 	.preresume = cache_preresume,
 	.resume = cache_resume,
 	.status = cache_status,
-	.message = cache_message,
+	.message = COMPAT_MESSAGE(cache_message),
 	.iterate_devices = cache_iterate_devices,
 	.io_hints = cache_io_hints,
 };

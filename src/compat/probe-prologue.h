@@ -4,9 +4,11 @@
 #define DMC_PROBE_PROLOGUE_H
 
 #include <linux/module.h>
+#include <linux/atomic.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
+#include <linux/dm-bufio.h>
 #include <linux/dm-io.h>
 #include <linux/dm-kcopyd.h>
 #include <linux/mempool.h>
@@ -16,11 +18,5 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
-#if __has_include(<linux/dm-bufio.h>)
-#include <linux/dm-bufio.h>
-#endif
-#if __has_include(<linux/overflow.h>)
-#include <linux/overflow.h>
-#endif
 
 #endif

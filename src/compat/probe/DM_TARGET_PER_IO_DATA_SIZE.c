@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 void probe(struct dm_target *ti)
 {
-	ti->max_discard_granularity = true;
+	ti->per_io_data_size = 8;
 }

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+int probe(atomic_t *v)
+{
+	return atomic_fetch_andnot(1, v);
+}

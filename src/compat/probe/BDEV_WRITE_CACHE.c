@@ -1,5 +1,0 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-bool probe(struct block_device *bdev)
-{
-	return bdev_write_cache(bdev);
-}

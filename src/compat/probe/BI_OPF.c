@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+unsigned int probe(struct bio *bio)
+{
+	return bio->bi_opf;
+}

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+unsigned long probe(void)
+{
+	return REQ_PREFLUSH;
+}
