@@ -249,8 +249,7 @@ static int begin_without_marks(struct cache *c)
 	if (!r)
 		r = dmc_md_begin_changes(c->md);
 	if (!r)
-		DMWARN("%s: metadata device %s is nearly full: after a crash every cached block will count as dirty",
-		       cache_name(c), c->metadata_dev->name);
+		marks_warn_no_room(c);
 	return r;
 }
 

@@ -314,6 +314,12 @@ static int set_bit_of(struct cache *c, const struct migration *mg, bool spare)
 	return dmc_md_set_dirty_word(c->md, cb / MARKS_GROUP, ahead | 1ULL << cb % MARKS_GROUP, 0);
 }
 
+void marks_warn_no_room(struct cache *c)
+{
+	DMWARN("%s: metadata device %s is nearly full: after a crash every cached block will count as dirty",
+	       cache_name(c), c->metadata_dev->name);
+}
+
 /* A device with so little room is not filled up by marks: then a crash makes everything dirty. */
 int marks_check_room(struct cache *c, struct list_head *batch)
 {
@@ -329,8 +335,7 @@ int marks_check_room(struct cache *c, struct list_head *batch)
 	r = dmc_md_leave_live(c->md);
 	if (r)
 		return r;
-	DMWARN("%s: metadata device %s is nearly full: after a crash every cached block will count as dirty",
-	       cache_name(c), c->metadata_dev->name);
+	marks_warn_no_room(c);
 	c->marks->strayed = true;
 	WRITE_ONCE(c->marks->kept, false);
 	return 0;

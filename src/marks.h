@@ -52,5 +52,6 @@ void marks_begin(struct cache *c, bool kept);
 void marks_end(struct cache *c);
 bool marks_differ(void *ctx, cblock_t first, u32 nr);
 void marks_settled(struct cache *c);
+void marks_warn_no_room(struct cache *c);
 
 #endif

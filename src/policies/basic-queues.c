@@ -87,31 +87,17 @@ u32 levels_victim(struct pool *pool)
 
 enum { IN, MAIN };
 
-static void two_queue(struct basic *basic, u32 b, u8 which)
-{
-	pool_append(&basic->pool, which, b);
-	pool_set_queue(&basic->pool, b, which);
-	basic->size[which]++;
-}
-
 void two_insert(struct pool *pool, u32 b, u32 tag, int why)
 {
 	bool main = tag == MAIN && why != POOL_BACK;
 
-	two_queue(to_basic(pool), b, main ? MAIN : IN);
-}
-
-void two_remove(struct pool *pool, u32 b)
-{
-	to_basic(pool)->size[pool_queue_of(pool, b)]--;
-	pool_unlink(pool, b);
+	pool_enqueue(pool, main ? MAIN : IN, b);
 }
 
 static void two_move(struct basic *basic, u32 b, u8 which)
 {
-	two_remove(&basic->pool, b);
 	pool_set_mark(&basic->pool, b, 0);
-	two_queue(basic, b, which);
+	pool_requeue(&basic->pool, which, b);
 }
 
 /* The oldest that was not hit: an approximation of LRU. */
@@ -130,7 +116,7 @@ static u32 main_victim(struct basic *basic)
 
 static bool in_is_long(const struct basic *basic)
 {
-	return basic->size[IN] > basic->pool.nr / 4 || !basic->size[MAIN];
+	return basic->pool.length[IN] > basic->pool.nr / 4 || !basic->pool.length[MAIN];
 }
 
 u32 twoqueue_victim(struct pool *pool)

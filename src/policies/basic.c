@@ -273,9 +273,9 @@ BASIC_KIND(random, hit_marks, .ops = PLAIN_OPS(random_victim));
 BASIC_KIND(multiqueue, hit_counts, .ops = LEVELS_OPS, .stamps = true);
 BASIC_KIND(multiqueue_ws, hit_counts_sectors, .ops = LEVELS_OPS, .stamps = true);
 BASIC_KIND(twoqueue, hit_marks, .ghosts = true,
-	   .ops = { .admit = basic_admit, .insert = two_insert, .remove = two_remove,
+	   .ops = { .admit = basic_admit, .insert = two_insert, .remove = pool_dequeue,
 		    .victim = twoqueue_victim, .evicted = twoqueue_evicted, .hint = queue_hint });
-BASIC_KIND(q2, hit_marks, .ops = OPS(basic_admit, two_insert, two_remove, q2_victim, queue_hint));
+BASIC_KIND(q2, hit_marks, .ops = OPS(basic_admit, two_insert, pool_dequeue, q2_victim, queue_hint));
 BASIC_KIND(dumb, hit_marks, .ops = PLAIN_OPS(dumb_victim));
 BASIC_KIND(noop, hit_marks, .ops = OPS(noop_admit, plain_insert, pool_unlink, no_victim, use_hint));
 

@@ -40,7 +40,6 @@ struct basic {
 	u32 *place;			/* of a block: in the heap */
 	u32 nr_heap;
 	u32 hand;
-	u32 size[2];			/* of the queues of twoqueue and q2 */
 };
 
 static inline struct basic *to_basic(struct pool *pool)
@@ -57,7 +56,6 @@ u32 heap_victim(struct pool *pool);
 void levels_insert(struct pool *pool, u32 b, u32 tag, int why);
 u32 levels_victim(struct pool *pool);
 void two_insert(struct pool *pool, u32 b, u32 tag, int why);
-void two_remove(struct pool *pool, u32 b);
 u32 twoqueue_victim(struct pool *pool);
 void twoqueue_evicted(struct pool *pool, u32 b);
 u32 q2_victim(struct pool *pool);

@@ -69,7 +69,6 @@ struct payback {
 	struct miniature trials;
 	u8 tick;		/* modulo 16 */
 	u32 challenges;		/* that the coldest blocks have survived */
-	u32 size[NR_QUEUES];
 	bool warned;		/* about tunables */
 };
 
@@ -146,25 +145,6 @@ static bool settle_hits(struct payback *t, u32 b)
 
 /*----- queues -----*/
 
-static void queue(struct payback *t, u32 b, u8 which)
-{
-	pool_append(&t->pool, which, b);
-	pool_set_queue(&t->pool, b, which);
-	t->size[which]++;
-}
-
-static void payback_remove(struct pool *pool, u32 b)
-{
-	to_payback(pool)->size[pool_queue_of(pool, b)]--;
-	pool_unlink(pool, b);
-}
-
-static void move_to(struct payback *t, u32 b, u8 which)
-{
-	payback_remove(&t->pool, b);
-	queue(t, b, which);
-}
-
 /* The oldest of a queue that was not hit; those that were go to the back of queue @up. */
 static u32 oldest(struct payback *t, u8 which, u8 up, u32 *looks)
 {
@@ -174,7 +154,7 @@ static u32 oldest(struct payback *t, u8 which, u8 up, u32 *looks)
 		b = pool_first_to_go(&t->pool, which, false);
 		if (b == POOL_NONE || !settle_hits(t, b))
 			return b;
-		move_to(t, b, up);
+		pool_requeue(&t->pool, up, b);
 	}
 	return POOL_NONE;
 }
@@ -185,11 +165,11 @@ static void shrink_protected(struct payback *t)
 	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pool.nr - t->pool.nr / 4;
 	u32 looks = LOOKS, b;
 
-	for (; t->size[PROTECTED] > most && looks; looks--) {
+	for (; t->pool.length[PROTECTED] > most && looks; looks--) {
 		b = oldest(t, PROTECTED, PROTECTED, &looks);
 		if (b == POOL_NONE)
 			return;
-		move_to(t, b, PROBATION);
+		pool_requeue(&t->pool, PROBATION, b);
 	}
 }
 
@@ -213,7 +193,7 @@ static u32 window_victim(struct payback *t, u32 victim)
 	u32 most = t->trials.best == WINDOW ? t->pool.nr / WINDOW_PART : 0;
 	u32 looks = LOOKS, b;
 
-	while (t->size[WINDOWED] > most) {
+	while (t->pool.length[WINDOWED] > most) {
 		b = oldest(t, WINDOWED, WINDOWED, &looks);
 		if (b == POOL_NONE)
 			b = pool_first_to_go(&t->pool, WINDOWED, false);
@@ -222,7 +202,7 @@ static u32 window_victim(struct payback *t, u32 victim)
 		if (victim == POOL_NONE ||
 		    !strategy_admits(WINDOW, frequency(t, b), frequency(t, victim)))
 			return b;
-		move_to(t, b, PROBATION);
+		pool_requeue(&t->pool, PROBATION, b);
 	}
 	return victim;
 }
@@ -244,7 +224,7 @@ static bool challenge(struct payback *t, u32 wanted)
 		return true;
 	if (wanted > 1 && ++t->challenges >= CHALLENGES) {
 		t->challenges = 0;
-		move_to(t, victim, PROBATION);
+		pool_requeue(&t->pool, PROBATION, victim);
 	}
 	return false;
 }
@@ -280,10 +260,10 @@ static void payback_insert(struct pool *pool, u32 b, u32 tag, int why)
 		set_count(t, b, 0);
 	}
 	if (protected)
-		queue(t, b, PROTECTED);
+		pool_enqueue(pool, PROTECTED, b);
 	else
-		queue(t, b, why == POOL_NEW && t->trials.best == WINDOW && pool_is_full(pool) ?
-		      WINDOWED : PROBATION);
+		pool_enqueue(pool, why == POOL_NEW && t->trials.best == WINDOW && pool_is_full(pool) ?
+			     WINDOWED : PROBATION, b);
 }
 
 /* The coldest; or a clean one close behind it. */
@@ -322,7 +302,7 @@ static u32 payback_hint(struct pool *pool, u32 b)
 static const struct pool_ops payback_ops = {
 	.admit = payback_admit,
 	.insert = payback_insert,
-	.remove = payback_remove,
+	.remove = pool_dequeue,
 	.victim = payback_victim,
 	.tick = payback_tick,
 	.hint = payback_hint,

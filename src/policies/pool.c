@@ -108,6 +108,26 @@ void pool_unlink(struct pool *pool, u32 b)
 	pool->link[next][0] = previous;
 }
 
+void pool_enqueue(struct pool *pool, u8 which, u32 b)
+{
+	pool_append(pool, which, b);
+	pool_set_queue(pool, b, which);
+	pool->length[which]++;
+}
+
+void pool_dequeue(struct pool *pool, u32 b)
+{
+	pool->length[pool_queue_of(pool, b)]--;
+	pool_unlink(pool, b);
+}
+
+/* To the back of a queue, which may be its own. */
+void pool_requeue(struct pool *pool, u8 which, u32 b)
+{
+	pool_dequeue(pool, b);
+	pool_enqueue(pool, which, b);
+}
+
 u32 pool_first_to_go(const struct pool *pool, u32 which, bool newest)
 {
 	u32 b = pool_head(pool, which);

@@ -34,6 +34,7 @@
 #define POOL_PENALTY	0x08	/* its last work failed; on a penalty list, not on a queue */
 #define POOL_DIRTY	0x10
 #define POOL_QUEUE_SHIFT 5	/* three bits for the policy: which queue, for example */
+#define POOL_QUEUES	8
 
 #define POOL_CANDIDATES	512	/* blocks that wait for a promotion, or are being promoted */
 #define POOL_BUCKETS	256
@@ -94,6 +95,7 @@ struct pool {
 	u32 (*link)[2];			/* previous, next; the list heads come after the blocks */
 	u64 *oblock;
 	u8 *state;
+	u32 length[POOL_QUEUES];	/* of the queues filled by pool_enqueue() */
 	u32 nr_resident;
 	u32 nr_dirty;
 	u32 *group_dirty;		/* dirty blocks in each group of them, to find the few */
@@ -190,6 +192,11 @@ static inline bool pool_is_end(const struct pool *pool, u32 b)
 
 void pool_append(struct pool *pool, u32 which, u32 b);
 void pool_unlink(struct pool *pool, u32 b);
+
+/* The same for queues whose lengths are asked for: they are kept in pool->length[]. */
+void pool_enqueue(struct pool *pool, u8 which, u32 b);
+void pool_dequeue(struct pool *pool, u32 b);
+void pool_requeue(struct pool *pool, u8 which, u32 b);
 
 /* Neither busy nor in penalty. */
 static inline bool pool_may_go(const struct pool *pool, u32 b)

@@ -47,7 +47,6 @@ struct s3fifo {
 	struct pool pool;
 	u32 tunables[NR_TUNABLES];
 	struct history ghosts;		/* evicted blocks, and misses if they are counted */
-	u32 size[NR_QUEUES];
 };
 
 static struct s3fifo *to_s3fifo(struct pool *pool)
@@ -87,36 +86,19 @@ static bool s3fifo_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u
 	return false;
 }
 
-static void queue(struct s3fifo *s, u32 b, u8 which)
-{
-	pool_append(&s->pool, which, b);
-	pool_set_queue(&s->pool, b, which);
-	s->size[which]++;
-}
-
 static void s3fifo_insert(struct pool *pool, u32 b, u32 tag, int why)
 {
-	struct s3fifo *s = to_s3fifo(pool);
-
 	if (why == POOL_LOADED && tag != POOL_NONE) {
 		pool_set_mark(pool, b, min_t(u32, tag & 0xff, MARK_MAX));
-		queue(s, b, tag & HINT_MAIN ? MAIN : SMALL);
+		pool_enqueue(pool, tag & HINT_MAIN ? MAIN : SMALL, b);
 	} else {
-		queue(s, b, why == POOL_NEW && tag != TAG_MAIN ? SMALL : MAIN);
+		pool_enqueue(pool, why == POOL_NEW && tag != TAG_MAIN ? SMALL : MAIN, b);
 	}
 }
 
-static void s3fifo_remove(struct pool *pool, u32 b)
-{
-	to_s3fifo(pool)->size[pool_queue_of(pool, b)]--;
-	pool_unlink(pool, b);
-}
-
-/* To the back of a queue, which may be its own. */
 static void move_on(struct s3fifo *s, u32 b, u8 which, u8 mark)
 {
-	s3fifo_remove(&s->pool, b);
-	queue(s, b, which);
+	pool_requeue(&s->pool, which, b);
 	pool_set_mark(&s->pool, b, mark);
 }
 
@@ -129,7 +111,7 @@ static u32 s3fifo_victim(struct pool *pool)
 	u8 mark, which;
 
 	for (looks = 0; looks < LOOKS; looks++) {
-		which = s->size[SMALL] > small || !s->size[MAIN] ? SMALL : MAIN;
+		which = s->pool.length[SMALL] > small || !s->pool.length[MAIN] ? SMALL : MAIN;
 		b = pool_first_to_go(pool, which, false);
 		if (b == POOL_NONE)
 			b = pool_first_to_go(pool, which = !which, false);
@@ -163,7 +145,7 @@ static u32 s3fifo_hint(struct pool *pool, u32 b)
 static const struct pool_ops s3fifo_ops = {
 	.admit = s3fifo_admit,
 	.insert = s3fifo_insert,
-	.remove = s3fifo_remove,
+	.remove = pool_dequeue,
 	.victim = s3fifo_victim,
 	.evicted = s3fifo_evicted,
 	.hint = s3fifo_hint,

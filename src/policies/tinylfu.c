@@ -48,7 +48,6 @@ struct tinylfu {
 	struct pool pool;
 	u32 tunables[NR_TUNABLES];
 	struct sketch sketch;
-	u32 size[NR_QUEUES];
 };
 
 static struct tinylfu *to_tinylfu(struct pool *pool)
@@ -79,25 +78,6 @@ static void touch(struct tinylfu *t, oblock_t oblock)
 
 /*----- queues -----*/
 
-static void queue(struct tinylfu *t, u32 b, u8 which)
-{
-	pool_append(&t->pool, which, b);
-	pool_set_queue(&t->pool, b, which);
-	t->size[which]++;
-}
-
-static void tinylfu_remove(struct pool *pool, u32 b)
-{
-	to_tinylfu(pool)->size[pool_queue_of(pool, b)]--;
-	pool_unlink(pool, b);
-}
-
-static void move_to(struct tinylfu *t, u32 b, u8 which)
-{
-	tinylfu_remove(&t->pool, b);
-	queue(t, b, which);
-}
-
 /* What hits have left is told to the sketch.  Was there anything? */
 static bool settle_hits(struct tinylfu *t, u32 b)
 {
@@ -119,7 +99,7 @@ static u32 oldest(struct tinylfu *t, u8 which, u8 up, u32 *looks)
 		b = pool_first_to_go(&t->pool, which, false);
 		if (b == POOL_NONE || !settle_hits(t, b))
 			return b;
-		move_to(t, b, up);
+		pool_requeue(&t->pool, up, b);
 	}
 	return POOL_NONE;
 }
@@ -129,11 +109,11 @@ static void shrink_protected(struct tinylfu *t)
 {
 	u32 most = part(t, PROTECTED_PERCENT), looks = LOOKS, b;
 
-	while (t->size[PROTECTED] > most) {
+	while (t->pool.length[PROTECTED] > most) {
 		b = oldest(t, PROTECTED, PROTECTED, &looks);
 		if (b == POOL_NONE)
 			return;
-		move_to(t, b, PROBATION);
+		pool_requeue(&t->pool, PROBATION, b);
 	}
 }
 
@@ -176,14 +156,14 @@ static void tinylfu_insert(struct pool *pool, u32 b, u32 tag, int why)
 			touch(t, to_oblock(pool->oblock[b]));
 		if (tag != POOL_NONE)
 			pool_set_mark(pool, b, min_t(u32, tag & 0xff, SKETCH_MAX));
-		queue(t, b, protected ? PROTECTED : PROBATION);
+		pool_enqueue(pool, protected ? PROTECTED : PROBATION, b);
 	} else if (why == POOL_NEW && !tunable_get(t->tunables, FILTER)) {
-		queue(t, b, WINDOW);
+		pool_enqueue(pool, WINDOW, b);
 		/* While the cache fills, who falls out of the window has a place. */
-		if (t->size[WINDOW] > window(t) && !pool_is_full(pool))
-			move_to(t, pool_oldest(pool, WINDOW), PROBATION);
+		if (t->pool.length[WINDOW] > window(t) && !pool_is_full(pool))
+			pool_requeue(&t->pool, PROBATION, pool_oldest(pool, WINDOW));
 	} else {
-		queue(t, b, PROBATION);
+		pool_enqueue(pool, PROBATION, b);
 	}
 }
 
@@ -193,7 +173,7 @@ static u32 tinylfu_victim(struct pool *pool)
 	u32 b = main_victim(t), newcomer, looks = LOOKS;
 
 	/* The one that comes in now pushes another out of the window. */
-	if (t->size[WINDOW] < window(t) && b != POOL_NONE)
+	if (t->pool.length[WINDOW] < window(t) && b != POOL_NONE)
 		return b;
 	newcomer = oldest(t, WINDOW, WINDOW, &looks);
 	if (newcomer == POOL_NONE)
@@ -202,7 +182,7 @@ static u32 tinylfu_victim(struct pool *pool)
 		return newcomer == POOL_NONE ? b : newcomer;
 	if (frequency(t, newcomer) <= frequency(t, b))
 		return newcomer;
-	move_to(t, newcomer, PROBATION);
+	pool_requeue(&t->pool, PROBATION, newcomer);
 	return b;
 }
 
@@ -214,7 +194,7 @@ static u32 tinylfu_hint(struct pool *pool, u32 b)
 static const struct pool_ops tinylfu_ops = {
 	.admit = tinylfu_admit,
 	.insert = tinylfu_insert,
-	.remove = tinylfu_remove,
+	.remove = pool_dequeue,
 	.victim = tinylfu_victim,
 	.hint = tinylfu_hint,
 };
