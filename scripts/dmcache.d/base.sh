@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# base.sh - what all commands of dmcache use: messages, exit statuses, the lock, the undo list, devices.
+# Functions that give a string set $R, so that they cost no fork.
+
+E_FAIL=1 E_USAGE=2 E_MISSING=3 E_REFUSED=4 E_BUSY=5 E_UNKNOWN=6 E_LOCK=7 E_DECLINED=8 E_OFF=9
+RUN=${DMCACHE_RUN:-/run/dmcache}
+TAB=${DMCACHE_TAB:-/etc/dmcachetab}
+HEADER=2048	# sectors before the first slice of a labelled member
+MIB=2048
+VERSION=0.1.0
+NL='
+'
+
+dmcache_version() { echo "dmcache $VERSION"; }
+
+say() { echo "$*"; }
+warn() { echo "dmcache: $*" >&2; }
+
+# die STATUS WHAT [NEXT]: undo what was done, say why and what to do now
+die() {
+	_st=$1
+	warn "$2${3:+; next: $3}"
+	undo_all
+	exit "$_st"
+}
+
+usage_error() {
+	warn "$1; next: dmcache --help"
+	exit $E_USAGE
+}
+
+# ----- undo: commands that take back what was done, last first -----
+
+UNDO=
+undo_add() { UNDO="$*$NL$UNDO"; }
+undo_forget() { UNDO=; }
+undo_all() {
+	_undo=$UNDO
+	UNDO=
+	while IFS= read -r _c; do
+		[ -z "$_c" ] || eval "$_c" || warn "could not undo: $_c"
+	done << END
+$_undo
+END
+}
+trap 'die 1 "interrupted"' INT TERM HUP
+
+# ----- the lock -----
+
+LOCKED=
+lock() {
+	[ -z "$LOCKED" ] || return 0
+	[ "${EUID_IS:-$(id -u)}" = 0 ] || die $E_FAIL "only root can do that" "sudo dmcache ..."
+	mkdir -p "$RUN" || die $E_FAIL "$RUN cannot be made"
+	exec 9> "$RUN/lock" || die $E_FAIL "$RUN/lock cannot be opened"
+	flock -w "${DMCACHE_LOCK_WAIT:-60}" 9 2> /dev/null || flock -n 9 ||
+		die $E_LOCK "another dmcache has held $RUN/lock for a minute" "fuser -v $RUN/lock"
+	LOCKED=1
+}
+# Programs that outlive us must not inherit it.
+unlock() { [ -z "$LOCKED" ] || { exec 9>&-; LOCKED=; }; }
+
+# ----- numbers and units -----
+
+is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
+
+# parse_size TEXT: sectors in R. 64K 10G 1T, or sectors with s; a bare number is bytes
+parse_size() {
+	R=${1%[kKmMgGtTsS]}
+	is_number "$R" || return 1
+	# A leading 0 is not octal.
+	while case $R in 0?*) true ;; *) false ;; esac; do R=${R#0}; done
+	case $1 in
+	*[kK]) R=$((R * 2)) ;;
+	*[mM]) R=$((R * 2048)) ;;
+	*[gG]) R=$((R * 2097152)) ;;
+	*[tT]) R=$((R * 2147483648)) ;;
+	*[sS]) ;;
+	*) [ $((R % 512)) = 0 ] || return 1; R=$((R / 512)) ;;
+	esac
+}
+
+# human SECTORS: R = "1.5 GiB"
+human() {
+	_b=$(($1 * 512)) _u=B _d=1
+	for _x in KiB:1024 MiB:1048576 GiB:1073741824 TiB:1099511627776 PiB:1125899906842624; do
+		[ "$_b" -ge "${_x#*:}" ] || break
+		_u=${_x%:*} _d=${_x#*:}
+	done
+	if [ "$_u" = B ] || [ $((_b % _d)) = 0 ]; then
+		R="$((_b / _d)) $_u"
+	else
+		R="$((_b / _d)).$((_b % _d * 10 / _d)) $_u"
+	fi
+}
+
+# percent PART WHOLE: R = "12.5"
+percent() {
+	if [ "$2" = 0 ]; then R=0.0; else R=$(($1 * 1000 / $2)); R=$((R / 10)).$((R % 10)); fi
+}
+
+name_ok() {
+	case $1 in
+	'' | .* | -* | *[!A-Za-z0-9_.+-]*) return 1 ;;
+	control | *-cdata | *-cmeta | *-corig) return 1 ;;
+	esac
+	[ ${#1} -le 64 ]
+}
+
+# read_line FILE: its first line in R
+read_line() { R=; { IFS= read -r R < "$1"; } 2> /dev/null || [ -n "$R" ]; }
+
+new_uuid() {
+	read_line /proc/sys/kernel/random/uuid || die $E_FAIL "/proc/sys/kernel/random/uuid cannot be read"
+}
+
+# ----- devices -----
+
+# sysfs_of DEV: its folder in sysfs in R, by device number: links and names do not matter
+sysfs_of() {
+	R=
+	[ -b "$1" ] || return 1
+	# shellcheck disable=SC2046 # two numbers, in hex
+	set -- $(stat -L -c '%t %T' "$1")
+	R=/sys/dev/block/$((0x$1)):$((0x$2))
+	[ -e "$R" ]
+}
+# devno_of DEV: "8:1" in R
+devno_of() { sysfs_of "$1" && R=${R##*/}; }
+same_device() {
+	devno_of "$1" || return 1
+	_a=$R
+	devno_of "$2" && [ "$_a" = "$R" ]
+}
+size_of() { sysfs_of "$1" && read_line "$R/size" && is_number "$R" && [ "$R" -gt 0 ]; }
+
+# node_of SYSFS: a path in /dev for a folder of sysfs, in R; that of device-mapper by its name
+node_of() {
+	if [ -e "$1/dm/name" ] && read_line "$1/dm/name" && [ -b "/dev/mapper/$R" ]; then
+		R=/dev/mapper/$R
+		return
+	fi
+	R=$(readlink -f "$1")
+	R=${R##*/}
+	# sysfs writes a slash as an exclamation mark
+	while case $R in *!*) true ;; *) false ;; esac; do R=${R%%!*}/${R#*!}; done
+	R=/dev/$R
+	[ -b "$R" ]
+}
+
+# holders_of DEV: devices that are built on it, in R: "dm-3 md0"
+holders_of() {
+	sysfs_of "$1" || return 1
+	_h=
+	for _x in "$R"/holders/*; do
+		[ ! -e "$_x" ] || _h="$_h ${_x##*/}"
+	done
+	R=${_h# }
+}
+
+# mounts_of DEV: where it is mounted, or "swap", in R
+mounts_of() {
+	devno_of "$1" || return 1
+	_no=$R _m=
+	while read -r _id _parent _devno _root _point _rest; do
+		[ "$_devno" != "$_no" ] || _m="$_m $_point"
+	done < /proc/self/mountinfo
+	# Some filesystems show a device number of their own (btrfs): compare what they name as source.
+	while read -r _source _point _rest; do
+		case $_source in /dev/*) ;; *) continue ;; esac
+		case " $_m " in *" $_point "*) continue ;; esac
+		! devno_of "$_source" || [ "$R" != "$_no" ] || _m="$_m $_point"
+	done < /proc/mounts
+	while read -r _source _rest; do
+		case $_source in /dev/*) ! devno_of "$_source" || [ "$R" != "$_no" ] || _m="$_m swap" ;; esac
+	done < /proc/swaps 2> /dev/null
+	R=${_m# }
+}
+
+# use_of DEV: why it cannot be taken, in R; status 1 if nothing uses it
+use_of() {
+	mounts_of "$1" && [ -n "$R" ] && { R="mounted on $R"; return 0; }
+	holders_of "$1" && [ -n "$R" ] && { R="used by $R"; return 0; }
+	sysfs_of "$1" || return 1
+	# A whole disk: its partitions count.
+	for _p in "$R"/*/partition; do
+		[ -e "$_p" ] || continue
+		_p=${_p%/partition}
+		node_of "$_p" || continue
+		_n=$R
+		mounts_of "$_n" && [ -n "$R" ] && { R="its partition $_n is mounted on $R"; return 0; }
+		holders_of "$_n" && [ -n "$R" ] && { R="its partition $_n is used by $R"; return 0; }
+	done
+	return 1
+}
+
+# need_block_device DEV WHAT
+need_block_device() {
+	[ -e "$1" ] || die $E_MISSING "$2 $1: there is no such file" "lsblk"
+	[ -b "$1" ] || die $E_USAGE "$2 $1 is not a block device" "lsblk; losetup -f --show FILE makes one of a file"
+	size_of "$1" || die $E_FAIL "$2 $1 has no size (no medium?)" "lsblk $1"
+}
+
+# ----- device-mapper -----
+
+dm_exists() { dmsetup info -c --noheadings -o name "$1" > /dev/null 2>&1; }
+dm_uuid() { R=$(dmsetup info -c --noheadings -o uuid "$1" 2> /dev/null); }
+dm_open_count() { R=$(dmsetup info -c --noheadings -o open "$1" 2> /dev/null); is_number "$R"; }
+
+# dm_create NAME UUID TABLE: R = what dmsetup said, if it failed
+dm_create() {
+	R=$(dmsetup create "$1" --uuid "$2" --table "$3" 2>&1) || return 1
+	undo_add "dm_remove '$1'"
+}
+
+# udev may have it open for a moment.
+dm_remove() {
+	R=$(dmsetup remove --retry "$1" 2>&1) || {
+		# A failed load can leave it without a table, or suspended.
+		dmsetup resume "$1" > /dev/null 2>&1
+		R=$(dmsetup remove --retry "$1" 2>&1)
+	}
+}
+
+# dm_reload NAME TABLE: swap the table of a live device; its users notice nothing
+dm_reload() {
+	R=$(dmsetup reload "$1" --table "$2" 2>&1) || { dmsetup clear "$1" > /dev/null 2>&1; return 1; }
+	_err=$(dmsetup suspend "$1" 2>&1) || { dmsetup clear "$1" > /dev/null 2>&1; dmsetup resume "$1" > /dev/null 2>&1; R=$_err; return 1; }
+	_err=$(dmsetup resume "$1" 2>&1) && return 0
+	# The new table could not start: the old one is still there.
+	dmsetup clear "$1" > /dev/null 2>&1
+	dmsetup resume "$1" > /dev/null 2>&1
+	R=$_err
+	return 1
+}
+
+# kernel_says: the last lines of the kernel log that are about device-mapper, for an error message
+kernel_says() {
+	R=$(dmesg 2> /dev/null | grep -E 'device-mapper|dm.cache' | tail -n 2 | sed 's/^\[[^]]*\] *//')
+}
+
+# confirm QUESTION: yes is the only way to go on; --yes says it beforehand
+confirm() {
+	[ -z "${YES:-}" ] || return 0
+	printf '%s [y/N] ' "$1"
+	read -r _answer || _answer=
+	case $_answer in y | Y | yes | Yes | YES) return 0 ;; esac
+	die $E_DECLINED "nothing was changed" "the same command, and answer y, or with --yes"
+}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# help.sh - dmcache --help, and dmcache COMMAND --help. The manual page dmcache(8) says more.
+
+help_for() {
+	case $1 in
+	'') cat << 'END' ;;
+usage: dmcache COMMAND ...
+
+  create NAME --origin DEV --cache DEV   put a cache before a device; what is on the origin stays
+  assemble NAME | --all | --device DEV   make /dev/mapper/NAME of its members
+  stop NAME | --all                      take it apart, cleanly
+  list                                   the sets that are known
+  label DEV                              what its label says
+  size DEV | 100G                        blocks, metadata and memory of a cache of that size
+  probe DEV                              for udev
+
+dmcache COMMAND --help says more of one. Exit status: 0 done, 1 failed, 2 usage, 3 a member is missing, 4 refused,
+5 in use, 6 no such set, 7 lock, 8 not confirmed, 9 switched off by the kernel's command line.
+END
+	create) cat << 'END' ;;
+usage: dmcache create NAME --origin DEV [--cache DEV [--metadata DEV]] [options]
+
+  --metadata DEV        metadata there; else it is carved from the cache device
+  --mode MODE           writeback (default), writethrough, passthrough
+  --policy NAME         default: the module's default
+  --set KEY=VALUE       a tunable of policy or core, may be repeated
+  --block-size SIZE     a multiple of 32K; default 64K, larger for very large caches
+  --metadata-size SIZE  of the part that is carved
+  --label-origin        a label on the origin too: for a new one, all that is on it is lost
+  --wipe                what is on the fast devices may go
+  --no-tab              no line in /etc/dmcachetab
+  --dry-run             say what would be done, and stop
+  --yes                 do not ask
+Without --cache: only the device; dmcache attach gives it a cache while it is in use.
+END
+	assemble) cat << 'END' ;;
+usage: dmcache assemble NAME... | --all | --device DEV
+
+  --all          all sets of /etc/dmcachetab without noauto, and all that labels name
+  --device DEV   the set that DEV is a member of
+  --degraded     if the cache is missing and the origin is known to be complete: from the origin alone
+  --force        in spite of dmcache.assemble=off
+  --drop-cache   forget all that the cache holds, blocks that only it has too
+END
+	stop) cat << 'END' ;;
+usage: dmcache stop NAME... | --all
+
+  --flush   write everything back first, so that the origin is complete
+END
+	*) help_for '' ;;
+	esac
+}

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# tab.sh - /etc/dmcachetab, and which device is meant by UUID=, PARTUUID= and the like. See dmcachetab(5).
+
+# tab_find NAME: T_origin T_cache T_metadata T_options; status 1: not there
+tab_find() {
+	T_origin= T_cache= T_metadata= T_options=
+	[ -e "$TAB" ] || return 1
+	while read -r _name _o _c _m _opt _rest; do
+		case $_name in '' | \#*) continue ;; esac
+		[ "$_name" = "$1" ] || continue
+		T_origin=$_o T_cache=${_c:--} T_metadata=${_m:--} T_options=${_opt:--}
+		return 0
+	done < "$TAB"
+	return 1
+}
+
+# tab_names: all, one a line in R
+tab_names() {
+	_names=
+	[ -e "$TAB" ] && while read -r _name _rest; do
+		case $_name in '' | \#*) ;; *) _names="$_names$_name$NL" ;; esac
+	done < "$TAB"
+	R=$_names
+}
+
+# tab_check: every line; the first that is wrong ends it, with its number
+tab_check() {
+	_n=0 _seen=' '
+	[ -e "$TAB" ] || return 0
+	while read -r _name _o _c _m _opt _rest; do
+		_n=$((_n + 1))
+		case $_name in '' | \#*) continue ;; esac
+		R=
+		name_ok "$_name" || R="'$_name' cannot be a name"
+		case $_seen in *" $_name "*) R="'$_name' is there twice" ;; esac
+		_seen="$_seen$_name "
+		[ -n "$_o" ] || R="no origin"
+		[ -z "$_rest" ] || R="more than five words"
+		[ -n "$R" ] || { spec_ok "$_o" && { [ "$_o" != - ] && [ "$_o" != none ]; }; } || R="origin '$_o' is neither a path nor UUID=, PARTUUID=, LABEL=, PARTLABEL="
+		[ -n "$R" ] || spec_ok "${_c:--}" || R="cache '$_c' is neither a path nor UUID=, PARTUUID=, LABEL=, PARTLABEL=, - or none"
+		[ -n "$R" ] || spec_ok "${_m:--}" || R="metadata '$_m' is neither a path nor UUID=, PARTUUID=, LABEL=, PARTLABEL= or -"
+		[ -n "$R" ] || options_parse "${_opt:--}" || R="options: $R"
+		[ -z "$R" ] || { R="$TAB, line $_n: $R"; return 1; }
+	done < "$TAB"
+}
+
+spec_ok() {
+	case $1 in
+	- | none | /*) ;;
+	UUID=?* | PARTUUID=?* | LABEL=?* | PARTLABEL=?* | DMUUID=?* | SERIAL=?*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# option WORDS KEY: R = value of a comma-separated option, 1 for a word without one; status 1: not there
+option() {
+	case ,$1, in
+	*",$2="*) R=",$1,"; R=${R#*",$2="}; R=${R%%,*} ;;
+	*",$2,"*) R=1 ;;
+	*) R=; return 1 ;;
+	esac
+}
+
+# options_parse WORDS: O_mode O_policy O_block O_features O_args ("key value ..."), empty if not given.
+# Status 1: R says what is wrong.
+options_parse() {
+	O_mode= O_policy= O_block= O_features= O_args=
+	[ "$1" != - ] || return 0
+	_left=$1,
+	while [ -n "$_left" ]; do
+		_w=${_left%%,*}
+		_left=${_left#*,}
+		case $_w in
+		'' | noauto | nofail | _netdev | auto | x-*) ;;
+		mode=writeback | mode=writethrough | mode=passthrough) O_mode=${_w#*=} ;;
+		degraded=wait | degraded=alone | degraded=fail) ;;
+		block-size=*) parse_size "${_w#*=}" && block_size_ok "$R" || { R="$_w: a multiple of 32K, at most 1G"; return 1; }
+			O_block=$R ;;
+		policy=*) case ${_w#*=} in '' | *[!A-Za-z0-9_-]*) R="$_w"; return 1 ;; esac
+			O_policy=${_w#*=} ;;
+		no_discard_passdown | no-discard-passdown) O_features=no_discard_passdown ;;
+		metadata1) O_features="$O_features" O_format=1 ;;
+		mode=* | degraded=*) R="$_w is not known"; return 1 ;;
+		*=*) case $_w in *[!A-Za-z0-9_=.-]* | =* | *=) R="$_w"; return 1 ;; esac
+			O_args="$O_args ${_w%%=*} ${_w#*=}" ;;
+		*) R="$_w is not known"; return 1 ;;
+		esac
+	done
+	O_args=${O_args# }
+}
+
+block_size_ok() { [ "$1" -ge 64 ] && [ "$1" -le 2097152 ] && [ $(($1 % 64)) = 0 ]; }
+
+# tab_write LINE NAME: the tab with LINE in the place of NAME's; an empty LINE removes it. The old file is there until the new one is whole.
+tab_write() {
+	_new=$TAB.new.$$
+	{
+		_done=
+		[ -e "$TAB" ] && while IFS= read -r _l || [ -n "$_l" ]; do
+			# shellcheck disable=SC2086 # words of a line; a # makes it a comment anyway
+			_key=${_l#"${_l%%[! 	]*}"}
+			_key=${_key%%[ 	]*}
+			if [ "$_key" = "$2" ]; then
+				[ -z "$1" ] || printf '%s\n' "$1"
+				_done=1
+			else
+				printf '%s\n' "$_l"
+			fi
+		done < "$TAB"
+		[ -n "$_done" ] || [ -z "$1" ] || printf '%s\n' "$1"
+	} > "$_new" && sync "$_new" 2> /dev/null && mv "$_new" "$TAB" && return 0
+	[ ! -e "$_new" ] || mv "$_new" "$TAB" || { rm -f "$_new"; return 1; }
+}
+
+# ----- which device is which -----
+
+# plain TEXT: R = it, with what a label cannot hold as _
+plain() {
+	R=$1
+	case $R in *[!A-Za-z0-9._+:=/@-]*) ;; *) return ;; esac
+	R=
+	_in=$1
+	while [ -n "$_in" ]; do
+		_c=${_in%"${_in#?}"}
+		_in=${_in#?}
+		case $_c in [A-Za-z0-9._+:=/@-]) R=$R$_c ;; *) R=${R}_ ;; esac
+	done
+}
+
+# ids_of DEV: what can tell it from others, best first, words in R. Within a udev rule from the environment, with no fork.
+ids_of() {
+	_ids= _d=$1
+	sysfs_of "$_d" || return 1
+	_sys=$R
+	_part=${ID_PART_ENTRY_UUID:-} _fs=${ID_FS_UUID:-}
+	if [ -z "${DEVLINKS:-}" ] || [ -z "${IN_PROBE:-}" ]; then
+		_part=$(blkid -c /dev/null -o value -s PARTUUID "$_d" 2> /dev/null)
+		_fs=$(blkid -p -o value -s UUID "$_d" 2> /dev/null)
+	fi
+	# For a whole disk udev's ID_PART_ENTRY_UUID is not set; a partition's own is.
+	[ -z "$_part" ] || [ ! -e "$_sys/partition" ] || _ids="PARTUUID=$_part"
+	if [ -e "$_sys/dm/uuid" ] && read_line "$_sys/dm/uuid" && [ -n "$R" ]; then
+		plain "$R"
+		_ids="$_ids DMUUID=$R"
+	fi
+	for _f in wwid device/wwid serial device/serial; do
+		[ ! -e "$_sys/partition" ] && [ -e "$_sys/$_f" ] && read_line "$_sys/$_f" && [ -n "$R" ] || continue
+		plain "$R"
+		_ids="$_ids SERIAL=$R"
+		break
+	done
+	if [ -n "$_fs" ]; then
+		plain "$_fs"
+		_ids="$_ids UUID=$R"
+	fi
+	node_of "$_sys" || R=$_d
+	plain "$R"
+	R="${_ids:+$_ids }PATH=$R"
+	R=${R# }
+}
+
+# is_id DEV SPEC: is it that device?
+is_id() {
+	case $2 in
+	/*) same_device "$1" "$2" ;;
+	PATH=*) same_device "$1" "${2#PATH=}" ;;
+	LABEL=* | PARTLABEL=*) [ "$(blkid -c /dev/null -o value -s "${2%%=*}" "$1" 2> /dev/null)" = "${2#*=}" ] ;;
+	*) ids_of "$1" && case " $R " in *" $2 "*) true ;; *) false ;; esac ;;
+	esac
+}
+
+# spec_devices SPEC: those that it names, one a line in R; the cached devices themselves do not count
+spec_devices() {
+	case $1 in
+	/*) R=; [ ! -b "$1" ] || R=$1$NL; return ;;
+	PATH=*) R=; [ ! -b "${1#PATH=}" ] || R=${1#PATH=}$NL; return ;;
+	esac
+	case $1 in
+	DMUUID=* | SERIAL=*) block_devices; _found=$R ;;
+	*) _found=$(blkid -c /dev/null -o device -t "$1" 2> /dev/null)$NL ;;
+	esac
+	_list=
+	while IFS= read -r _d; do
+		[ -n "$_d" ] && sysfs_of "$_d" || continue
+		_sys=$R
+		if [ -e "$_sys/dm/uuid" ] && read_line "$_sys/dm/uuid"; then
+			case $R in DMCACHE-*) continue ;; esac
+		fi
+		case $1 in DMUUID=* | SERIAL=*) is_id "$_d" "$1" || continue ;; esac
+		_list="$_list$_d$NL"
+	done << END
+$_found
+END
+	R=$_list
+	case $R in *"$NL"?*) unheld "$R" ;; esac
+}
+
+# unheld LIST: of several, those that are not a part of something bigger (paths of a multipath device, legs of a mirror)
+unheld() {
+	_some=
+	while IFS= read -r _d; do
+		[ -n "$_d" ] || continue
+		holders_of "$_d" && [ -n "$R" ] && ! our_holder "$R" && continue
+		_some="$_some$_d$NL"
+	done << END
+$1
+END
+	R=${_some:-$1}
+}
+
+# our_holder "dm-3 ...": is one of them a device of a set?
+our_holder() {
+	for _x in $1; do
+		read_line "/sys/class/block/$_x/dm/uuid" || continue
+		case $R in DMCACHE-*) return 0 ;; esac
+	done
+	return 1
+}
+
+# spec_device SPEC WHAT: R = the one device. Status 3: none there; 4: several (R says which)
+spec_device() {
+	spec_devices "$1"
+	case $R in
+	'') return $E_MISSING ;;
+	*"$NL"?*)
+		_n=
+		while IFS= read -r _d; do _n="$_n${_d:+ $_d}"; done << END
+$R
+END
+		R="$2 $1 is there more than once:$_n"
+		return $E_REFUSED ;;
+	esac
+	R=${R%"$NL"}
+}
