@@ -52,7 +52,7 @@ trap 'die 1 "interrupted"' INT TERM HUP
 LOCKED=
 lock() {
 	[ -z "$LOCKED" ] || return 0
-	[ "${EUID_IS:-$(id -u)}" = 0 ] || die $E_FAIL "only root can do that" "sudo dmcache ..."
+	[ "$(id -u)" = 0 ] || die $E_FAIL "only root can do that" "sudo dmcache ..."
 	mkdir -p "$RUN" || die $E_FAIL "$RUN cannot be made"
 	exec 9> "$RUN/lock" || die $E_FAIL "$RUN/lock cannot be opened"
 	flock -w "${DMCACHE_LOCK_WAIT:-60}" 9 2> /dev/null || flock -n 9 ||

@@ -5,9 +5,9 @@
 
 # ----- sizes -----
 
-# metadata_sectors BLOCKS: 4 MiB for transactions, and 24 bytes a block: mapping, hint, dirty bit, and what a change
+# metadata_sectors BLOCKS: 4 MiB for transactions, and 28 bytes a block, as cache_metadata_size has it: mapping, hint, dirty bit, and what a change
 # of them copies; rounded up to a MiB
-metadata_sectors() { R=$(((8192 + ($1 * 24 + 511) / 512 + MIB - 1) / MIB * MIB)); }
+metadata_sectors() { R=$(((8192 + ($1 * 28 + 511) / 512 + MIB - 1) / MIB * MIB)); }
 # Bytes of memory that a cache block takes: as measured, README.md says how.
 memory_sectors() { R=$(($1 * 42 / 512 + 1)); }
 

@@ -88,7 +88,7 @@ options_parse() {
 		*) R="$_w is not known"; return 1 ;;
 		esac
 	done
-	O_args=${O_args# }
+	O_args=${O_args# } R=
 }
 
 block_size_ok() { [ "$1" -ge 64 ] && [ "$1" -le 2097152 ] && [ $(($1 % 64)) = 0 ]; }
