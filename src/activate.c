@@ -365,8 +365,12 @@ static int shut_down_cleanly(struct cache *c)
 
 	lockdep_assert_held(&c->md_mutex);
 	r = flush_device(&c->origin_flush);
-	if (!r)
-		r = flush_device(&c->cache_flush);
+	/* In passthrough mode nothing was written to the cache device, which may be gone. */
+	if (!r && c->io_mode != IO_PASSTHROUGH && flush_device(&c->cache_flush)) {
+		r = drop_unflushed(c);
+		if (r && r != -EIO)
+			return r;
+	}
 	if (r) {
 		DMERR("%s: cannot flush the data devices (%d): after the next load more blocks than these count as dirty",
 		      cache_name(c), r);

@@ -67,6 +67,8 @@ static void flush_data(struct cache *c, struct list_head *batch)
 		if (r) {
 			DMERR_LIMIT("%s: cannot flush the cache device (%d): not promoting",
 				    cache_name(c), r);
+			errors_note(c, ERR_CACHE);
+			errors_promoted(c, true);
 			fail_batch(batch, MG_PROMOTE, r);
 		}
 	}
@@ -75,6 +77,7 @@ static void flush_data(struct cache *c, struct list_head *batch)
 		if (r) {
 			DMERR_LIMIT("%s: cannot flush the origin device (%d): not demoting",
 				    cache_name(c), r);
+			errors_note(c, ERR_ORIGIN);
 			fail_batch(batch, MG_DEMOTE, r);
 		}
 	}

@@ -38,7 +38,11 @@ static void copy_ended(int read_err, unsigned long write_err, void *context)
 		    (unsigned long long)(to_cache == !!read_err ? from_oblock(mg->oblock) :
 								  from_cblock(mg->cblock)),
 		    to_cache ? "not promoted" : "stays dirty in the cache");
-	mg->retire_cblock = to_cache && !read_err;
+	errors_note(c, to_cache == !!read_err ? ERR_ORIGIN : ERR_CACHE);
+	if (to_cache && !read_err) {
+		mg->retire_cblock = errors_retire(c);
+		errors_promoted(c, true);
+	}
 	mg_copied(mg, -EIO);
 }
 

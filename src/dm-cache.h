@@ -23,6 +23,7 @@
  *     span.c      the same for a bio that reaches beyond one block
  *     flush.c     FLUSH: only to a device that has something to make durable
  *     discard.c   DISCARD: remember it, pass it down
+ *     drop.c      the cache device failed it: the blocks are dropped, or stay dirty
  *   target.c    cache_end_io(): count it out
  *
  * The path of a block
@@ -32,6 +33,7 @@
  *       copy.c      kcopyd, or the very bio that overwrites the whole block
  *       commit.c    flush the data devices, change the metadata, one commit for many migrations
  *       marks.c     dirty bits are on disk before the first write
+ *     errors.c    I/O errors: counted, told, not repeated at once
  *     mode.c      a metadata failure: read-only, or fail
  *
  * Contexts: map and end_io run on any CPU, end_io also in interrupts.  Engine and commit are two
@@ -82,6 +84,24 @@ enum md_mode {
 	MD_WRITE,
 	MD_READ_ONLY,
 	MD_FAIL,
+};
+
+/* Which I/O went wrong; errors.c. */
+enum cache_error {
+	ERR_CACHE,		/* any on the cache device; reads of clean blocks went to the origin */
+	ERR_ORIGIN,
+	ERR_DIRTY,		/* a read of a dirty block: the data may be lost; also counted in ERR_CACHE */
+	NR_CACHE_ERRORS,
+};
+
+struct io_errors {
+	atomic_t nr[NR_CACHE_ERRORS];
+	u32 dirty_block;		/* the last of ERR_DIRTY */
+	atomic_t retired_now;		/* since the last tick */
+	u32 seen[NR_CACHE_ERRORS];	/* the tick's: with an event... */
+	u32 said[NR_CACHE_ERRORS];	/* ... and in the log */
+	unsigned long pause;		/* jiffies without promotions; 0: all is well */
+	unsigned long promote_after, failed_at;	/* jiffies */
 };
 
 struct cache_stats {
@@ -147,6 +167,8 @@ struct cache {
 	unsigned long *broken;		/* cblocks to invalidate after an I/O error */
 	unsigned long *suspect;		/* those of them that only lay beside it, perhaps */
 	bool any_broken;
+	atomic_t nr_dropping;		/* bios that wait for it; drop.c */
+	struct io_errors errors;
 	atomic64_t nr_promotions, nr_demotions, nr_writebacks;
 
 	/* --- engine and commit --- */
@@ -176,7 +198,8 @@ struct cache {
 
 /* What a bio holds, to be given back in end_io. */
 enum held {
-	HELD_NOTHING,
+	HELD_NOTHING,		/* sent to the origin, or nowhere */
+	HELD_REFUSED,		/* ended without being sent */
 	HELD_READ,		/* a read counted in a cblock's entry */
 	HELD_WRITE,		/* a write counted there */
 	HELD_SLOT,		/* a write miss counted in a slot */
@@ -198,9 +221,13 @@ struct bio_ctx {
 	enum held held;
 	u32 index;			/* cblock, or slot */
 	u32 nr;				/* of a run */
-	oblock_t oblock;		/* HELD_SLOTS: the first */
+	oblock_t oblock;		/* HELD_SLOTS: the first; drop.c: of @index, or none */
 	bool paired;			/* also written to the other device through @clone */
 	bool retried;			/* failed on the cache once: goes to the origin now */
+	bool cache_failed;		/* which half of the pair did */
+	bool origin_failed;
+	bool dropping;			/* drop.c: waits until cblocks are dropped, @nr from @index on */
+	bool named;			/* drop.c: a FLUSH has said which */
 	bool counted;			/* is in the statistics, though it comes to map.c again */
 	struct migration *mg;		/* HELD_OVERWRITE */
 	atomic_t halves;		/* of a pair, not ended yet */
@@ -280,7 +307,23 @@ void cache_dtr(struct dm_target *ti);
 int map_bio(struct cache *c, struct bio *bio);
 void map_again(struct cache *c, struct bio *bio);
 int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
+
+/* drop.c */
 void block_broke(struct cache *c, u32 cblock, bool sure);
+bool drop_after_write(struct cache *c, struct bio *bio, u32 first, u32 nr);
+bool drop_after_flush(struct cache *c, struct bio *bio);
+void drop_broken(struct cache *c);
+void drop_step(struct cache *c, struct bio *bio);
+int drop_unflushed(struct cache *c);
+
+/* errors.c */
+void errors_note(struct cache *c, enum cache_error e);
+void errors_note_dirty(struct cache *c, u32 cblock);
+bool errors_retire(struct cache *c);
+void errors_tell(struct cache *c);
+bool errors_may_promote(struct cache *c);
+void errors_promoting(struct cache *c);
+void errors_promoted(struct cache *c, bool failed);
 
 /* remap.c */
 int remap_to_origin(struct cache *c, struct bio *bio);

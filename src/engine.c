@@ -15,7 +15,6 @@
  */
 #include "block-lock.h"
 #include "marks.h"
-#include <linux/bitmap.h>
 
 #define TICK_PERIOD HZ
 #define IDLE_AFTER (HZ / 4)	/* no bio for so long: background work is welcome */
@@ -82,48 +81,6 @@ static void step_ready(struct cache *c)
 		list_del_init(&mg->list);
 		mg_step(mg);
 	}
-}
-
-/* Drops the mapping of @cb if it has one; its content cannot be trusted. */
-static void invalidate_broken(struct cache *c, cblock_t cb)
-{
-	u64 oblock = READ_ONCE(entry_of(c, cb)->oblock);
-	struct migration *mg;
-	int r;
-
-	if (oblock == NO_OBLOCK)
-		goto forget;
-	mg = mg_alloc(c, MG_INVALIDATE, to_oblock(oblock), cb);
-	if (!mg)
-		return;		/* the bit stays: next round */
-	mg->retire_cblock = !test_bit(from_cblock(cb), c->suspect);
-	r = mg_start(mg);
-	if (r)
-		mg_free(mg);
-	if (r == -EBUSY)
-		return;
-forget:
-	clear_bit(from_cblock(cb), c->suspect);
-	clear_bit(from_cblock(cb), c->broken);
-}
-
-static void handle_broken(struct cache *c)
-{
-	unsigned long bit;
-
-	/* What is left at a suspend waits for the first tick after the resume. */
-	if (likely(!READ_ONCE(c->any_broken)) || READ_ONCE(c->quiescing) ||
-	    cache_md_mode(c) != MD_WRITE)
-		return;
-	WRITE_ONCE(c->any_broken, false);
-	for_each_set_bit(bit, c->broken, c->nr_cblocks) {
-		if (atomic_read(&c->table.entries[bit].state) & BL_DIRTY)
-			clear_bit(bit, c->broken);	/* the only copy: keep it */
-		else
-			invalidate_broken(c, to_cblock(bit));
-	}
-	if (!bitmap_empty(c->broken, c->nr_cblocks))
-		WRITE_ONCE(c->any_broken, true);
 }
 
 /* True after IDLE_AFTER without a bio. */
@@ -204,7 +161,7 @@ static void engine_work_fn(struct work_struct *work)
 
 	step_ready(c);
 	map_deferred(c);
-	handle_broken(c);
+	drop_broken(c);
 	ask_policy(c);
 	if (unlikely(marks_due(c)))
 		commit_soon(c);
@@ -216,6 +173,7 @@ static void tick_work_fn(struct work_struct *work)
 
 	if (c->policy->type->tick)
 		c->policy->type->tick(c->policy);
+	errors_tell(c);
 	engine_kick(c);
 	queue_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
 }

@@ -26,7 +26,9 @@ int flush_map(struct cache *c, struct bio *bio)
 	bool origin = dm_bio_get_target_bio_nr(bio) != 0;
 	struct flush_state *f = origin ? &c->origin_flush : &c->cache_flush;
 
-	if (!flush_begin(f)) {
+	/* In passthrough mode nothing is written to the cache device, which may be gone. */
+	if ((!origin && c->io_mode == IO_PASSTHROUGH) || !flush_begin(f)) {
+		bio_ctx(bio)->held = HELD_REFUSED;
 		compat_bio_end(bio, BLK_STS_OK);
 		return DM_MAPIO_SUBMITTED;
 	}

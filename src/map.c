@@ -34,6 +34,7 @@ static oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *offset)
 
 static int fail_bio(struct bio *bio, blk_status_t status)
 {
+	bio_ctx(bio)->held = HELD_REFUSED;
 	compat_bio_end(bio, status);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -296,12 +297,17 @@ int map_bio(struct cache *c, struct bio *bio)
 	x->paired = false;
 	x->retried = false;
 	x->counted = false;
+	x->dropping = false;
 	return map_any(c, bio);
 }
 
 /* Engine: a bio that was parked or deferred has its turn.  Consumes it. */
 void map_again(struct cache *c, struct bio *bio)
 {
+	if (unlikely(bio_ctx(bio)->dropping)) {
+		drop_step(c, bio);
+		return;
+	}
 	switch (map_any(c, bio)) {
 	case DM_MAPIO_REMAPPED:
 		submit_bio_noacct(bio);
@@ -324,27 +330,18 @@ static bool read_elsewhere(struct cache *c, struct bio *bio, struct bio_ctx *x)
 	return true;
 }
 
-/*
- * The cached copy cannot be trusted any more; the engine will drop it.  @sure: the cblock itself failed,
- * and is not to be used again.
- */
-void block_broke(struct cache *c, u32 cblock, bool sure)
-{
-	if (sure)
-		clear_bit(cblock, c->suspect);
-	else
-		set_bit(cblock, c->suspect);
-	set_bit(cblock, c->broken);
-	WRITE_ONCE(c->any_broken, true);
-	engine_kick(c);
-}
-
 static int read_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool failed)
 {
-	bool again = failed && read_elsewhere(c, bio, x);
+	bool again = false;
 
-	if (again)
-		block_broke(c, x->index, true);
+	if (unlikely(failed)) {
+		errors_note(c, ERR_CACHE);
+		again = read_elsewhere(c, bio, x);
+		if (again)
+			block_broke(c, x->index, true);
+		else
+			errors_note_dirty(c, x->index);
+	}
 	block_uncount(c, &c->table.entries[x->index], BL_READER);
 	if (!again)
 		return DM_ENDIO_DONE;
@@ -352,15 +349,42 @@ static int read_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, b
 	return DM_ENDIO_INCOMPLETE;
 }
 
-static void write_hit_ended(struct cache *c, struct bio_ctx *x, bool failed)
+static int write_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool failed)
+{
+	const u32 cblock = x->index;
+	bool drop;
+
+	flush_note_write(&c->cache_flush);
+	if (x->paired)
+		flush_note_write(&c->origin_flush);
+	drop = unlikely(failed) && drop_after_write(c, bio, cblock, 1);
+	block_uncount(c, &c->table.entries[cblock], BL_WRITER);
+	if (!drop)
+		return DM_ENDIO_DONE;
+	engine_defer(c, bio, false);
+	return DM_ENDIO_INCOMPLETE;
+}
+
+static int flush_cache_ended(struct cache *c, struct bio *bio, bool failed)
+{
+	flush_ended(&c->cache_flush, !failed);
+	if (likely(!failed) || !drop_after_flush(c, bio))
+		return DM_ENDIO_DONE;
+	engine_defer(c, bio, false);
+	return DM_ENDIO_INCOMPLETE;
+}
+
+/* The bio that was to fill a block failed: mg_copied() sends it to the origin. */
+static void overwrite_ended(struct cache *c, struct bio_ctx *x, bool failed)
 {
 	flush_note_write(&c->cache_flush);
-	if (x->paired) {
+	if (x->paired)
 		flush_note_write(&c->origin_flush);
-		if (unlikely(failed))
-			block_broke(c, x->index, true);
-	}
-	block_uncount(c, &c->table.entries[x->index], BL_WRITER);
+	if (likely(!failed) || (x->paired && !x->cache_failed))
+		return;
+	errors_note(c, ERR_CACHE);
+	errors_promoted(c, true);
+	x->mg->retire_cblock = errors_retire(c);
 }
 
 /* Gives back what the bio holds.  Returns a DM_ENDIO_* code. */
@@ -372,22 +396,28 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 	x->held = HELD_NOTHING;
 	switch (held) {
 	case HELD_NOTHING:
+		if (unlikely(*status != BLK_STS_OK))
+			errors_note(c, ERR_ORIGIN);
+		break;
+	case HELD_REFUSED:
 		break;
 	case HELD_READ:
 		return read_hit_ended(c, bio, x, *status != BLK_STS_OK);
 	case HELD_WRITE:
-		write_hit_ended(c, x, *status != BLK_STS_OK);
-		break;
+		return write_hit_ended(c, bio, x, *status != BLK_STS_OK);
 	case HELD_SLOT:
+		if (unlikely(*status != BLK_STS_OK))
+			errors_note(c, ERR_ORIGIN);
 		flush_note_write(&c->origin_flush);
 		slot_uncount(c, x->index);
 		break;
 	case HELD_FLUSH_ORIGIN:
+		if (unlikely(*status != BLK_STS_OK))
+			errors_note(c, ERR_ORIGIN);
 		flush_ended(&c->origin_flush, *status == BLK_STS_OK);
 		break;
 	case HELD_FLUSH_CACHE:
-		flush_ended(&c->cache_flush, *status == BLK_STS_OK);
-		break;
+		return flush_cache_ended(c, bio, *status != BLK_STS_OK);
 	case HELD_DISCARD:
 		if (*status == BLK_STS_OK)
 			discard_done(c, x);
@@ -397,9 +427,7 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 	case HELD_SLOTS:
 		return span_end_io(c, bio, held, *status != BLK_STS_OK);
 	case HELD_OVERWRITE:
-		flush_note_write(&c->cache_flush);
-		if (x->paired)
-			flush_note_write(&c->origin_flush);
+		overwrite_ended(c, x, *status != BLK_STS_OK);
 		mg_copied(x->mg, blk_status_to_errno(*status));
 		return DM_ENDIO_INCOMPLETE;
 	}

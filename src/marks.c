@@ -174,6 +174,7 @@ void marks_collect(struct cache *c)
 	m->nr_clear = 0;
 	if (likely(!marks_due(c)))
 		return;
+	WRITE_ONCE(m->clearing, true);
 	leaves = spare_leaves(c);
 	for (n = 0; n < c->nr_cblocks && m->nr_clear < MARKS_BATCH; n++) {
 		if (!(n & 65535) && excess(c) <= low_water(c))
@@ -205,14 +206,19 @@ bool marks_flush(struct cache *c)
 	struct marks *m = c->marks;
 	int r;
 
-	if (!m->nr_clear)
+	if (!m->nr_clear) {
+		WRITE_ONCE(m->clearing, false);
 		return false;
+	}
 	r = flush_device(&c->cache_flush);
 	if (!r)
 		r = flush_device(&c->origin_flush);
+	if (r)
+		WRITE_ONCE(m->strayed, true);
+	smp_wmb();	/* marks_tell_all() sees the one or the other */
+	WRITE_ONCE(m->clearing, false);
 	if (!r)
 		return true;
-	m->strayed = true;
 	DMERR_LIMIT("%s: cannot flush the data devices (%d): %u clean blocks would count as dirty after a crash",
 		    cache_name(c), r, m->nr_clear);
 	m->nr_clear = 0;

@@ -16,6 +16,7 @@ struct marks {
 	atomic_t nr;		/* marked blocks */
 	bool kept;		/* the metadata is live: marks are needed, and kept */
 	bool strayed;		/* a dirty block may be unmarked, or an unmarked one have its bit set */
+	bool clearing;		/* some were taken away, and what was written there is not durable yet */
 	bool idle;		/* a hint of the engine's: there is time to clear some more */
 
 	/* The commit worker's. */
@@ -32,6 +33,19 @@ void marks_exit(struct cache *c);
 static inline bool marks_needed(struct cache *c)
 {
 	return READ_ONCE(c->marks->kept) && cache_md_mode(c) == MD_WRITE;
+}
+
+/*
+ * Are all blocks marked that were written and may not be durable on the cache device, and not dirty?
+ * Asked after the look at their marks.  Any context.
+ */
+static inline bool marks_tell_all(struct cache *c)
+{
+	smp_rmb();	/* pairs with the full barrier of taking a mark away: @clearing was set before */
+	if (!READ_ONCE(c->marks->kept) || READ_ONCE(c->marks->clearing))
+		return false;
+	smp_rmb();	/* pairs with marks_flush() */
+	return !READ_ONCE(c->marks->strayed);
 }
 
 /* Engine. */

@@ -63,7 +63,8 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
 bool mg_may_promote(struct cache *c)
 {
 	return !READ_ONCE(c->quiescing) && c->io_mode != IO_PASSTHROUGH &&
-	       cache_md_mode(c) == MD_WRITE && mg_within_threshold(c, 0) && READ_ONCE(c->nr_free);
+	       cache_md_mode(c) == MD_WRITE && mg_within_threshold(c, 0) &&
+	       READ_ONCE(c->nr_free) && errors_may_promote(c);
 }
 
 /*
@@ -85,6 +86,7 @@ struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool overwrit
 		mg_free(mg);
 		return NULL;
 	}
+	errors_promoting(c);
 	return mg;
 }
 
@@ -319,6 +321,7 @@ static void publish_promotion(struct migration *mg)
 	struct cache *c = mg->c;
 
 	mg->owns_cblock = false;
+	errors_promoted(c, false);
 	tell_policy(mg);
 	marks_publish(c, mg->cblock, mg->marked);
 	if (mg->overwriter && write_makes_dirty(c, mg->oblock))

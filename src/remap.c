@@ -35,14 +35,16 @@ int remap_to_cache(struct cache *c, struct bio *bio, cblock_t cb)
 
 /*
  * Either half has ended; the last one ends @bio.  If one failed, both sides may differ now: the
- * caller gets the error and map_end_io() has the block dropped.
+ * block is to be dropped, and the caller gets an error, or has to wait: drop.c.
  */
-static void half_ended(struct bio *bio, blk_status_t status)
+static void half_ended(struct bio *bio, blk_status_t status, bool *failed)
 {
 	struct bio_ctx *x = bio_ctx(bio);
 
-	if (unlikely(status != BLK_STS_OK))
+	if (unlikely(status != BLK_STS_OK)) {
 		WRITE_ONCE(x->pair_status, status);
+		*failed = true;
+	}
 	if (!atomic_dec_and_test(&x->halves))
 		return;
 	bio->bi_end_io = x->end_io;
@@ -51,7 +53,7 @@ static void half_ended(struct bio *bio, blk_status_t status)
 
 COMPAT_BIO_END_IO(cache_half_end_io, bio, status)
 {
-	half_ended(bio, status);
+	half_ended(bio, status, &bio_ctx(bio)->cache_failed);
 }
 
 COMPAT_BIO_END_IO(origin_half_end_io, clone, status)
@@ -59,7 +61,7 @@ COMPAT_BIO_END_IO(origin_half_end_io, clone, status)
 	struct bio_ctx *x = container_of(clone, struct bio_ctx, clone.bio);
 
 	bio_uninit(clone);
-	half_ended(bio_of_ctx(x), status);
+	half_ended(bio_of_ctx(x), status, &x->origin_failed);
 }
 
 /*
@@ -80,6 +82,8 @@ int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb)
 
 	x->paired = true;
 	x->pair_status = BLK_STS_OK;
+	x->cache_failed = false;
+	x->origin_failed = false;
 	x->end_io = bio->bi_end_io;
 	atomic_set(&x->halves, 2);
 	bio->bi_end_io = cache_half_end_io;

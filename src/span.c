@@ -260,8 +260,14 @@ static void run_broke(struct cache *c, u32 first, u32 nr)
 
 static int reads_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool failed)
 {
-	bool again = failed && !any_dirty(c, x->index, x->nr);
+	bool again = false;
 
+	if (unlikely(failed)) {
+		errors_note(c, ERR_CACHE);
+		again = !any_dirty(c, x->index, x->nr);
+		if (!again)
+			errors_note_dirty(c, x->index);
+	}
 	if (again) {
 		run_broke(c, x->index, x->nr);
 		bio_rewind(bio);
@@ -273,15 +279,20 @@ static int reads_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool
 	return DM_ENDIO_INCOMPLETE;
 }
 
-static void writes_ended(struct cache *c, struct bio_ctx *x, bool failed)
+static int writes_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool failed)
 {
+	const u32 first = x->index, nr = x->nr;
+	bool drop;
+
 	flush_note_write(&c->cache_flush);
-	if (x->paired) {
+	if (x->paired)
 		flush_note_write(&c->origin_flush);
-		if (failed)
-			run_broke(c, x->index, x->nr);
-	}
-	uncount_hits(c, x->index, x->nr, BL_WRITER);
+	drop = unlikely(failed) && drop_after_write(c, bio, first, nr);
+	uncount_hits(c, first, nr, BL_WRITER);
+	if (!drop)
+		return DM_ENDIO_DONE;
+	engine_defer(c, bio, false);
+	return DM_ENDIO_INCOMPLETE;
 }
 
 /* Gives back what a run holds.  Returns a DM_ENDIO_* code.  Interrupt context. */
@@ -293,9 +304,10 @@ int span_end_io(struct cache *c, struct bio *bio, enum held held, bool failed)
 	case HELD_READS:
 		return reads_ended(c, bio, x, failed);
 	case HELD_WRITES:
-		writes_ended(c, x, failed);
-		break;
+		return writes_ended(c, bio, x, failed);
 	default:
+		if (unlikely(failed))
+			errors_note(c, ERR_ORIGIN);
 		flush_note_write(&c->origin_flush);
 		uncount_write_misses(c, from_oblock(x->oblock), x->nr);
 	}

@@ -50,12 +50,36 @@ static unsigned int emit_features(struct cache *c, char *result, unsigned int ma
 	return sz;
 }
 
+/* What went wrong is shown only then: pairs, as libdevmapper expects them here. */
+static unsigned int emit_core_args(struct cache *c, char *result, unsigned int maxlen)
+{
+	const struct {
+		const char *name;
+		u32 value;
+	} pairs[] = {
+		{ "cache_errors", atomic_read(&c->errors.nr[ERR_CACHE]) },
+		{ "origin_errors", atomic_read(&c->errors.nr[ERR_ORIGIN]) },
+		{ "dirty_read_errors", atomic_read(&c->errors.nr[ERR_DIRTY]) },
+		{ "retired_blocks", atomic_read(&c->nr_retired) },
+	};
+	unsigned int sz = 0, nr = 2, i;
+
+	for (i = 0; i < ARRAY_SIZE(pairs); i++)
+		nr += pairs[i].value ? 2 : 0;
+	DMEMIT("%u migration_threshold %u ", nr, READ_ONCE(c->migration_threshold));
+	for (i = 0; i < ARRAY_SIZE(pairs); i++)
+		if (pairs[i].value)
+			DMEMIT("%s %u ", pairs[i].name, pairs[i].value);
+	return sz;
+}
+
 static unsigned int emit_policy(struct cache *c, char *result, unsigned int maxlen)
 {
 	const struct dmc_policy_type *t = c->policy->type;
 	unsigned int sz = 0;
 
-	DMEMIT("2 migration_threshold %u %s ", READ_ONCE(c->migration_threshold), t->name);
+	sz += emit_core_args(c, result, maxlen);
+	DMEMIT("%s ", t->name);
 	if (t->emit_config && sz < maxlen)
 		sz += t->emit_config(c->policy, result + sz, maxlen - sz);
 	else

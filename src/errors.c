@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * errors.c - I/O errors of the data devices: counted, told, and not repeated at once.
+ *
+ * Beside the bio's path: map.c, copy.c and commit.c note an error in whatever context they meet it;
+ * the engine's tick tells the user: a line in the kernel log each time a count has doubled, and a
+ * device-mapper event for any new error.  status.c shows the counts.
+ *
+ * A cache device that failed a promotion gets none for a pause, which doubles while the next one fails
+ * too: so a device that is gone costs the load next to nothing, and one that comes back is used again.
+ *
+ * (What a metadata error does is told in mode.c.)
+ *
+ * Locks: none; the counts are atomic, what was told of them is the tick's own.
+ */
+#include "dm-cache.h"
+
+#define PAUSE_FIRST HZ
+#define PAUSE_MOST (64 * HZ)
+
+/* Blocks that may be retired between two ticks; if more fail, it is the device, not the blocks. */
+#define RETIRE_MOST 8
+
+/* Any context. */
+void errors_note(struct cache *c, enum cache_error e)
+{
+	atomic_inc(&c->errors.nr[e]);
+}
+
+/* Any context. */
+void errors_note_dirty(struct cache *c, u32 cblock)
+{
+	WRITE_ONCE(c->errors.dirty_block, cblock);
+	errors_note(c, ERR_DIRTY);
+}
+
+/* A block of the cache device failed.  Is it to be retired?  Any context. */
+bool errors_retire(struct cache *c)
+{
+	return atomic_inc_return(&c->errors.retired_now) <= RETIRE_MOST;
+}
+
+static void say(struct cache *c, enum cache_error e, u32 nr)
+{
+	switch (e) {
+	case ERR_CACHE:
+		DMERR("%s: cache device %s: %u I/O errors, %d of its blocks are not used any more; what is clean is served from the origin. See what the kernel log says of the device",
+		      cache_name(c), c->cache_dev->name, nr, atomic_read(&c->nr_retired));
+		break;
+	case ERR_ORIGIN:
+		DMERR("%s: origin device %s: %u I/O errors, each given to whoever asked. See what the kernel log says of the device",
+		      cache_name(c), c->origin_dev->name, nr);
+		break;
+	case ERR_DIRTY:
+		DMERR("%s: cache device %s: %u reads of dirty blocks failed, the last of cache block %u. Nothing else holds their data: keep the device, repair it, or write the data anew",
+		      cache_name(c), c->cache_dev->name, nr, READ_ONCE(c->errors.dirty_block));
+		break;
+	case NR_CACHE_ERRORS:
+		break;
+	}
+}
+
+/* Once a second, may sleep. */
+void errors_tell(struct cache *c)
+{
+	struct io_errors *x = &c->errors;
+	bool news = false;
+	int e;
+
+	atomic_set(&x->retired_now, 0);
+	for (e = 0; e < NR_CACHE_ERRORS; e++) {
+		u32 nr = atomic_read(&x->nr[e]);
+
+		if (likely(nr == x->seen[e]))
+			continue;
+		news = true;
+		x->seen[e] = nr;
+		if (nr < 2 * x->said[e])
+			continue;
+		x->said[e] = nr;
+		say(c, e, nr);
+	}
+	if (unlikely(news))
+		dm_table_event(c->ti->table);
+}
+
+/*----- promotions to a failing cache device -----*/
+
+static bool pause_over(struct cache *c)
+{
+	return time_after_eq(jiffies, READ_ONCE(c->errors.promote_after));
+}
+
+/* At a glance: is this a time for promotions? */
+bool errors_may_promote(struct cache *c)
+{
+	return likely(!READ_ONCE(c->errors.pause)) || pause_over(c);
+}
+
+/* A promotion begins.  After a pause it is a trial, and the others wait for its end. */
+void errors_promoting(struct cache *c)
+{
+	unsigned long pause = READ_ONCE(c->errors.pause);
+
+	if (unlikely(pause))
+		WRITE_ONCE(c->errors.promote_after, jiffies + pause);
+}
+
+/* Its end, as far as the cache device is concerned.  Engine and commit worker; a glance will do. */
+void errors_promoted(struct cache *c, bool failed)
+{
+	unsigned long pause = READ_ONCE(c->errors.pause);
+
+	if (!failed) {
+		if (unlikely(pause))
+			WRITE_ONCE(c->errors.pause, 0);
+		return;
+	}
+	/* Those that began together fail together, and count once. */
+	if (pause && !time_after_eq(jiffies, c->errors.failed_at + pause / 2))
+		return;
+	c->errors.failed_at = jiffies;
+	pause = clamp_t(unsigned long, 2 * pause, PAUSE_FIRST, PAUSE_MOST);
+	WRITE_ONCE(c->errors.promote_after, jiffies + pause);
+	WRITE_ONCE(c->errors.pause, pause);
+}

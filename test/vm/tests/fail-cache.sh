@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: a cache device with bad blocks, or gone: what the origin has goes on; what only it has is an error, and said; nothing stale comes back
+# timeout: 180
+# stock: no
+# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
+
+. /job/lib-cache.sh
+. /job/lib-fail.sh
+below m 8
+below f 8 8
+below s 16 16
+META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
+noise /tmp/data 16
+
+# all_right WHAT: the cached device holds the data; in pieces of 1 MiB, and of 4 KiB in some blocks
+all_right() {
+	same /tmp/data /dev/mapper/c "$1"
+	for b in 0 3 60 127 128 300; do
+		read_at /dev/mapper/c $((b * 64)) > /tmp/got || fail "$1: block $b was not read"
+		block /tmp/data $b | head -c 4096 | cmp - /tmp/got || fail "$1: block $b"
+	done
+}
+# write_all WHAT: parts of blocks, whole ones, several at a time; the last time with a FLUSH
+write_all() {
+	change /tmp/data 10
+	write_at /dev/mapper/c $((10 * 64)) < /tmp/change || fail "$1: a whole block was not written"
+	for b in 11 12 200; do
+		change /tmp/data $b
+		dd if=/tmp/change of=/dev/mapper/c bs=4k seek=$((b * 8)) oflag=direct conv=notrunc 2> /dev/null || fail "$1: block $b was not written"
+	done
+	change /tmp/data 20 16
+	dd if=/tmp/change of=/dev/mapper/c bs=512k count=1 seek=$((20 * 32768)) oflag=direct,seek_bytes conv=notrunc,fsync 2> /dev/null ||
+		fail "$1: 16 blocks were not written and flushed"
+}
+
+# --- writeback: one bad block ---
+warm 64 128 2 /tmp/data
+make_cache c 64 metadata2 smq
+assert_match "$(st_line c)" ' 1?2 (metadata2 )?writeback 2 migration_threshold 2048 smq ' "the status when all is well"
+ev=$(events c)
+used=$(st_used c)
+dmesg_mark
+bad f $((5 * 64 + 8)) 1
+read_at /dev/mapper/c $((5 * 64)) 64 > /tmp/got || fail "a clean block with a bad sector was not read"
+block /tmp/data 5 | cmp - /tmp/got || fail "a clean block with a bad sector"
+wait_for '[ "$(core_arg c retired_blocks)" = 1 ]' 10
+wait_for '[ "$(events c)" -gt '"$ev"' ]' 10
+assert_dmesg 'cache device [0-9:]+: 1 I/O errors, 1 of its blocks'
+assert_eq "$(core_arg c cache_errors) $(core_arg c dirty_read_errors)" "1 0" "errors in the status"
+read_at /dev/mapper/c $((5 * 64)) 64 > /tmp/got
+block /tmp/data 5 | cmp - /tmp/got || fail "the block, once more"
+assert_num "$(core_arg c cache_errors)" -le 2 "errors of the block that was dropped"
+assert_num "$(st_used c)" -le "$used" "cached blocks"
+
+# A dirty one: whoever reads gets the error, it stays dirty, and that is said.
+dmsetup message c 0 migration_threshold 0
+change /tmp/data 7
+write_at /dev/mapper/c $((7 * 64)) < /tmp/change
+dirty=$(st_dirty c)
+assert_num "$dirty" -ge 1 "dirty blocks"
+ev=$(events c)
+dmesg_mark
+bad f $((7 * 64)) 8
+refute read_at /dev/mapper/c $((7 * 64)) > /dev/null
+read_at /dev/mapper/c $((7 * 64 + 8)) > /tmp/got || fail "a good part of the dirty block was not read"
+refute read_at /dev/mapper/c $((6 * 64)) 128 > /dev/null
+assert_num "$(st_dirty c)" -eq "$dirty" "dirty blocks after the error"
+assert_num "$(core_arg c dirty_read_errors)" -ge 1 "errors of dirty blocks in the status"
+wait_for '[ "$(events c)" -gt '"$ev"' ]' 10
+assert_dmesg 'reads of dirty blocks failed, the last of cache block [0-9]+\. Nothing else'
+good f $((7 * 64)) 8
+good f $((5 * 64 + 8)) 1
+all_right "the device after bad blocks"
+dmsetup message c 0 migration_threshold 2048
+clean_all c 64 metadata2
+same /tmp/data $ORIGIN "the origin after the dirty block was readable again"
+dmsetup remove c
+check_metadata $META
+
+# --- writethrough: the cache device is gone; and what it has when it comes back is older ---
+for mode in writethrough passthrough; do
+	warm 64 200 2 /tmp/data
+	make_cache c 64 "metadata2 $mode" smq
+	dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
+	# Acknowledged by both devices, flushed by none.
+	change /tmp/data 40
+	write_at /dev/mapper/c $((40 * 64)) < /tmp/change
+	gone f
+	write_all "$mode, cache device gone"
+	all_right "$mode, cache device gone"
+	assert_num "$(busy 2)" -le 80 "busy CPUs in $mode, with the cache device gone"
+	assert_eq "$(st_mode c)" rw "mode, with the cache device gone"
+	write_all "$mode, cache device still gone"
+	same /tmp/data $ORIGIN "the origin, $mode, cache device gone"
+	dd if=/tmp/old of=/dev/f0 bs=1M oflag=direct conv=fsync 2> /dev/null
+	back f
+	all_right "$mode, cache device back"
+	note "$mode: $(st_line c | cut -d' ' -f 7-)"
+	dmsetup remove c
+	check_metadata $META
+	make_cache c 64 "metadata2 $mode" smq
+	assert_eq "$(st_dirty c)" 0 "dirty blocks, loaded again after $mode"
+	all_right "loaded again after $mode"
+	dmsetup remove c
+done
+
+# --- writethrough: gone at the shutdown, with what was not flushed ---
+warm 64 200 2 /tmp/data
+make_cache c 64 "metadata2 writethrough" smq
+dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
+for b in 50 51 90; do
+	change /tmp/data $b
+	write_at /dev/mapper/c $((b * 64)) < /tmp/change
+done
+gone f
+dmesg_mark
+dmsetup suspend c
+assert_dmesg 'cannot be flushed: [0-9]+ blocks .* dropped'
+dmsetup resume c
+assert timeout 60 dmsetup remove c
+dd if=/tmp/old of=/dev/f0 bs=1M oflag=direct conv=fsync 2> /dev/null
+back f
+check_metadata $META
+make_cache c 64 "metadata2 writethrough" smq
+assert_eq "$(st_dirty c)" 0 "dirty blocks, loaded again"
+all_right "loaded again after a shutdown without the cache device"
+
+# --- what comes back is used again, nearly all of it ---
+gone f
+write_all "cache device gone again"
+read_blocks c 64 128 400
+back f
+wait_for 'read_blocks c 64 0 400; [ "$(st_used c)" -ge 200 ]' 90
+note "back again: $(st_used c) of 256 blocks used, $(core_arg c retired_blocks) retired"
+all_right "used again"
+dmsetup remove c
+check_metadata $META
