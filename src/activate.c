@@ -152,28 +152,73 @@ int activate_check_table(struct cache *c, char **error)
 
 /*----- before a resume -----*/
 
-static int load_mapping(void *ctx, cblock_t cb, oblock_t ob, bool dirty, u32 hint,
-			bool hint_valid)
+/* What lies beyond the end of the cache is dropped by begin(): 0 if that loses nothing. */
+static int check_cut_off(struct cache *c, const struct dmc_run *run, u32 kept)
 {
-	struct cache *c = ctx;
+	u32 i;
 
-	if (from_cblock(cb) >= c->nr_cblocks) {
-		if (!dirty)
-			return 0;	/* resize() drops it */
+	for (i = kept; i < run->nr; i++) {
+		if (!dmc_run_dirty(run, i))
+			continue;
 		DMERR("%s: cannot shrink from %u to %u cache blocks: block %u is dirty; load the old size with the cleaner policy, wait for 0 dirty",
-		      cache_name(c), dmc_md_nr_cblocks(c->md), c->nr_cblocks, from_cblock(cb));
+		      cache_name(c), dmc_md_nr_cblocks(c->md), c->nr_cblocks,
+		      from_cblock(run->first) + i);
 		return -EBUSY;
 	}
-	if (dirty && c->io_mode == IO_PASSTHROUGH) {
-		DMERR("%s: cache block %u is dirty: clean the cache first (load it with the cleaner policy, wait for 0 dirty), then use passthrough",
-		      cache_name(c), from_cblock(cb));
-		return -EINVAL;
+	return 0;
+}
+
+static int load_dirty(struct cache *c, const struct dmc_run *run)
+{
+	u32 i;
+
+	for (i = 0; i < run->nr; i++) {
+		if (!dmc_run_dirty(run, i))
+			continue;
+		if (c->io_mode == IO_PASSTHROUGH) {
+			DMERR("%s: cache block %u is dirty: clean the cache first (load it with the cleaner policy, wait for 0 dirty), then use passthrough",
+			      cache_name(c), from_cblock(run->first) + i);
+			return -EINVAL;
+		}
+		dirty_load(c, to_cblock(from_cblock(run->first) + i));
 	}
-	table_insert(&c->table, cb, ob);
-	free_block_occupy(c, cb);
-	if (dirty)
-		dirty_load(c, cb);
-	return c->policy->type->load_mapping(c->policy, cb, ob, dirty, hint, hint_valid);
+	return 0;
+}
+
+static int tell_policy(struct cache *c, const struct dmc_run *run)
+{
+	const struct dmc_policy_type *t = c->policy->type;
+	u32 i;
+	int r = 0;
+
+	if (t->load_run)
+		return t->load_run(c->policy, run);
+	for (i = 0; i < run->nr && !r; i++)
+		if (dmc_run_maps(run, i))
+			r = t->load_mapping(c->policy, to_cblock(from_cblock(run->first) + i),
+					    run->oblocks[i], dmc_run_dirty(run, i),
+					    run->hints ? run->hints[i] : 0, run->hints != NULL);
+	return r;
+}
+
+static int load_run(void *ctx, const struct dmc_run *all)
+{
+	struct cache *c = ctx;
+	struct dmc_run run = *all;
+	int r = 0;
+
+	if (unlikely(from_cblock(run.first) >= c->nr_cblocks))
+		run.nr = 0;
+	else
+		run.nr = min(run.nr, c->nr_cblocks - from_cblock(run.first));
+	if (unlikely(run.nr < all->nr))
+		r = check_cut_off(c, all, run.nr);
+	if (r || !run.nr)
+		return r;
+	free_blocks_occupy(c, &run, table_insert_run(&c->table, &run));
+	if (run.dirty)
+		r = load_dirty(c, &run);
+	return r ? r : tell_policy(c, &run);
 }
 
 static void policy_on_disk(struct cache *c, struct dmc_md_policy *p)
@@ -199,7 +244,7 @@ static int load(struct cache *c)
 	int r;
 
 	policy_on_disk(c, &policy);
-	r = dmc_md_load_mappings(c->md, &policy, load_mapping, c);
+	r = dmc_md_load_mappings(c->md, &policy, load_run, c);
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
 	if (r) {

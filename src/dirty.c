@@ -43,7 +43,7 @@ bool dirty_clear(struct cache *c, cblock_t cb)
 	return atomic_dec_and_test(&c->nr_dirty);
 }
 
-/* Activation: no bio, and the policy is told by load_mapping(). */
+/* Activation: no bio, and the policy is told by load_run() or load_mapping(). */
 void dirty_load(struct cache *c, cblock_t cb)
 {
 	atomic_or(BL_DIRTY, &entry_of(c, cb)->state);
@@ -56,10 +56,10 @@ u64 dirty_word(void *ctx, u32 index)
 {
 	struct cache *c = ctx;
 	u64 first = (u64)index * 64, word = 0;
-	unsigned int i;
+	const struct cblock_entry *e = c->table.entries + first;
+	unsigned int i, nr = first < c->nr_cblocks ? min_t(u64, c->nr_cblocks - first, 64) : 0;
 
-	for (i = 0; i < 64 && first + i < c->nr_cblocks; i++)
-		if (atomic_read(&c->table.entries[first + i].state) & BL_DIRTY)
-			word |= 1ULL << i;
+	for (i = 0; i < nr; i++)
+		word |= (u64)!!(atomic_read(&e[i].state) & BL_DIRTY) << i;
 	return word;
 }

@@ -334,7 +334,7 @@ int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb);
 int free_blocks_init(struct cache *c);
 void free_blocks_exit(struct cache *c);
 bool free_block_take(struct cache *c, cblock_t *cb);
-void free_block_occupy(struct cache *c, cblock_t cb);
+void free_blocks_occupy(struct cache *c, const struct dmc_run *run, u32 mapped);
 void free_block_return(struct cache *c, cblock_t cb);
 
 /* dirty.c */

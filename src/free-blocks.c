@@ -50,11 +50,19 @@ bool free_block_take(struct cache *c, cblock_t *cb)
 	return bit < c->nr_cblocks;
 }
 
-/* Activation: @cb is mapped. */
-void free_block_occupy(struct cache *c, cblock_t cb)
+/* Activation: @mapped blocks of @run hold something. */
+void free_blocks_occupy(struct cache *c, const struct dmc_run *run, u32 mapped)
 {
-	__set_bit(from_cblock(cb), c->allocated);
-	c->nr_free--;
+	u32 i;
+
+	if (mapped == run->nr) {
+		bitmap_set(c->allocated, from_cblock(run->first), run->nr);
+	} else {
+		for (i = 0; i < run->nr; i++)
+			if (dmc_run_maps(run, i))
+				__set_bit(from_cblock(run->first) + i, c->allocated);
+	}
+	c->nr_free -= mapped;
 }
 
 void free_block_return(struct cache *c, cblock_t cb)

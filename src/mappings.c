@@ -16,6 +16,7 @@
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
@@ -227,17 +228,22 @@ struct word_change {
 	u64 set, clear;
 };
 
-static int change_flag(void *ctx, u32 index, void *value)
+static int change_block_flags(void *ctx, u32 first, u32 count, void *values)
 {
 	const struct word_change *ch = ctx;
-	u32 i = index - ch->first;
-	u64 map;
+	u32 begin = max(first, ch->first), end = min(first + count, ch->first + WORD_BITS), i;
+	__le64 *v = values;
 
-	if (i >= WORD_BITS || !((ch->set | ch->clear) >> i & 1))
-		return 0;
-	map = map_get(value);
-	if (map & MAP_VALID)
-		map_put(value, ch->set >> i & 1 ? map | MAP_DIRTY : map & ~MAP_DIRTY);
+	for (i = begin; i < end; i++) {
+		u64 bit = 1ULL << (i - ch->first);
+
+		if (!(v[i - first] & cpu_to_le64(MAP_VALID)))
+			continue;
+		if (ch->set & bit)
+			v[i - first] |= cpu_to_le64(MAP_DIRTY);
+		else if (ch->clear & bit)
+			v[i - first] &= cpu_to_le64(~MAP_DIRTY);
+	}
 	return 0;
 }
 
@@ -251,7 +257,7 @@ static int change_flags(struct dmc_md *md, struct word_change *ch)
 
 	do {
 		r = dmc_array_update_block(&md->maps_info, md->maps_root, md->nr_cblocks, i,
-					   change_flag, ch, &md->maps_root);
+					   change_block_flags, ch, &md->maps_root);
 		i += per_block - i % per_block;
 	} while (!r && i <= last);
 	if (md->maps_root != old_root)
@@ -443,6 +449,8 @@ static bool seen_before(struct seen *seen, u64 ob)
 
 /*----- load -----*/
 
+#define RUN_MAX 509		/* mappings that share an array block */
+
 struct load {
 	struct dmc_md *md;
 	struct stored_dirty dirty;
@@ -450,17 +458,22 @@ struct load {
 	struct seen seen;
 	u64 nr_dirty;		/* mapped blocks whose stored bit is set */
 	u32 nr_beyond;
-	dmc_md_mapping_fn fn;
+	dmc_md_run_fn fn;
 	void *ctx;
+	/* of the run under way */
+	oblock_t oblocks[RUN_MAX];
+	unsigned long dirty_bits[BITS_TO_LONGS(RUN_MAX)];
 };
 
-static int keep_hint(void *ctx, u32 index, const void *value)
+static int keep_hints(void *ctx, u32 first, u32 count, const void *values)
 {
 	struct load *load = ctx;
-	__le32 hint;
+	const __le32 *stored = values;
+	u32 i;
 
-	memcpy(&hint, value, sizeof(hint));
-	load->hints[index] = le32_to_cpu(hint);
+	for (i = 0; i < count; i++)
+		load->hints[first + i] = le32_to_cpu(stored[i]);
+	cond_resched();
 	return 0;
 }
 
@@ -485,7 +498,8 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 	else
 		load->hints = alloc_table(sizeof(u32) * ((u64)md->nr_cblocks + 1));
 	if (load->hints)
-		r = dmc_array_walk(&md->hints_info, md->hint_root, md->nr_cblocks, keep_hint, load);
+		r = dmc_array_walk_blocks(&md->hints_info, md->hint_root, md->nr_cblocks,
+					  keep_hints, load);
 	if (!r) {
 		md->hints = MD_HINTS_SOUND;
 		md->hints_len = md->nr_cblocks;
@@ -499,37 +513,107 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 	load->hints = NULL;
 }
 
-static int load_one(void *ctx, u32 cblock, const void *value)
+/* A mapping that leads nowhere.  0 if it can be dropped. */
+static int load_beyond(struct load *load, u32 cblock, u64 map)
 {
-	struct load *load = ctx;
 	struct dmc_md *md = load->md;
-	u64 map = map_get(value);
-	u64 ob = map >> MAP_OBLOCK_SHIFT;
-	bool dirty;
 
-	breathe(cblock);
-	if (!(map & MAP_VALID))
-		return 0;
-	dirty = stored_dirty_test(&load->dirty, cblock, map);
-	load->nr_dirty += dirty;
-	dirty |= !md->was_clean;
-
-	if (ob >= md->p.origin_blocks) {
-		if (dirty) {
-			DMERR("%s: cache block %u holds unwritten data of origin block %llu, but the origin has only %llu: give the origin its former size",
-			       md->name, cblock, ob, md->p.origin_blocks);
-			return -EFBIG;
-		}
+	if (md->was_clean && !stored_dirty_test(&load->dirty, cblock, map)) {
 		load->nr_beyond++;
 		return 0;
 	}
-	if (seen_before(&load->seen, ob)) {
-		DMERR("%s: origin block %llu is mapped twice, the second time by cache block %u: " MD_REPAIR,
-		       md->name, ob, cblock);
-		return -EILSEQ;
+	DMERR("%s: cache block %u holds unwritten data of origin block %llu, but the origin has only %llu: give the origin its former size",
+	       md->name, cblock, map >> MAP_OBLOCK_SHIFT, md->p.origin_blocks);
+	return -EFBIG;
+}
+
+/* Fills load->oblocks.  *@flags: those of all valid mappings together. */
+static int load_oblocks(struct load *load, u32 first, u32 count, const __le64 *maps, u64 *flags)
+{
+	struct dmc_md *md = load->md;
+	const u64 end = md->p.origin_blocks;
+	u32 i;
+	int r;
+
+	for (i = 0; i < count; i++) {
+		u64 map = le64_to_cpu(maps[i]), ob = map >> MAP_OBLOCK_SHIFT;
+
+		load->oblocks[i] = to_oblock(NO_OBLOCK);
+		if (!(map & MAP_VALID))
+			continue;
+		if (unlikely(ob >= end)) {
+			r = load_beyond(load, first + i, map);
+			if (r)
+				return r;
+			continue;
+		}
+		if (unlikely(seen_before(&load->seen, ob))) {
+			DMERR("%s: origin block %llu is mapped twice, the second time by cache block %u: " MD_REPAIR,
+			       md->name, ob, first + i);
+			return -EILSEQ;
+		}
+		*flags |= map;
+		load->oblocks[i] = to_oblock(ob);
 	}
-	return load->fn(load->ctx, to_cblock(cblock), to_oblock(ob), dirty,
-			load->hints ? load->hints[cblock] : 0, load->hints != NULL);
+	return 0;
+}
+
+/* Could a block of these be dirty? */
+static bool some_dirty(const struct load *load, u32 first, u32 count, u64 flags)
+{
+	const u64 *words = load->dirty.words;
+	u32 i;
+
+	if (!load->md->was_clean)
+		return true;
+	if (!words)
+		return flags & MAP_DIRTY;
+	for (i = first / WORD_BITS; i <= (first + count - 1) / WORD_BITS; i++)
+		if (words[i])
+			return true;
+	return false;
+}
+
+static void load_dirty(struct load *load, u32 first, u32 count, const __le64 *maps)
+{
+	bool all = !load->md->was_clean;
+	u32 i;
+
+	memset(load->dirty_bits, 0, sizeof(load->dirty_bits));
+	for (i = 0; i < count; i++) {
+		bool dirty;
+
+		if (from_oblock(load->oblocks[i]) == NO_OBLOCK)
+			continue;
+		dirty = stored_dirty_test(&load->dirty, first + i, le64_to_cpu(maps[i]));
+		load->nr_dirty += dirty;
+		if (dirty || all)
+			__set_bit(i, load->dirty_bits);
+	}
+}
+
+/* One array block of mappings: all of it is checked before any of it is shown. */
+static int load_run(void *ctx, u32 first, u32 count, const void *values)
+{
+	struct load *load = ctx;
+	struct dmc_run run = {
+		.first = to_cblock(first),
+		.nr = count,
+		.oblocks = load->oblocks,
+		.hints = load->hints ? load->hints + first : NULL,
+	};
+	u64 flags = 0;
+	int r;
+
+	cond_resched();
+	r = load_oblocks(load, first, count, values, &flags);
+	if (r || !flags)
+		return r;
+	if (some_dirty(load, first, count, flags)) {
+		load_dirty(load, first, count, values);
+		run.dirty = load->dirty_bits;
+	}
+	return load->fn(load->ctx, &run);
 }
 
 static int load_walk(struct load *load, const struct dmc_md_policy *policy)
@@ -541,7 +625,7 @@ static int load_walk(struct load *load, const struct dmc_md_policy *policy)
 	if (r)
 		return r;
 	load_hints(load, policy);
-	r = dmc_array_walk(&md->maps_info, md->maps_root, md->nr_cblocks, load_one, load);
+	r = dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks, load_run, load);
 	if (r)
 		DMERR("%s: loading the mappings failed (%d)%s", md->name, r,
 		       md_is_damage(r) ? ": " MD_REPAIR : "");
@@ -550,33 +634,49 @@ static int load_walk(struct load *load, const struct dmc_md_policy *policy)
 	return r;
 }
 
-int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
-			 dmc_md_mapping_fn fn, void *ctx)
+static int load_all(struct load *load, const struct dmc_md_policy *policy)
 {
-	struct load load = { .md = md, .fn = fn, .ctx = ctx };
+	struct dmc_md *md = load->md;
 	int r;
 
-	if (!md->tm || md->failed)
-		return -EIO;
-	r = stored_dirty_read(md, &load.dirty);
+	r = stored_dirty_read(md, &load->dirty);
 	if (r)
 		return r;
-	r = load_walk(&load, policy);
-	stored_dirty_free(&load.dirty);
+	r = load_walk(load, policy);
+	stored_dirty_free(&load->dirty);
 	if (r)
 		return r;
-	md->stray_dirty = md_format2(md) && load.nr_dirty != load.dirty.nr_set;
-	if (!load.nr_beyond)
+	md->stray_dirty = md_format2(md) && load->nr_dirty != load->dirty.nr_set;
+	if (!load->nr_beyond)
 		return 0;
 
 	DMWARN("%s: %u clean mappings lie beyond the end of the origin: dropped",
-		md->name, load.nr_beyond);
+		md->name, load->nr_beyond);
 	if (le32_to_cpu(md->sb->flags) & DMC_SB_CLEAN) {
 		/* Nothing may be written yet. */
 		md->drop_beyond = true;
 		return 0;
 	}
 	return md_change_end(md, md_drop_beyond(md));
+}
+
+int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
+			 dmc_md_run_fn fn, void *ctx)
+{
+	struct load *load;
+	int r;
+
+	if (!md->tm || md->failed)
+		return -EIO;
+	load = kzalloc(sizeof(*load), GFP_NOIO);
+	if (!load)
+		return -ENOMEM;
+	load->md = md;
+	load->fn = fn;
+	load->ctx = ctx;
+	r = load_all(load, policy);
+	kfree(load);
+	return r;
 }
 
 /*----- the dirty bits again -----*/

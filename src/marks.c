@@ -427,14 +427,14 @@ static bool settled(struct cache *c)
 bool marks_differ(void *ctx, cblock_t first, u32 nr)
 {
 	struct cache *c = ctx;
-	u32 i, end = from_cblock(first) + nr;
+	const struct cblock_entry *e = entry_of(c, first), *end = e + nr;
 
 	if (settled(c))
 		return false;
 	if (c->marks->strayed)
 		return true;
-	for (i = from_cblock(first); i < end; i++)
-		if ((atomic_read(&c->table.entries[i].state) & (BL_MARKED | BL_DIRTY)) == BL_MARKED)
+	for (; e < end; e++)
+		if ((atomic_read(&e->state) & (BL_MARKED | BL_DIRTY)) == BL_MARKED)
 			return true;
 	return false;
 }
@@ -442,18 +442,16 @@ bool marks_differ(void *ctx, cblock_t first, u32 nr)
 /* A clean shutdown stored the very dirty bits: just the dirty blocks are marked. */
 void marks_settled(struct cache *c)
 {
-	u32 i;
+	struct cblock_entry *e = c->table.entries, *end = e + c->nr_cblocks;
 
 	if (settled(c))
 		return;
 	c->marks->strayed = false;
-	for (i = 0; i < c->nr_cblocks; i++) {
-		atomic_t *state = &c->table.entries[i].state;
-		int s = atomic_read(state);
+	for (; e < end; e++) {
+		u32 s = atomic_read(&e->state), both = s & (BL_DIRTY | BL_MARKED);
 
-		if (!(s & BL_DIRTY) == !(s & BL_MARKED))
-			continue;
-		atomic_set(state, s ^ BL_MARKED);
+		if (both == BL_DIRTY || both == BL_MARKED)
+			atomic_set(&e->state, s ^ BL_MARKED);
 	}
 	atomic_set(&c->marks->nr, atomic_read(&c->nr_dirty));
 }

@@ -21,7 +21,6 @@
 
 #define WORD_BITS 64
 #define ARRAY_HEADER 24
-#define HINTS_AT_A_TIME 64
 
 /*----- room -----*/
 
@@ -41,49 +40,33 @@ static int make_room(struct dmc_md *md, u64 blocks)
 
 /*----- arrays -----*/
 
-struct update {
-	const struct dmc_md_shutdown *s;
-	u32 size;		/* of the array */
-	u64 dirty;		/* the dirty bits of the word that element @dirty_index is in */
-	u32 dirty_index;
-	bool dirty_known;
-	u32 hints[HINTS_AT_A_TIME];	/* of the elements from @hints_begin to @hints_end - 1 */
-	u32 hints_begin, hints_end;
-};
-
-static int fill_dirty_flag(void *ctx, u32 index, void *value)
+static int fill_dirty_flags(void *ctx, u32 first, u32 count, void *values)
 {
-	struct update *up = ctx;
-	__le64 v;
-	u64 map;
+	const struct dmc_md_shutdown *s = ctx;
+	u64 word = s->dirty_word(s->ctx, first / WORD_BITS);
+	__le64 *v = values;
+	u32 i, bit;
 
-	if (!up->dirty_known || index / WORD_BITS != up->dirty_index) {
-		up->dirty_known = true;
-		up->dirty_index = index / WORD_BITS;
-		up->dirty = up->s->dirty_word(up->s->ctx, up->dirty_index);
+	for (i = 0; i < count; i++) {
+		bit = (first + i) % WORD_BITS;
+		if (!bit && i)
+			word = s->dirty_word(s->ctx, (first + i) / WORD_BITS);
+		v[i] &= cpu_to_le64(~MAP_DIRTY);
+		if (v[i] & cpu_to_le64(MAP_VALID) && word >> bit & 1)
+			v[i] |= cpu_to_le64(MAP_DIRTY);
 	}
-
-	memcpy(&v, value, sizeof(v));
-	map = le64_to_cpu(v) & ~MAP_DIRTY;
-	if (map & MAP_VALID && up->dirty >> (index % WORD_BITS) & 1)
-		map |= MAP_DIRTY;
-	v = cpu_to_le64(map);
-	memcpy(value, &v, sizeof(v));
 	return 0;
 }
 
-static int fill_hint(void *ctx, u32 index, void *value)
+static int fill_hints(void *ctx, u32 first, u32 count, void *values)
 {
-	struct update *up = ctx;
-	__le32 hint;
+	const struct dmc_md_shutdown *s = ctx;
+	__le32 *stored = values;
+	u32 *hints = values, i;
 
-	if (index < up->hints_begin || index >= up->hints_end) {
-		up->hints_begin = index;
-		up->hints_end = index + min_t(u32, up->size - index, HINTS_AT_A_TIME);
-		up->s->hints(up->s->ctx, to_cblock(index), up->hints_end - index, up->hints);
-	}
-	hint = cpu_to_le32(up->hints[index - up->hints_begin]);
-	memcpy(value, &hint, sizeof(hint));
+	s->hints(s->ctx, to_cblock(first), count, hints);
+	for (i = 0; i < count; i++)
+		stored[i] = cpu_to_le32(hints[i]);
 	return 0;
 }
 
@@ -97,23 +80,22 @@ static bool may_differ(const struct dmc_md_shutdown *s,
 
 /* Brings the array below *@root, @md->nr_cblocks long, up to date where @changed says so. */
 static int update_array(struct dmc_md *md, const struct dmc_md_shutdown *s,
-			struct dmc_array_info *info, mblock_t *root, dmc_array_fill_fn fill,
+			struct dmc_array_info *info, mblock_t *root, dmc_array_fill_block_fn fill,
 			bool (*changed)(void *ctx, cblock_t first, u32 nr))
 {
-	struct update up = { .s = s, .size = md->nr_cblocks };
-	u32 per_block = dmc_array_per_block(info), first, nr;
+	u32 size = md->nr_cblocks, per_block = dmc_array_per_block(info), first, nr;
 	mblock_t old_root;
 	int r = 0;
 
-	for (first = 0; first < up.size && !r; first += nr) {
-		nr = min(per_block, up.size - first);
+	for (first = 0; first < size && !r; first += nr) {
+		nr = min(per_block, size - first);
 		if (!may_differ(s, changed, first, nr))
 			continue;
 		r = make_room(md, 1);
 		if (r)
 			break;
 		old_root = *root;
-		r = dmc_array_update_block(info, *root, up.size, first, fill, &up, root);
+		r = dmc_array_update_block(info, *root, size, first, fill, (void *)s, root);
 		if (*root != old_root)
 			md->changed = true;
 	}
@@ -158,7 +140,7 @@ int md_write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s)
 
 	if (md_format2(md))
 		return update_bitset(md, s, changed);
-	return update_array(md, s, &md->maps_info, &md->maps_root, fill_dirty_flag, changed);
+	return update_array(md, s, &md->maps_info, &md->maps_root, fill_dirty_flags, changed);
 }
 
 /*
@@ -250,7 +232,7 @@ static int write_hints(struct dmc_md *md, const struct dmc_md_shutdown *s)
 	if (!s->policy.hint_size)
 		return 0;
 	r = prepare_hints(md, &s->policy, &known);
-	return r ? r : update_array(md, s, &md->hints_info, &md->hint_root, fill_hint,
+	return r ? r : update_array(md, s, &md->hints_info, &md->hint_root, fill_hints,
 				    known ? s->hints_changed : NULL);
 }
 

@@ -116,17 +116,16 @@ void dmc_md_get_usage(struct dmc_md *md, u64 *used, u64 *total);
 int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy);
 
 /*
- * Calls @fn for each mapped cblock, ascending.  dirty: stored dirty state if was_clean, else
- * true.  The hint is valid only if was_clean and name, major version and hint size equal
+ * Calls @fn for runs of cblocks, ascending, that leave out no mapped one.  dirty: stored dirty state if
+ * was_clean, else true.  There are hints only if was_clean and name, major version and hint size equal
  * @policy's.  Checks all of the arrays' structure on the way, and that no oblock comes twice and
  * none is beyond p->origin_blocks: a clean mapping beyond the end is not shown, and removed (by
  * begin_changes, or if that was before, with the next commit); a dirty one is -EFBIG.  Stops at the
  * first error, its own or @fn's.  @fn may sleep, and must not call anything of this header.
  */
-typedef int (*dmc_md_mapping_fn)(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty,
-				 u32 hint, bool hint_valid);
+typedef int (*dmc_md_run_fn)(void *ctx, const struct dmc_run *run);
 int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
-			 dmc_md_mapping_fn fn, void *ctx);
+			 dmc_md_run_fn fn, void *ctx);
 
 /*
  * Calls @fn for each maximal run of discarded sectors [begin, end), rounded to the discard block

@@ -22,8 +22,6 @@ struct cblock_entry {
 	atomic_t state;
 };
 
-#define NO_OBLOCK (~0ULL)
-
 struct mapping_table {
 	struct cblock_entry *entries;	/* one a cblock; they stay for the life of the table */
 	u32 *buckets;
@@ -44,6 +42,12 @@ bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb);
 
 /* @cb is unmapped, and so is @ob. */
 void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob);
+
+/*
+ * Inserts all of @run, while nobody looks anything up: at activation.  Returns how many of its blocks hold
+ * something.
+ */
+u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run);
 
 /* @cb is mapped. */
 void table_remove(struct mapping_table *t, cblock_t cb);

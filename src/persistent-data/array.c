@@ -463,27 +463,34 @@ static void read_ahead(struct dmc_btree_cursor *c, u32 wanted)
 					min_t(u32, i ? AHEAD : 2 * AHEAD, wanted + i - ahead));
 }
 
-static int walk_block(struct dmc_array_info *info, mblock_t b, u32 first, u32 count,
-		      dmc_array_walk_fn fn, void *ctx)
+/* Visits the array block @b with its elements @first to @first + @count - 1. */
+struct block_visit {
+	struct dmc_array_info *info;
+	dmc_array_walk_block_fn fn;
+	void *ctx;
+	bool forget;
+};
+
+static int visit_block(const struct block_visit *v, mblock_t b, u32 first, u32 count)
 {
-	struct array_block *ab;
+	struct dmc_tm *tm = v->info->btree_info.tm;
 	struct dmc_block *blk;
-	u32 i;
 	int r;
 
-	r = read_block(info, b, count, &blk);
+	r = read_block(v->info, b, count, &blk);
 	if (r)
 		return r;
-	ab = dmc_block_data(blk);
-	for (i = 0; !r && i < count; i++)
-		r = fn(ctx, first + i, element(info, ab, i));
-	dmc_tm_unlock(info->btree_info.tm, blk);
+	r = v->fn(v->ctx, first, count, element(v->info, dmc_block_data(blk), 0));
+	dmc_tm_unlock(tm, blk);
+	if (v->forget)
+		dmc_bm_forget(dmc_tm_bm(tm), b);
 	return r;
 }
 
-static int walk_blocks(struct dmc_array_info *info, struct dmc_btree_cursor *c, mblock_t root,
-		       u32 size, dmc_array_walk_fn fn, void *ctx)
+static int visit_blocks(const struct block_visit *v, struct dmc_btree_cursor *c, mblock_t root,
+			u32 size)
 {
+	struct dmc_array_info *info = v->info;
 	u32 n, blocks = nr_blocks(info, size);
 	__le64 b;
 	int r;
@@ -498,8 +505,7 @@ static int walk_blocks(struct dmc_array_info *info, struct dmc_btree_cursor *c, 
 			return r;
 		read_ahead(c, blocks - n);
 		memcpy(&b, dmc_btree_cursor_value(c), sizeof(b));
-		r = walk_block(info, le64_to_cpu(b), n * per_block(info), entries_in(info, size, n),
-			       fn, ctx);
+		r = visit_block(v, le64_to_cpu(b), n * per_block(info), entries_in(info, size, n));
 		if (r)
 			return r;
 		if (n + 1 < blocks)
@@ -508,41 +514,92 @@ static int walk_blocks(struct dmc_array_info *info, struct dmc_btree_cursor *c, 
 	return r == -ENODATA ? 0 : r;
 }
 
-int dmc_array_walk(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_walk_fn fn,
-		   void *ctx)
+static int visit_array(const struct block_visit *v, mblock_t root, u32 size)
 {
 	struct dmc_btree_cursor *c;
 	int r;
 
-	r = check_info(info);
+	r = check_info(v->info);
 	if (r)
 		return r;
 	c = kmalloc(sizeof(*c), GFP_NOIO);
 	if (!c)
 		return -ENOMEM;
-	r = walk_blocks(info, c, root, size, fn, ctx);
+	r = visit_blocks(v, c, root, size);
 	dmc_btree_cursor_end(c);
 	kfree(c);
 	return r;
+}
+
+int dmc_array_walk_blocks(struct dmc_array_info *info, mblock_t root, u32 size,
+			  dmc_array_walk_block_fn fn, void *ctx)
+{
+	const struct block_visit v = { .info = info, .fn = fn, .ctx = ctx, .forget = true };
+
+	return visit_array(&v, root, size);
+}
+EXPORT_SYMBOL_GPL(dmc_array_walk_blocks);
+
+struct walk {
+	u32 value_size;
+	dmc_array_walk_fn fn;
+	void *ctx;
+};
+
+static int walk_elements(void *ctx, u32 first, u32 count, const void *values)
+{
+	const struct walk *w = ctx;
+	u32 i;
+	int r = 0;
+
+	for (i = 0; !r && i < count; i++)
+		r = w->fn(w->ctx, first + i, values + (size_t)i * w->value_size);
+	return r;
+}
+
+int dmc_array_walk(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_walk_fn fn,
+		   void *ctx)
+{
+	struct walk w = { .value_size = info->value_type.size, .fn = fn, .ctx = ctx };
+	const struct block_visit v = { .info = info, .fn = walk_elements, .ctx = &w };
+
+	return visit_array(&v, root, size);
 }
 EXPORT_SYMBOL_GPL(dmc_array_walk);
 
 struct update {
 	struct dmc_array_info *info;
-	dmc_array_fill_fn fn;
+	dmc_array_fill_block_fn fn;
 	void *ctx;
-	u8 old[DMC_BTREE_MAX_VALUE];	/* the element that @fn is looking at, as it is */
-	u8 values[DMC_MD_BLOCK_SIZE];	/* of one array block, as they shall be */
+	u8 values[DMC_MD_BLOCK_SIZE] __aligned(8);	/* of one array block, as they shall be */
 };
+
+/* True: the values of block @b are in @up, and differ from what is there. */
+static int fill_values(struct update *up, mblock_t b, u32 first, u32 count, bool *differ)
+{
+	struct dmc_array_info *info = up->info;
+	size_t bytes = (size_t)count * info->value_type.size;
+	struct dmc_block *blk;
+	const void *now;
+	int r;
+
+	r = read_block(info, b, count, &blk);
+	if (r)
+		return r;
+	now = element(info, dmc_block_data(blk), 0);
+	memcpy(up->values, now, bytes);
+	r = up->fn(up->ctx, first, count, up->values);
+	*differ = memcmp(up->values, now, bytes);
+	dmc_tm_unlock(info->btree_info.tm, blk);
+	return r;
+}
 
 /* Block @n of the array at *@root. */
 static int update_block(struct update *up, mblock_t *root, u32 n, u32 count)
 {
 	struct dmc_array_info *info = up->info;
-	u32 first = n * per_block(info), size = info->value_type.size, i;
 	struct block_change ch = { .info = info, .count = count, .values = up->values };
-	struct dmc_block *blk;
-	bool same = true;
+	bool differ;
 	u64 key = n;
 	__le64 b;
 	int r;
@@ -551,27 +608,15 @@ static int update_block(struct update *up, mblock_t *root, u32 n, u32 count)
 	if (r == -ENODATA)
 		r = bad_array(info, *root, "is missing: array too short");
 	if (!r)
-		r = read_block(info, le64_to_cpu(b), count, &blk);
-	if (r)
+		r = fill_values(up, le64_to_cpu(b), n * per_block(info), count, &differ);
+	if (r || !differ)
 		return r;
-	/* @fn finds the values of now; it may sleep, so not under the block's lock. */
-	memcpy(up->values, element(info, dmc_block_data(blk), 0), (size_t)count * size);
-	dmc_tm_unlock(info->btree_info.tm, blk);
-	for (i = 0; i < count; i++) {
-		u8 *value = up->values + (size_t)i * size;
-
-		memcpy(up->old, value, size);
-		r = up->fn(up->ctx, first + i, value);
-		if (r)
-			return r;
-		same &= !memcmp(up->old, value, size);
-	}
-	return same ? 0 : btree_modify(&info->btree_info, *root, n, change_block, &ch, root);
+	return btree_modify(&info->btree_info, *root, n, change_block, &ch, root);
 }
 
 /* Blocks @begin to @end - 1. */
 static int update_blocks(struct dmc_array_info *info, mblock_t root, u32 size, u32 begin, u32 end,
-			 dmc_array_fill_fn fn, void *ctx, mblock_t *new_root)
+			 dmc_array_fill_block_fn fn, void *ctx, mblock_t *new_root)
 {
 	struct update *up;
 	u32 n;
@@ -603,17 +648,36 @@ static int check_update(struct dmc_array_info *info)
 	return r;
 }
 
+struct fill {
+	u32 value_size;
+	dmc_array_fill_fn fn;
+	void *ctx;
+};
+
+static int fill_elements(void *ctx, u32 first, u32 count, void *values)
+{
+	const struct fill *f = ctx;
+	u32 i;
+	int r = 0;
+
+	for (i = 0; !r && i < count; i++)
+		r = f->fn(f->ctx, first + i, values + (size_t)i * f->value_size);
+	return r;
+}
+
 int dmc_array_update(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_fill_fn fn,
 		     void *ctx, mblock_t *new_root)
 {
+	struct fill f = { .value_size = info->value_type.size, .fn = fn, .ctx = ctx };
 	int r = check_update(info);
 
-	return r ? r : update_blocks(info, root, size, 0, nr_blocks(info, size), fn, ctx, new_root);
+	return r ? r : update_blocks(info, root, size, 0, nr_blocks(info, size), fill_elements, &f,
+				     new_root);
 }
 EXPORT_SYMBOL_GPL(dmc_array_update);
 
 int dmc_array_update_block(struct dmc_array_info *info, mblock_t root, u32 size, u32 index,
-			   dmc_array_fill_fn fn, void *ctx, mblock_t *new_root)
+			   dmc_array_fill_block_fn fn, void *ctx, mblock_t *new_root)
 {
 	int r = check_update(info);
 	u32 n;

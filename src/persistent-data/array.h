@@ -78,21 +78,32 @@ int dmc_array_walk(struct dmc_array_info *info, mblock_t root, u32 size, dmc_arr
 		   void *ctx);
 
 /*
+ * The same for elements that share an array block at a time: @count of them from element @first on,
+ * packed at @values.  Each block leaves memory when it has been visited, unless it was changed: for
+ * walks through an array that is not needed again soon.
+ */
+typedef int (*dmc_array_walk_block_fn)(void *ctx, u32 first, u32 count, const void *values);
+int dmc_array_walk_blocks(struct dmc_array_info *info, mblock_t root, u32 size,
+			  dmc_array_walk_block_fn fn, void *ctx);
+
+/*
  * Sets element i to what @fn gives for i, for 0 .. size-1, shadowing only array blocks that
- * differ.  @fn finds the present value of the element in @value, and no block is locked then.  An
- * error of @fn ends it and is returned; then it counts as failed half way, see above.  For elements
- * without inc and dec only (-EINVAL).
+ * differ.  @fn finds the present value of the element in @value; it may sleep, and must not use this
+ * array.  An error of @fn ends it and is returned; then it counts as failed half way, see above.  For
+ * elements without inc and dec only (-EINVAL).
  */
 typedef int (*dmc_array_fill_fn)(void *ctx, u32 index, void *value);
 int dmc_array_update(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_fill_fn fn,
 		     void *ctx, mblock_t *new_root);
 
 /*
- * The same for the array block that element @index is in, and no other: for all of its elements below
- * @size.  -ENODATA, and nothing changed, if @index is not below @size.
+ * The same for the array block that element @index is in, and no other, with one call of @fn for all of its
+ * elements below @size: @count of them from element @first on, packed at @values, which is aligned
+ * to 8 bytes.  -ENODATA, and nothing changed, if @index is not below @size.
  */
+typedef int (*dmc_array_fill_block_fn)(void *ctx, u32 first, u32 count, void *values);
 int dmc_array_update_block(struct dmc_array_info *info, mblock_t root, u32 size, u32 index,
-			   dmc_array_fill_fn fn, void *ctx, mblock_t *new_root);
+			   dmc_array_fill_block_fn fn, void *ctx, mblock_t *new_root);
 
 /* Elements that share an array block. */
 u32 dmc_array_per_block(const struct dmc_array_info *info);

@@ -240,6 +240,15 @@ static int give_word(void *ctx, u32 index, void *value)
 	return 0;
 }
 
+static int give_words(void *ctx, u32 first, u32 count, void *values)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		give_word(ctx, first + i, values + i * sizeof(__le64));
+	return 0;
+}
+
 int dmc_bitset_update_words(struct dmc_bitset *bs, u64 (*fn)(void *ctx, u32 index), void *ctx)
 {
 	struct word_walk w = { .bs = bs, .give = fn, .ctx = ctx };
@@ -268,6 +277,6 @@ int dmc_bitset_update_block(struct dmc_bitset *bs, u32 bit, u64 (*fn)(void *ctx,
 		return r;
 	forget_word(bs);
 	return dmc_array_update_block(&bs->array_info, bs->root, nr_words(bs->nr_bits), bit / 64,
-				      give_word, &w, &bs->root);
+				      give_words, &w, &bs->root);
 }
 EXPORT_SYMBOL_GPL(dmc_bitset_update_block);

@@ -136,18 +136,33 @@ static void remove_locked(struct cleaner *c, cblock_t cblock)
 	WRITE_ONCE(c->nr_resident, c->nr_resident - 1);
 }
 
-static int cleaner_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
-				u32 hint, bool hint_valid)
+static int cleaner_load_run(struct dmc_policy *p, const struct dmc_run *run)
 {
 	struct cleaner *c = to_cleaner(p);
 	unsigned long flags;
+	u32 i;
 
 	spin_lock_irqsave(&c->lock, flags);
-	if (dirty)
-		queue_set(&c->q, queue_index(&c->q, cblock), QUEUE_DIRTY);
-	add_locked(c, cblock, oblock);
+	for (i = 0; i < run->nr; i++) {
+		cblock_t cblock = to_cblock(from_cblock(run->first) + i);
+
+		if (!dmc_run_maps(run, i))
+			continue;
+		if (dmc_run_dirty(run, i))
+			queue_set(&c->q, queue_index(&c->q, cblock), QUEUE_DIRTY);
+		add_locked(c, cblock, run->oblocks[i]);
+	}
 	spin_unlock_irqrestore(&c->lock, flags);
 	return 0;
+}
+
+static int cleaner_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
+				u32 hint, bool hint_valid)
+{
+	unsigned long bit = dirty;
+	struct dmc_run run = dmc_run_of_one(cblock, &oblock, &bit, &hint, hint_valid);
+
+	return cleaner_load_run(p, &run);
 }
 
 static void cleaner_set_dirty(struct dmc_policy *p, cblock_t cblock)
@@ -358,6 +373,7 @@ static struct dmc_policy_type cleaner_type = {
 	.create = cleaner_create,
 	.destroy = cleaner_destroy,
 	.load_mapping = cleaner_load_mapping,
+	.load_run = cleaner_load_run,
 	.hit = cleaner_hit,
 	.miss = cleaner_miss,
 	.next_work = cleaner_next_work,

@@ -148,6 +148,11 @@ static int mq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t obloc
 	return resident_load(&to_mq(p)->cache, cblock, oblock, dirty, hint, hint_valid);
 }
 
+static int mq_load_run(struct dmc_policy *p, const struct dmc_run *run)
+{
+	return resident_load_run(&to_mq(p)->cache, run);
+}
+
 static void mq_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out)
 {
 	resident_get_hints(&to_mq(p)->cache, first, nr, out);
@@ -237,6 +242,7 @@ static struct dmc_policy_type mq_type = {
 	.owner = THIS_MODULE,
 	.destroy = mq_destroy,
 	.load_mapping = mq_load_mapping,
+	.load_run = mq_load_run,
 	.hit = mq_hit,
 	.miss = mq_miss,
 	.next_work = mq_next_work,

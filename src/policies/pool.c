@@ -318,23 +318,40 @@ static void drop(struct pool *pool, u32 b)
 	WRITE_ONCE(pool->nr_resident, pool->nr_resident - 1);
 }
 
+/* POOL_NONE as a hint is one that we never gave. */
+static void load(struct pool *pool, u32 b, oblock_t oblock, bool dirty, u32 hint, bool hint_valid)
+{
+	bool changed = hint_groups_changed(&pool->hints, to_cblock(b), 1);
+
+	if (dirty)
+		pool->state[b] |= POOL_DIRTY;
+	add(pool, b, oblock, hint_valid ? hint : POOL_NONE, POOL_LOADED);
+	if (!changed && hint_valid && pool->ops->hint(pool, b) == hint)
+		hint_group_same(&pool->hints, to_cblock(b));
+}
+
+int pool_load_run(struct dmc_policy *p, const struct dmc_run *run)
+{
+	struct pool *pool = to_pool(p);
+	unsigned long flags;
+	u32 i;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	for (i = 0; i < run->nr; i++)
+		if (dmc_run_maps(run, i))
+			load(pool, from_cblock(run->first) + i, run->oblocks[i],
+			     dmc_run_dirty(run, i), run->hints ? run->hints[i] : 0, run->hints != NULL);
+	spin_unlock_irqrestore(&pool->lock, flags);
+	return 0;
+}
+
 int pool_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
 		      bool hint_valid)
 {
-	struct pool *pool = to_pool(p);
-	bool changed = hint_groups_changed(&pool->hints, cblock, 1);
-	u32 b = from_cblock(cblock);
-	unsigned long flags;
+	unsigned long bit = dirty;
+	struct dmc_run run = dmc_run_of_one(cblock, &oblock, &bit, &hint, hint_valid);
 
-	spin_lock_irqsave(&pool->lock, flags);
-	if (dirty)
-		pool->state[b] |= POOL_DIRTY;
-	/* POOL_NONE as a hint is one that we never gave. */
-	add(pool, b, oblock, hint_valid ? hint : POOL_NONE, POOL_LOADED);
-	if (!changed && hint_valid && pool->ops->hint(pool, b) == hint)
-		hint_group_same(&pool->hints, cblock);
-	spin_unlock_irqrestore(&pool->lock, flags);
-	return 0;
+	return pool_load_run(p, &run);
 }
 
 void pool_invalidate(struct dmc_policy *p, cblock_t cblock)

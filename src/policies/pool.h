@@ -145,6 +145,7 @@ int pool_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work
 void pool_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success);
 int pool_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
 		      bool hint_valid);
+int pool_load_run(struct dmc_policy *p, const struct dmc_run *run);
 void pool_invalidate(struct dmc_policy *p, cblock_t cblock);
 void pool_set_dirty(struct dmc_policy *p, cblock_t cblock);
 void pool_clear_dirty(struct dmc_policy *p, cblock_t cblock);
@@ -156,6 +157,7 @@ u32 pool_residency(struct dmc_policy *p);
 
 #define POOL_METHODS				\
 	.load_mapping = pool_load_mapping,	\
+	.load_run = pool_load_run,		\
 	.next_work = pool_next_work,		\
 	.work_done = pool_work_done,		\
 	.invalidate = pool_invalidate,		\

@@ -24,7 +24,7 @@
 #define EPOCH_GENERATIONS 8
 #define EPOCH_TICKS	64
 #define AGE_CHUNK	16384	/* counts looked at under the lock at a time */
-#define GHOSTS(nr)	(nr)	/* blocks that are not cached, but counted */
+#define GHOSTS(nr)	((nr) - (nr) / 8)	/* blocks that are not cached, but counted */
 
 /*----- memory -----*/
 
@@ -233,32 +233,106 @@ void resident_invalidate(struct resident *r, cblock_t cblock)
 	spin_unlock_irqrestore(&r->lock, flags);
 }
 
+/* The end of a list that blocks are being appended to, one after the other. */
+struct load_end {
+	u32 head;
+	u32 last;
+	u32 flags;	/* of each */
+	u16 hits;
+	bool changed;	/* their hints are not what is stored */
+};
+
+static void load_close(struct resident *r, const struct load_end *end)
+{
+	r->q.e[end->last].next = end->head;
+	queue_link_prev(&r->q, end->head, end->last);
+}
+
+static void load_open(struct resident *r, struct load_end *end, u32 hint, bool known, bool dirty)
+{
+	const struct levels *l = dirty ? &r->dirty : &r->clean;
+
+	end->hits = min_t(u32, hint, r->max_hits);
+	end->head = l->head[levels_of(l, end->hits)];
+	end->last = r->q.e[end->head].prev & QUEUE_LINK;
+	end->flags = (u32)BLOCK_QUEUED << QUEUE_STATE_SHIFT | (dirty ? QUEUE_DIRTY : 0);
+	end->changed = !known || hint > r->max_hits;
+}
+
+static int load_locked(struct resident *r, const struct dmc_run *run)
+{
+	const u32 b = from_cblock(run->first), at = r->q.first + b;
+	struct queue_entry *e = r->q.e;
+	u32 i, nr = 0, nr_dirty = 0;
+	struct load_end end;
+	u64 was = U64_MAX;
+
+	for (i = 0; i < run->nr; i++) {
+		u32 hint = run->hints ? run->hints[i] : 1;
+		bool dirty = dmc_run_dirty(run, i);
+
+		if (!dmc_run_maps(run, i))
+			continue;
+		/* The core would have lost track of a block. */
+		if (WARN_ON_ONCE(queue_state(&r->q, at + i) != BLOCK_FREE))
+			break;
+		if (was != ((u64)hint << 1 | dirty)) {
+			if (was != U64_MAX)
+				load_close(r, &end);
+			load_open(r, &end, hint, run->hints, dirty);
+			was = (u64)hint << 1 | dirty;
+		}
+		e[at + i].prev = end.last | end.flags;
+		e[end.last].next = at + i;
+		end.last = at + i;
+		r->heat[b + i] = end.hits;
+		if (unlikely(end.changed))
+			hint_group_changed(&r->hints, to_cblock(b + i));
+		nr++;
+		nr_dirty += dirty;
+	}
+	if (was != U64_MAX)
+		load_close(r, &end);
+	r->nr_dirty += nr_dirty;
+	WRITE_ONCE(r->nr_resident, r->nr_resident + nr);
+	return i < run->nr ? -EINVAL : 0;
+}
+
+int resident_load_run(struct resident *r, const struct dmc_run *run)
+{
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&r->lock, flags);
+	err = load_locked(r, run);
+	spin_unlock_irqrestore(&r->lock, flags);
+	return err;
+}
+
 int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
 		  bool hint_valid)
 {
-	bool changed = hint_groups_changed(&r->hints, cblock, 1);
-	unsigned long flags;
+	unsigned long bit = dirty;
+	struct dmc_run run = dmc_run_of_one(cblock, &oblock, &bit, &hint, hint_valid);
 
-	spin_lock_irqsave(&r->lock, flags);
-	if (dirty)
-		queue_set(&r->q, queue_index(&r->q, cblock), QUEUE_DIRTY);
-	add_locked(r, cblock, hint_valid ? hint : 1, false);
-	if (!changed && hint_valid && hint <= r->max_hits)
-		hint_group_same(&r->hints, cblock);
-	spin_unlock_irqrestore(&r->lock, flags);
-	return 0;
+	return resident_load_run(r, &run);
 }
 
 void resident_get_hints(struct resident *r, cblock_t first, u32 nr, u32 *out)
 {
+	const struct queue_entry *e = r->q.e + queue_index(&r->q, first);
+	const u16 *heat = r->heat + from_cblock(first);
 	unsigned long flags;
-	u32 n;
+	u32 n, exact = nr;
 
 	spin_lock_irqsave(&r->lock, flags);
+	/* From here on they wait to be halved. */
+	if (r->halving)
+		exact = clamp_t(s64, (s64)r->aged - from_cblock(first), 0, nr);
 	for (n = 0; n < nr; n++) {
-		u32 i = queue_index(&r->q, first) + n;
+		u32 hits = READ_ONCE(heat[n]) & HEAT_HITS;
 
-		out[n] = queue_state(&r->q, i) == BLOCK_FREE ? 0 : resident_hits_locked(r, i);
+		out[n] = e[n].prev & QUEUE_STATE ? hits >> (n >= exact) : 0;
 	}
 	spin_unlock_irqrestore(&r->lock, flags);
 }

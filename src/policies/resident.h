@@ -20,7 +20,7 @@
  * max(blocks, 1024) accesses, at least a tick.  An *epoch* is 8 generations, at least 64 ticks; at
  * its end all counts are halved, so that yesterday's hot blocks can be outdone.
  *
- * Memory for a cached block: 8 bytes of links and flags, 2 for its count, 2.3 for that of a block that is
+ * Memory for a cached block: 8 bytes of links and flags, 2 for its count, 2 for that of a block that is
  * not cached.  What it holds is known to the core.
  *
  * Lock: @lock, taken with interrupts disabled; innermost, nothing is called under it that locks.
@@ -165,6 +165,7 @@ static inline enum dmc_advice resident_advise(struct resident *r, oblock_t obloc
 /* The methods of policy.h. */
 int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
 		  bool hint_valid);
+int resident_load_run(struct resident *r, const struct dmc_run *run);
 int resident_next_work(struct resident *r, bool idle, u32 nr_free, struct dmc_work *work);
 void resident_work_done(struct resident *r, const struct dmc_work *work, bool success);
 void resident_set_dirty(struct resident *r, cblock_t cblock);

@@ -132,6 +132,11 @@ static int smq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblo
 	return resident_load(&to_smq(p)->cache, cblock, oblock, dirty, hint, hint_valid);
 }
 
+static int smq_load_run(struct dmc_policy *p, const struct dmc_run *run)
+{
+	return resident_load_run(&to_smq(p)->cache, run);
+}
+
 static void smq_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out)
 {
 	resident_get_hints(&to_smq(p)->cache, first, nr, out);
@@ -221,6 +226,7 @@ static struct dmc_policy_type smq_type = {
 	.create = smq_create,
 	.destroy = smq_destroy,
 	.load_mapping = smq_load_mapping,
+	.load_run = smq_load_run,
 	.hit = smq_hit,
 	.miss = smq_miss,
 	.next_work = smq_next_work,

@@ -20,6 +20,18 @@ free_kb() {
 	awk '/^MemFree:/ { print $2 }' /proc/meminfo
 }
 
+# Until it stays the same: memory that dm-bufio and others let go of comes back late.
+settled_kb() {
+	_was=$(free_kb)
+	for _i in 1 2 3 4 5 6 7 8 9 10; do
+		sleep 1
+		_now=$(free_kb)
+		[ $((_now - _was)) -gt 64 ] || [ $((_was - _now)) -gt 64 ] || break
+		_was=$_now
+	done
+	echo "$_now"
+}
+
 # took ROW CMD...: its virtual time, without that of starting a program. Whatever is read from a disk first is
 # not measured: the clock jumps while a guest waits.
 took() {
@@ -34,18 +46,21 @@ took() {
 	result "$_row" $((_c - _b - (_b - _a)))
 }
 
+# start SUFFIX POLICY: as a machine that boots does
+start() {
+	gunzip -c /job/million.img.gz | dd of=$META bs=1M iflag=fullblock oflag=direct 2> /dev/null
+	modprobe -a dm-bufio "dm-cache-$2"
+	dmsetup create c --notable
+	_m=$(settled_kb)
+	took "load$1" dmsetup load c --table "$(cache_table 64 writeback "$2" migration_threshold 0)"
+	took "resume$1" dmsetup resume c
+	_m=$((_m - $(settled_kb)))
+	result "bytes-per-1024-blocks$1" $((_m * 1024 * 1024 / NR))
+}
+
 rows() {
 	WHO=$1
-	gunzip -c /job/million.img.gz | dd of=$META bs=1M iflag=fullblock oflag=direct 2> /dev/null
-	modprobe -a dm-bufio
-	dmsetup create c --notable
-	# Memory of what ran before is given back late.
-	for _i in 1 2 3; do free_kb > /dev/null; sleep 1; done
-	_m=$(free_kb)
-	took load dmsetup load c --table "$(cache_table 64 writeback smq migration_threshold 0)"
-	took resume dmsetup resume c
-	_m=$((_m - $(free_kb)))
-	result bytes-per-1024-blocks $((_m * 1024 * 1024 / NR))
+	start '' smq
 	# The first one may write hints, if those of the image were another version's.
 	took suspend-first dmsetup suspend c
 	dmsetup resume c
@@ -55,5 +70,12 @@ rows() {
 	/job/iocost /dev/mapper/c write 4096 1 $((NR / 100)) 0 $((NR * 128)) > /dev/null
 	took suspend-some-changed dmsetup suspend c
 	dmsetup resume c
+	dmsetup remove c
+}
+
+# The policy that the kernel's own has not.
+rows_of_default() {
+	WHO=$1
+	start -default default
 	dmsetup remove c
 }

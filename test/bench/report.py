@@ -24,7 +24,10 @@ ROWS = [
     ("suspend-first", "1M blocks: first suspend", "ms"),
     ("suspend-unchanged", "1M blocks: suspend, nothing changed", "ms"),
     ("suspend-some-changed", "1M blocks: suspend, 1% made dirty", "ms"),
-    ("bytes-per-1024-blocks", "1M blocks: memory a block", "bytes"),
+    ("bytes-per-1024-blocks", "1M blocks: memory a block, policy smq", "bytes"),
+    ("load-default", "1M blocks: table load, policy default", "ms"),
+    ("resume-default", "1M blocks: resume, policy default", "ms"),
+    ("bytes-per-1024-blocks-default", "1M blocks: memory a block, policy default", "bytes"),
 ]
 
 

@@ -88,7 +88,7 @@ static struct model *load(struct dmc_md *md, const struct dmc_md_policy *policy)
 	m->policy = *policy;
 	m->last = -1;
 	model_set_dblocks(m, 1000, 64);
-	if (!dmc_md_load_mappings(md, policy, load_mapping, m) && !dmc_md_load_discards(md, load_discard, &last))
+	if (!md_load_each(md, policy, load_mapping, m) && !dmc_md_load_discards(md, load_discard, &last))
 		return m;
 	model_free(m);
 	return NULL;

@@ -171,6 +171,37 @@ struct dmc_md_shutdown model_shutdown(struct model *m)
 	};
 }
 
+struct each {
+	md_mapping_fn fn;
+	void *ctx;
+	u64 end;	/* of the last run */
+};
+
+static int load_each(void *ctx, const struct dmc_run *run)
+{
+	struct each *each = ctx;
+	u32 i;
+	int r = 0;
+
+	shim_assert(run->nr && from_cblock(run->first) >= each->end);
+	each->end = (u64)from_cblock(run->first) + run->nr;
+	for (i = 0; i < run->nr && !r; i++) {
+		shim_assert(dmc_run_maps(run, i) || !dmc_run_dirty(run, i));
+		if (dmc_run_maps(run, i))
+			r = each->fn(each->ctx, to_cblock(from_cblock(run->first) + i),
+				     run->oblocks[i], dmc_run_dirty(run, i),
+				     run->hints ? run->hints[i] : 0, run->hints != NULL);
+	}
+	return r;
+}
+
+int md_load_each(struct dmc_md *md, const struct dmc_md_policy *policy, md_mapping_fn fn, void *ctx)
+{
+	struct each each = { .fn = fn, .ctx = ctx };
+
+	return dmc_md_load_mappings(md, policy, load_each, &each);
+}
+
 static int load_mapping(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty, u32 h, bool valid)
 {
 	struct model *m = ctx;
@@ -206,7 +237,7 @@ struct model *model_load(struct dmc_md *md, const struct dmc_md_policy *policy, 
 
 	m->policy = *policy;
 	m->last = -1;
-	*error = dmc_md_load_mappings(md, policy, load_mapping, m);
+	*error = md_load_each(md, policy, load_mapping, m);
 	if (!*error)
 		*error = dmc_md_load_discards(md, load_discard, m);
 	if (*error) {

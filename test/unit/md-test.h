@@ -10,8 +10,6 @@
 #include "md-fsck.h"
 #include "unit.h"
 
-#define NO_OBLOCK (~0ULL)
-
 struct model {
 	u32 nr;			/* cblocks */
 	u64 *oblock;		/* NO_OBLOCK: unmapped */
@@ -41,6 +39,11 @@ void model_new_hints(struct model *m);
 
 /* The model as the clean shutdown wants it; valid as long as @m. */
 struct dmc_md_shutdown model_shutdown(struct model *m);
+
+/* dmc_md_load_mappings(), a mapped block at a time. */
+typedef int (*md_mapping_fn)(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
+			     bool hint_valid);
+int md_load_each(struct dmc_md *md, const struct dmc_md_policy *policy, md_mapping_fn fn, void *ctx);
 
 /* A new model of what @md loads for @policy, discards included; NULL and *@error if it does not. */
 struct model *model_load(struct dmc_md *md, const struct dmc_md_policy *policy, int *error);

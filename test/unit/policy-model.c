@@ -2,6 +2,8 @@
 /*
  * policy-model.c - a core in miniature; see policy-model.h.
  */
+#include <linux/bitops.h>
+
 #include "policy-model.h"
 #include "unit.h"
 
@@ -165,19 +167,51 @@ void model_suspend(struct model *m)
 	save_hints(m);
 }
 
+/* As the core does: whole runs, if the policy takes them; now and then, as of old, block by block. */
+static void load_run(struct model *m, u32 first, u32 nr, bool with_hints)
+{
+	unsigned long dirty[300 / (8 * sizeof(long)) + 1] = { 0 };
+	oblock_t oblocks[300];
+	struct dmc_run run = {
+		.first = to_cblock(first),
+		.nr = nr,
+		.oblocks = oblocks,
+		.hints = with_hints ? m->hints + first : NULL,
+	};
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		oblocks[i] = to_oblock(m->oblock[first + i]);
+		if (m->oblock[first + i] != U64_MAX && m->dirty[first + i]) {
+			__set_bit(i, dirty);
+			run.dirty = dirty;
+		}
+	}
+	if (m->type->load_run && unit_below(4)) {
+		CHECK_OK(m->type->load_run(m->p, &run));
+		return;
+	}
+	for (i = 0; i < nr; i++)
+		if (dmc_run_maps(&run, i))
+			CHECK_OK(m->type->load_mapping(m->p, to_cblock(first + i), oblocks[i],
+						       dmc_run_dirty(&run, i),
+						       with_hints ? m->hints[first + i] : 0,
+						       with_hints));
+}
+
 void model_restart(struct model *m, bool with_hints)
 {
 	u32 *hints = calloc(m->nr, sizeof(*hints));
-	u32 i;
+	u32 i, nr;
 
 	model_suspend(m);
 	m->type->destroy(m->p);
 	m->p = create(m);
 
-	for (i = 0; i < m->nr; i++)
-		if (m->oblock[i] != U64_MAX)
-			CHECK_OK(m->type->load_mapping(m->p, to_cblock(i), to_oblock(m->oblock[i]),
-						       m->dirty[i], m->hints[i], with_hints));
+	for (i = 0; i < m->nr; i += nr) {
+		nr = min(1 + unit_below(300), m->nr - i);
+		load_run(m, i, nr, with_hints);
+	}
 	model_check(m);
 	if (with_hints && m->type->hint_size) {
 		CHECK(!m->type->hints_changed(m->p, to_cblock(0), m->nr));

@@ -94,9 +94,42 @@ static int count_element(void *ctx, u32 i, const void *value)
 	return ++*(u32 *)ctx == 1000 ? 7 : 0;
 }
 
+struct by_block {
+	struct arr *a;
+	u32 next;	/* element */
+	u32 stop;	/* after so many blocks */
+};
+
+static int check_block(void *ctx, u32 first, u32 count, const void *values)
+{
+	struct by_block *b = ctx;
+	u32 per = dmc_array_per_block(&b->a->info), i;
+
+	CHECK(first == b->next && count == min(per, b->a->n - first));
+	for (i = 0; i < count; i++)
+		CHECK(same(b->a, values + i * size_of(b->a), b->a->v[first + i]));
+	b->next += count;
+	return --b->stop ? 0 : 7;
+}
+
+static void arr_check_by_block(struct arr *a)
+{
+	struct by_block all = { .a = a }, few = { .a = a, .stop = 2 };
+	u32 per = dmc_array_per_block(&a->info);
+
+	CHECK_OK(dmc_array_walk_blocks(&a->info, a->root, a->n, check_block, &all));
+	CHECK_EQ(all.next, a->n);
+	if (a->n <= per)
+		return;
+	CHECK_EQ(dmc_array_walk_blocks(&a->info, a->root, a->n, check_block, &few), 7);
+	CHECK_EQ(few.next, min(2 * per, a->n));
+}
+
 static void arr_check(struct arr *a)
 {
 	u32 count = 0;
+
+	arr_check_by_block(a);
 
 	CHECK_OK(dmc_array_walk(&a->info, a->root, a->n, check_element, a));
 	if (a->n >= 1000)
@@ -113,6 +146,18 @@ static int fill_element(void *ctx, u32 i, void *value)
 	return 0;
 }
 
+static int fill_block(void *ctx, u32 first, u32 count, void *values)
+{
+	struct arr *a = ctx;
+	u32 per = dmc_array_per_block(&a->info), i;
+
+	/* A whole array block, as far as the array goes. */
+	CHECK(!(first % per) && count == min(per, a->n - first) && !((uintptr_t)values % 8));
+	for (i = 0; i < count; i++)
+		put(a, a->v[first + i], values + i * size_of(a));
+	return 0;
+}
+
 static void arr_update(struct arr *a)
 {
 	u32 i, changes = unit_below(6);
@@ -126,8 +171,8 @@ static void arr_update(struct arr *a)
 		for (i = 0; i < a->n; i += per)
 			CHECK_OK(dmc_array_update_block(&a->info, a->root, a->n,
 							i + unit_below(min(per, a->n - i)),
-							fill_element, a, &a->root));
-		CHECK_EQ(dmc_array_update_block(&a->info, a->root, a->n, a->n, fill_element, a,
+							fill_block, a, &a->root));
+		CHECK_EQ(dmc_array_update_block(&a->info, a->root, a->n, a->n, fill_block, a,
 						&a->root), -ENODATA);
 		return;
 	}
@@ -312,7 +357,7 @@ static void test_writes_little(void)
 	a.v[508] = 5;
 	a.v[509] = 6;
 	a.v[1018] = 5;
-	CHECK_OK(dmc_array_update_block(&a.info, a.root, a.n, 700, fill_element, &a, &a.root));
+	CHECK_OK(dmc_array_update_block(&a.info, a.root, a.n, 700, fill_block, &a, &a.root));
 	CHECK_OK(dmc_array_get(&a.info, a.root, 509, value));
 	CHECK(same(&a, value, 6));
 	a.v[508] = a.v[1018] = 1;
@@ -587,12 +632,17 @@ static int same_element(void *ctx, u32 i, void *value)
 	return 0;
 }
 
+static int ignore_block(void *ctx, u32 first, u32 count, const void *values)
+{
+	return 0;
+}
+
 static void test_million(void)
 {
 	struct dmc_btree_value_type vt = { .size = 8 };
 	struct dmc_array_info info;
 	__le64 v = cpu_to_le64(3);
-	u64 t[4], sum = 0;
+	u64 t[4], sum = 0, reads;
 	struct world w;
 	mblock_t root;
 
@@ -612,6 +662,14 @@ static void test_million(void)
 	t[2] = ktime_get_ns();
 	CHECK_EQ(sum, 3000000);
 	CHECK_EQ(root, w.roots[0].block);
+	/* After a walk by blocks they are read again. */
+	CHECK_OK(dmc_array_walk_blocks(&info, root, 1000000, ignore_block, NULL));
+	reads = w.disk->count[DISK_READ];
+	CHECK_OK(dmc_array_walk(&info, root, 1000000, sum_element, &sum));
+	CHECK(w.disk->count[DISK_READ] - reads >= 1000000 / 509);
+	reads = w.disk->count[DISK_READ];
+	CHECK_OK(dmc_array_walk(&info, root, 1000000, sum_element, &sum));
+	CHECK_EQ(w.disk->count[DISK_READ], reads);
 	printf("  a million elements: walk %llu ms, update without change %llu ms\n",
 	       (t[1] - t[0]) / 1000000, (t[2] - t[1]) / 1000000);
 	world_destroy(&w);

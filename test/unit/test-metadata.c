@@ -521,7 +521,7 @@ static void test_callbacks_stop(void)
 	d = disk_of(m, true, DISK_BLOCKS);
 	p = params(d, true);
 	md = md_open_ok(&p);
-	CHECK_EQ(dmc_md_load_mappings(md, &m->policy, stop_at_77, &calls), -ERANGE);
+	CHECK_EQ(md_load_each(md, &m->policy, stop_at_77, &calls), -ERANGE);
 	CHECK_EQ(calls, 78);
 	calls = 0;
 	CHECK_EQ(dmc_md_load_discards(md, stop_at_once, &calls), -ERANGE);

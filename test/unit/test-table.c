@@ -73,6 +73,45 @@ static void test_odd_sizes(void)
 	}
 }
 
+/* Runs of any length, with gaps: as if each block had been inserted by itself; chains can be taken apart. */
+static void test_runs(void)
+{
+	const u32 nr = 5000;
+	oblock_t oblocks[600];
+	struct mapping_table t;
+	u32 i, n, mapped = 0;
+	cblock_t cb;
+
+	CHECK_OK(table_init(&t, nr));
+	for (i = 0; i < nr; i += n) {
+		struct dmc_run run = { .first = to_cblock(i), .oblocks = oblocks };
+		u32 k, here = 0;
+
+		n = min(unit_below(600), nr - i);
+		run.nr = n;
+		for (k = 0; k < n; k++) {
+			bool gap = (i + k) % 7 == 3;
+
+			oblocks[k] = to_oblock(gap ? NO_OBLOCK : 1000000 + (i + k) * 3ULL);
+			here += !gap;
+		}
+		CHECK_EQ(table_insert_run(&t, &run), here);
+		mapped += here;
+	}
+	CHECK_EQ(atomic_read(&t.nr_mapped), mapped);
+	for (i = 0; i < nr; i++) {
+		CHECK_EQ(table_lookup(&t, to_oblock(1000000 + i * 3ULL), &cb), i % 7 != 3);
+		CHECK(!table_lookup(&t, to_oblock(1000001 + i * 3ULL), &cb));
+		if (i % 7 == 3)
+			continue;
+		CHECK_EQ(from_cblock(cb), 0U + i);
+		table_remove(&t, cb);
+		CHECK(!table_lookup(&t, to_oblock(1000000 + i * 3ULL), &cb));
+	}
+	CHECK_EQ(atomic_read(&t.nr_mapped), 0);
+	table_exit(&t);
+}
+
 static void test_no_memory(void)
 {
 	struct mapping_table t;
@@ -159,6 +198,7 @@ int main(int argc, char **argv)
 	static const struct unit_test tests[] = {
 		{ "table: look-ups, insertions and removals match a model", test_model },
 		{ "table: sizes that are no power of two, large oblocks", test_odd_sizes },
+		{ "table: runs of blocks", test_runs },
 		{ "table: each failing allocation is an error", test_no_memory },
 		{ "table: a mapped block is found while others move", test_staying_blocks_are_found },
 		{ }

@@ -296,7 +296,7 @@ static void measure(char **args)
 
 		md = open_image(d, nr * origins[i], false);
 		t = ms();
-		MUST(dmc_md_load_mappings(md, &policy, count_one, &n));
+		MUST(md_load_each(md, &policy, count_one, &n));
 		printf("load %llu of origin %llu times the cache: %.1f\n", n, origins[i], ms() - t);
 		dmc_md_close(md);
 	}

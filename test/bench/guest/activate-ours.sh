@@ -7,3 +7,4 @@
 . /job/activate.sh
 use_ours
 rows ours
+rows_of_default ours
