@@ -35,7 +35,9 @@ for rw in read write; do
 	words $rw > /tmp/hits
 	note "$rw hits: $(head -n 1 /tmp/hits)"
 	assert_num "$(head -n 1 /tmp/hits | cut -d' ' -f1)" -ge 128 "words watched"
-	[ "$(wc -l < /tmp/hits)" = 1 ] || fail "$rw hits write memory that all hits share (offset, times): $(cat /tmp/hits)"
+	# A timer of the cache that goes off meanwhile writes its own words, once or twice.
+	awk '!/watched/ && $3 >= 12' /tmp/hits > /tmp/shared
+	[ ! -s /tmp/shared ] || fail "$rw hits write memory that all hits share (offset, times of 24): $(cat /tmp/shared)"
 done
 assert_num "$(st_read_hits c)" -ge 1000 "read hits"
 dmsetup remove c
