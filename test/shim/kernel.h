@@ -150,6 +150,9 @@ struct module;
 #define try_module_get(m) ((void)(m), true)
 #define __module_get(m)	((void)(m))
 #define module_put(m)	((void)(m))
+/* No module of the kernel's is loaded here. */
+static inline void *__symbol_get(const char *name) { (void)name; return NULL; }
+static inline void __symbol_put(const char *name) { (void)name; }
 static inline int request_module(const char *fmt, ...) { (void)fmt; return -ENOENT; }
 
 /* Recorded before main(): shim_modules_init() runs them in link order. */
