@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# help.sh - dmcache --help, and dmcache COMMAND --help. The manual page dmcache(8) says more.
+# help.sh - dmcache --help, and dmcache COMMAND --help.
 
 help_for() {
 	case $1 in
@@ -20,7 +20,7 @@ dmcache COMMAND --help says more of one. Exit status: 0 done, 1 failed, 2 usage,
 5 in use, 6 no such set, 7 lock, 8 not confirmed, 9 switched off by the kernel's command line.
 END
 	create) cat << 'END' ;;
-usage: dmcache create NAME --origin DEV [--cache DEV [--metadata DEV]] [options]
+usage: dmcache create NAME --origin DEV --cache DEV [--metadata DEV] [options]
 
   --metadata DEV        metadata there; else it is carved from the cache device
   --mode MODE           writeback (default), writethrough, passthrough
@@ -33,7 +33,6 @@ usage: dmcache create NAME --origin DEV [--cache DEV [--metadata DEV]] [options]
   --no-tab              no line in /etc/dmcachetab
   --dry-run             say what would be done, and stop
   --yes                 do not ask
-Without --cache: only the device; dmcache attach gives it a cache while it is in use.
 END
 	assemble) cat << 'END' ;;
 usage: dmcache assemble NAME... | --all | --device DEV
@@ -47,7 +46,7 @@ END
 	stop) cat << 'END' ;;
 usage: dmcache stop NAME... | --all
 
-  --flush   write everything back first, so that the origin is complete
+Blocks that only the cache holds stay there, for the next assembly.
 END
 	*) help_for '' ;;
 	esac

@@ -16,16 +16,16 @@ set_labels() {
 	S_members= NEWEST= _uuid= _top=-1
 	while IFS= read -r _l; do
 		[ -n "$_l" ] || continue
-		get set "$_l"; _u=$R
+		get set "$_l"; _lu=$R
 		get name "$_l"
-		[ "$R" = "$1" ] || [ "$_u" = "$1" ] || continue
+		[ "$R" = "$1" ] || [ "$_lu" = "$1" ] || continue
 		get state "$_l"
 		[ "$R" != detached ] || continue
-		if [ -n "$_uuid" ] && [ "$_u" != "$_uuid" ]; then
-			R="two sets are called $1: $_uuid and $_u"
+		if [ -n "$_uuid" ] && [ "$_lu" != "$_uuid" ]; then
+			R="two sets are called $1: $_uuid and $_lu"
 			return $E_REFUSED
 		fi
-		_uuid=$_u
+		_uuid=$_lu
 		S_members="$S_members$_l$NL"
 		get generation "$_l"
 		[ "$R" -le "$_top" ] || { _top=$R NEWEST=$_l; }
@@ -151,8 +151,8 @@ adopted_origin() {
 	}
 	S_origin=$R
 	size_of "$S_origin"
-	[ "$R" = "$S_osize" ] || {
-		R="$S_origin has $R sectors, the origin of $S_name had $S_osize; if it was resized on purpose: dmcache resize $S_name"
+	[ "$R" = "$S_osize" ] || [ -n "${RESIZING:-}" ] || {
+		R="$S_origin has $R sectors, the origin of $S_name had $S_osize"
 		return $E_REFUSED
 	}
 }
@@ -223,10 +223,10 @@ tab_options() {
 # next_for STATUS: what to do about it, in R
 next_for() {
 	case $1 in
-	"$E_MISSING") R="attach the device, then: dmcache assemble $2; dmcache doctor tells what was found" ;;
-	"$E_REFUSED") R="dmcache label DEVICE shows its label; dmcache doctor tells what was found" ;;
+	"$E_MISSING") R="attach the device, then: dmcache assemble $2" ;;
+	"$E_REFUSED") R="dmcache label DEVICE shows its label" ;;
 	"$E_UNKNOWN") R="dmcache list" ;;
-	*) R="dmcache doctor" ;;
+	*) R="dmesg; dmcache list" ;;
 	esac
 }
 
@@ -580,14 +580,15 @@ stop_one() {
 	esac
 	_have=
 	label_scan
-	set_labels "$_u" && set_from_labels && _have=1
+	# A device that got its cache later is still called by the set it was then.
+	{ set_labels "$_u" || set_labels "$1"; } && set_from_labels && _have=1
 	S_labelmode=${S_mode:-}
 	# Nothing is dirtied or written back any more from here on: the count is the final one.
 	R=$(dmsetup suspend "$1" 2>&1) || { _why=$R; dmsetup resume "$1" > /dev/null 2>&1; R=$_why; return 1; }
 	dirty_of "$1"; _dirty=$R
 	dm_remove "$1" || { _why=$R; dmsetup resume "$1" > /dev/null 2>&1; R=$_why; return 1; }
 	R=stopped
-	[ "$_u" = "tab-$1" ] || stop_labels "$1" || return 1
+	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] || stop_labels "$1" || return 1
 	case $_dirty in 0) R="stopped; the origin is complete" ;; unknown) R="stopped" ;; *) R="stopped; $_dirty blocks are only in the cache" ;; esac
 }
 
@@ -636,22 +637,16 @@ dirty_of() {
 }
 
 cmd_stop() {
-	_what= _names= FLUSH=
+	_what= _names=
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--all) _what=all ;;
-		--flush) FLUSH=1 ;;
 		-*) usage_error "stop: no option $1" ;;
 		*) _names="$_names $1" ;;
 		esac
 		shift
 	done
 	[ -n "$_what$_names" ] || usage_error "stop: name a set, or --all"
-	if [ -n "$FLUSH" ]; then
-		. "$LIB/live.sh"
-		[ "$_what" != all ] || { running_names; _names=$R; }
-		for _x in $_names; do ! dm_exists "$_x" || flush_wait "$_x"; done
-	fi
 	lock
 	[ "$_what" != all ] || { running_names; _names=$R; }
 	WORST=0
@@ -664,7 +659,7 @@ cmd_stop() {
 		else
 			_why=$R
 			[ $_st != $E_BUSY ] || R="umount it, or fuser -vm /dev/mapper/$NAME"
-			[ $_st = $E_BUSY ] || R="dmcache status $NAME"
+			[ $_st = $E_BUSY ] || R="dmsetup status $NAME"
 			warn "$NAME: $_why; next: $R"
 			[ $_st -le $WORST ] || WORST=$_st
 		fi
