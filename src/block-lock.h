@@ -104,6 +104,15 @@ static inline enum bl_result block_count(struct cache *c, struct cblock_entry *e
 	return r;
 }
 
+/* Is one of the @nr cblocks from @first on dirty?  A glance. */
+static inline bool blocks_any_dirty(struct cache *c, u32 first, u32 nr)
+{
+	while (nr--)
+		if (atomic_read(&c->table.entries[first + nr].state) & BL_DIRTY)
+			return true;
+	return false;
+}
+
 /* A migration's side. @bit: BL_LOCKED or BL_NO_WRITE. */
 static inline void block_lock(struct cblock_entry *e, u32 bit)
 {

@@ -40,14 +40,6 @@ void block_broke(struct cache *c, u32 cblock, bool sure)
 	engine_kick(c);
 }
 
-static bool any_dirty(struct cache *c, u32 first, u32 nr)
-{
-	while (nr--)
-		if (atomic_read(&c->table.entries[first + nr].state) & BL_DIRTY)
-			return true;
-	return false;
-}
-
 static void start_dropping(struct cache *c, struct bio *bio, u32 first, u32 nr)
 {
 	struct bio_ctx *x = bio_ctx(bio);
@@ -79,7 +71,7 @@ bool drop_after_write(struct cache *c, struct bio *bio, u32 first, u32 nr)
 	/* The two sides may differ now, whichever failed. */
 	for (i = first; i < first + nr; i++)
 		block_broke(c, i, x->cache_failed && nr == 1);
-	if (x->origin_failed || any_dirty(c, first, nr))
+	if (x->origin_failed || blocks_any_dirty(c, first, nr))
 		return false;
 	x->oblock = to_oblock(c->table.entries[first].oblock);
 	start_dropping(c, bio, first, nr);

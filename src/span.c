@@ -243,14 +243,6 @@ int span_map(struct cache *c, struct bio *bio, oblock_t first, u32 offset)
 	return r;
 }
 
-static bool any_dirty(struct cache *c, u32 first, u32 nr)
-{
-	while (nr--)
-		if (atomic_read(&c->table.entries[first + nr].state) & BL_DIRTY)
-			return true;
-	return false;
-}
-
 /* One of the blocks cannot be trusted any more; it is not known which. */
 static void run_broke(struct cache *c, u32 first, u32 nr)
 {
@@ -264,7 +256,7 @@ static int reads_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool
 
 	if (unlikely(failed)) {
 		errors_note(c, ERR_CACHE);
-		again = !any_dirty(c, x->index, x->nr);
+		again = !blocks_any_dirty(c, x->index, x->nr);
 		if (!again)
 			errors_note_dirty(c, x->index);
 	}

@@ -235,12 +235,9 @@ create_plan() {
 
 # label_words ROLE MEMBER SIZE START LENGTH: the label of a member of the set that is being made
 label_words() {
-	commas_of "$C_args"
-	R=" seq=1 set=$C_uuid name=$C_name role=$1 member=$2 size=$3 generation=$C_gen state=closed dirty=0 start=$4 length=$5"
-	_w=$R
-	commas_of "$C_args"
-	R="$_w block_size=$C_bs cache_member=$M_cache metadata_member=$M_meta origin_member=$M_origin origin_id=$C_oid"
-	_w="$R origin_size=$C_osize origin_crc=- mode=$C_mode policy=$C_policy policy_args="
+	_w=" seq=1 set=$C_uuid name=$C_name role=$1 member=$2 size=$3 generation=$C_gen state=closed dirty=0 start=$4 length=$5"
+	_w="$_w block_size=$C_bs cache_member=$M_cache metadata_member=$M_meta origin_member=$M_origin origin_id=$C_oid"
+	_w="$_w origin_size=$C_osize origin_crc=- mode=$C_mode policy=$C_policy policy_args="
 	commas_of "$C_args"
 	R="$_w$R features=- "
 }

@@ -142,16 +142,21 @@ set_from_labels() {
 	S_members=$_used
 }
 
-# adopted_origin: the device that S_oid means, of the right size, in S_origin
-adopted_origin() {
-	spec_device "$S_oid" "the origin" || {
+# member_device ROLE SPEC: the device in R, or why there is none
+member_device() {
+	spec_device "$2" "the $1" || {
 		_st=$?
-		[ $_st != $E_MISSING ] || R="the origin ($S_oid) is missing"
+		[ $_st != $E_MISSING ] || R="the $1 ($2) is missing"
 		return $_st
 	}
+}
+
+# adopted_origin: the device that S_oid means, of the right size, in S_origin
+adopted_origin() {
+	member_device origin "$S_oid" || return $?
 	S_origin=$R
 	size_of "$S_origin"
-	[ "$R" = "$S_osize" ] || [ -n "${RESIZING:-}" ] || {
+	[ "$R" = "$S_osize" ] || {
 		R="$S_origin has $R sectors, the origin of $S_name had $S_osize"
 		return $E_REFUSED
 	}
@@ -183,11 +188,7 @@ set_from_tab() {
 }
 
 tab_member() {
-	spec_device "$2" "the $1" || {
-		_st=$?
-		[ $_st != $E_MISSING ] || R="the $1 ($2) is missing"
-		return $_st
-	}
+	member_device "$1" "$2" || return $?
 	_dev=$R
 	# A label says whose it is.
 	if label_read "$_dev"; then
