@@ -11,8 +11,6 @@
 DEBDIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../vm/host.sh
 . "$DEBDIR/../vm/host.sh"
-# The same heads of tests and the same complaints as there.
-eval "$(sed -n '/^header() {.*}$/p; /^COMPLAINTS/p; /^complaints() {/,/^}/p' "$VMDIR/run")"
 K=6.1
 BASE=$WORK/debian/base
 OUT=$MINE/debian

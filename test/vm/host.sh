@@ -93,3 +93,20 @@ unpack_debs() {
 		rm -rf "$d"
 	done
 }
+
+# header FILE KEY: value of a "# KEY: value" line of a test's head
+header() { sed -n "/^[^#]/q; s/^# $2: *//p" "$1"; }
+
+# Lines of a kernel log that no test may cause.
+COMPLAINTS='BUG[: ]|WARNING:|Oops|Call Trace|general protection|KASAN|UBSAN|KCSAN|lockdep|possible (circular|recursive) locking'
+COMPLAINTS+='|inconsistent lock state|INFO: task .* blocked|hung_task|rcu.*(stall|starved)|soft lockup|hard LOCKUP'
+COMPLAINTS+='|refcount_t|scheduling while atomic|sleeping function called|list_(add|del) corruption|Objects remaining'
+COMPLAINTS+='|Slab cache still has objects|beyond end of device|unable to handle|Kernel panic|page allocation failure|bad page'
+
+# complaints TEST LOG: bad lines with what follows them, unless the test expects them all
+complaints() {
+	local e
+	e=$(header "$1" expect-dmesg | paste -sd'|')
+	grep -aE -- "$COMPLAINTS" "$2" | grep -avE -- "${e:-^$}" | grep -q . || return 0
+	grep -aE -A12 -- "$COMPLAINTS" "$2"
+}
