@@ -191,7 +191,7 @@ cmd_create() {
 }
 
 create_check() {
-	tab_check || die $E_USAGE "$R" "correct that line, see dmcachetab(5)"
+	tab_check || die $E_USAGE "$R" "correct that line: NAME ORIGIN CACHE METADATA OPTIONS"
 	! tab_find "$C_name" || die $E_REFUSED "$TAB has a set $C_name already" "dmcache assemble $C_name, or another name"
 	! dm_exists "$C_name" || die $E_BUSY "/dev/mapper/$C_name is there already" "another name; dmsetup info $C_name tells whose it is"
 	label_scan

@@ -478,7 +478,7 @@ cmd_assemble() {
 	[ -n "$_what$_names" ] || usage_error "assemble: name a set, or --all"
 	[ -z "$DROP" ] || [ -z "$_what" ] || usage_error "assemble: --drop-cache wants the name of one set"
 	lock
-	tab_check || die $E_USAGE "$R" "correct that line, see dmcachetab(5)"
+	tab_check || die $E_USAGE "$R" "correct that line: NAME ORIGIN CACHE METADATA OPTIONS"
 	case $_what in
 	all) all_names auto; _names=$R ;;
 	device) need_block_device "$_device" "the device"

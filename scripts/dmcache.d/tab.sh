@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# tab.sh - /etc/dmcachetab, and which device is meant by UUID=, PARTUUID= and the like. See dmcachetab(5).
+# tab.sh - /etc/dmcachetab, and which device is meant by UUID=, PARTUUID= and the like.
 
 # tab_find NAME: T_origin T_cache T_metadata T_options; status 1: not there
 tab_find() {
