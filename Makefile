@@ -51,7 +51,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 .DEFAULT_GOAL := modules
 .PHONY: compat-check compat-probe test-compat modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
 	test bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
-.PHONY: deb check-modinfo test-dkms-suites test-deb test-boot
+.PHONY: deb check-modinfo test-dkms-suites test-deb test-boot test-long
 
 ## Build:
 
@@ -152,6 +152,9 @@ test-compat:	## unsupported kernels are refused; then compat-check for each tree
 
 test-vm:	## tests on stock kernels in QEMU (TEST=GLOB KERNEL=6.1)
 	test/vm/run $(foreach k,$(KERNEL),--kernel $(k)) $(foreach t,$(TEST),'$(t)')
+
+test-long:	## the VM tests that take too long for every run (KERNEL=6.1)
+	test/vm/run --long $(foreach k,$(KERNEL),--kernel $(k))
 
 test-boot:	## boot a real Debian with systemd, udev and its own initramfs in QEMU (TEST=GLOB)
 	@scripts/install-deps boot
