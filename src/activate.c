@@ -78,20 +78,36 @@ static void md_params(struct cache *c, struct dmc_md_params *p)
 
 /*----- at table load -----*/
 
-/* Beyond the blocks that @c will have, does the live cache hold a dirty one? */
-static bool would_lose_dirty(struct cache *live, u32 nr_cblocks, u32 *block)
+/* Does the live cache hold a dirty block for which @c, smaller, will have no place? */
+static int check_smaller(struct cache *c, struct cache *live, char **error)
 {
-	for (*block = nr_cblocks; *block < live->nr_cblocks; (*block)++)
-		if (atomic_read(&live->table.entries[*block].state) & BL_DIRTY)
-			return true;
-	return false;
+	struct cblock_entry *e = live->table.entries;
+	u32 i;
+
+	if (c->nr_cblocks >= live->nr_cblocks && c->nr_oblocks >= live->nr_oblocks)
+		return 0;
+	for (i = 0; i < live->nr_cblocks; i++) {
+		if (!(atomic_read(&e[i].state) & BL_DIRTY))
+			continue;
+		if (i >= c->nr_cblocks) {
+			DMERR("%s: cannot shrink to %u cache blocks: block %u is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
+			      cache_name(c), c->nr_cblocks, i);
+			*error = "Cannot shrink the cache over dirty blocks";
+			return -EBUSY;
+		}
+		if (READ_ONCE(e[i].oblock) >= c->nr_oblocks) {
+			DMERR("%s: cannot shrink the origin to %llu blocks: block %llu, cached in block %u, is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
+			      cache_name(c), c->nr_oblocks, READ_ONCE(e[i].oblock), i);
+			*error = "Cannot shrink the origin over dirty blocks";
+			return -EBUSY;
+		}
+	}
+	return 0;
 }
 
 /* This table is to replace @live: what would fail after the switch is refused now (rule R10). */
 static int check_against_live(struct cache *c, struct cache *live, char **error)
 {
-	u32 block;
-
 	if (dm_table_get_md(live->ti->table) != dm_table_get_md(c->ti->table)) {
 		DMERR("%s: metadata device %s is in use by %s", cache_name(c),
 		      c->metadata_dev->name, cache_name(live));
@@ -110,13 +126,7 @@ static int check_against_live(struct cache *c, struct cache *live, char **error)
 		*error = "Cannot enter passthrough mode with dirty blocks";
 		return -EINVAL;
 	}
-	if (would_lose_dirty(live, c->nr_cblocks, &block)) {
-		DMERR("%s: cannot shrink to %u cache blocks: block %u is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
-		      cache_name(c), c->nr_cblocks, block);
-		*error = "Cannot shrink the cache over dirty blocks";
-		return -EBUSY;
-	}
-	return 0;
+	return check_smaller(c, live, error);
 }
 
 static int check_on_disk(struct cache *c, char **error)
@@ -234,7 +244,7 @@ static void policy_on_disk(struct cache *c, struct dmc_md_policy *p)
 /* Errors that only what is on the disk can cause. */
 static bool md_damaged(int r)
 {
-	return r == -EILSEQ || r == -ENOTBLK || r == -ENODATA || r == -EFBIG;
+	return r == -EILSEQ || r == -ENOTBLK || r == -ENODATA;
 }
 
 /* Everything is read, and nothing written. */
