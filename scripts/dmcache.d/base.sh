@@ -20,10 +20,10 @@ warn() { echo "dmcache: $*" >&2; }
 
 # die STATUS WHAT [NEXT]: undo what was done, say why and what to do now
 die() {
-	_st=$1
+	DIED=$1
 	warn "$2${3:+; next: $3}"
 	undo_all
-	exit "$_st"
+	exit "$DIED"
 }
 
 usage_error() {
@@ -49,10 +49,12 @@ trap 'die 1 "interrupted"' INT TERM HUP
 
 # ----- the lock -----
 
+need_root() { [ "$(id -u)" = 0 ] || die $E_FAIL "only root can do that" "sudo dmcache $command"; }
+
 LOCKED=
 lock() {
 	[ -z "$LOCKED" ] || return 0
-	[ "$(id -u)" = 0 ] || die $E_FAIL "only root can do that" "sudo dmcache ..."
+	need_root
 	mkdir -p "$RUN" || die $E_FAIL "$RUN cannot be made"
 	exec 9> "$RUN/lock" || die $E_FAIL "$RUN/lock cannot be opened"
 	flock -w "${DMCACHE_LOCK_WAIT:-60}" 9 2> /dev/null || flock -n 9 ||

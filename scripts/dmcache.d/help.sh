@@ -11,6 +11,9 @@ usage: dmcache COMMAND ...
   create NAME --origin DEV --cache DEV   put a cache before a device; what is on the origin stays
   assemble NAME | --all | --device DEV   make /dev/mapper/NAME of its members
   stop NAME | --all                      take it apart, cleanly
+  status [--json] [NAME]                 what it does, and what would be lost if the cache device died now
+  flush NAME                             write everything back, while it is in use
+  set NAME --mode M --policy P KEY=VALUE change a running cache
   list                                   the sets that are known
   label DEV                              what its label says
   size DEV | 100G                        blocks, metadata and memory of a cache of that size
@@ -44,9 +47,26 @@ usage: dmcache assemble NAME... | --all | --device DEV
   --drop-cache   forget all that the cache holds, blocks that only it has too
 END
 	stop) cat << 'END' ;;
-usage: dmcache stop NAME... | --all
+usage: dmcache stop [--flush] NAME... | --all
 
 Blocks that only the cache holds stay there, for the next assembly.
+  --flush   write them back first, so that the origin is complete
+END
+	status) cat << 'END' ;;
+usage: dmcache status [--json] [NAME...]
+
+Without a name: all that run. --json: an array with an object for each.
+END
+	flush) cat << 'END' ;;
+usage: dmcache flush NAME
+
+Writes all dirty blocks back; nothing becomes dirty meanwhile. It may be interrupted: mode and policy are then as they were
+before, what was written back stays so, and the next flush goes on.
+END
+	set) cat << 'END' ;;
+usage: dmcache set NAME [--mode writeback|writethrough|passthrough] [--policy NAME] [KEY=VALUE...]
+
+All of it or nothing. dmcache status shows the tunables. A label keeps them for the next assembly; options of the tab win over it.
 END
 	*) help_for '' ;;
 	esac

@@ -588,6 +588,8 @@ stop_one() {
 	R=$(dmsetup suspend "$1" 2>&1) || { _why=$R; dmsetup resume "$1" > /dev/null 2>&1; R=$_why; return 1; }
 	dirty_of "$1"; _dirty=$R
 	dm_remove "$1" || { _why=$R; dmsetup resume "$1" > /dev/null 2>&1; R=$_why; return 1; }
+	# A flush that was killed noted there what to put back.
+	rm -f "$RUN/flush.$1"
 	R=stopped
 	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] || stop_labels "$1" || return 1
 	case $_dirty in 0) R="stopped; the origin is complete" ;; unknown) R="stopped" ;; *) R="stopped; $_dirty blocks are only in the cache" ;; esac
@@ -637,21 +639,36 @@ dirty_of() {
 	[ $# -lt 14 ] || ! is_number "${14}" || R=${14}
 }
 
+# stop_flush: write back what the sets of N_names hold, while they are still in use
+stop_flush() {
+	# shellcheck disable=SC1090 # those three
+	for _lib in live status flush; do . "$LIB/$_lib.sh"; done
+	for NAME in $N_names; do
+		dm_exists "$NAME" || continue
+		is_ours "$NAME"
+		stat_of "$NAME"
+		[ $? = 2 ] || flush_wait "$NAME"
+	done
+}
+
 cmd_stop() {
-	_what= _names=
+	_what= _names= _flush=
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--all) _what=all ;;
+		--flush) _flush=1 ;;
 		-*) usage_error "stop: no option $1" ;;
 		*) _names="$_names $1" ;;
 		esac
 		shift
 	done
 	[ -n "$_what$_names" ] || usage_error "stop: name a set, or --all"
-	lock
 	[ "$_what" != all ] || { running_names; _names=$R; }
+	N_names=$_names
+	[ -z "$_flush" ] || stop_flush
+	lock
 	WORST=0
-	for NAME in $_names; do
+	for NAME in $N_names; do
 		S_newid=
 		stop_one "$NAME"
 		_st=$?
@@ -660,7 +677,7 @@ cmd_stop() {
 		else
 			_why=$R
 			[ $_st != $E_BUSY ] || R="umount it, or fuser -vm /dev/mapper/$NAME"
-			[ $_st = $E_BUSY ] || R="dmsetup status $NAME"
+			[ $_st = $E_BUSY ] || R="dmcache status $NAME"
 			warn "$NAME: $_why; next: $R"
 			[ $_st -le $WORST ] || WORST=$_st
 		fi

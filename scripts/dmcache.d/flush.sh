@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# flush.sh - dmcache flush: write everything back, while the cache is in use.
+#
+# Meanwhile its mode is writethrough and its policy cleaner, so that nothing becomes dirty. What they were before is in
+# $RUN/flush.NAME until they are so again: one that was killed leaves it to the next.
+
+# flush_note NAME: F_note, its file; status 1 if another flush has it at hand
+flush_note() {
+	F_note=$RUN/flush.$1
+	mkdir -p "$RUN" && exec 8>> "$F_note" || die $E_FAIL "$F_note cannot be written" "df $RUN"
+	flock -n 8
+}
+
+# flush_free NAME: no flush of it is under way, or die
+flush_free() {
+	flush_note "$1" || die $E_BUSY "$1: a flush of it is under way" "fuser -v $F_note"
+	exec 8>&-
+	[ -s "$F_note" ] || rm -f "$F_note"
+}
+
+# flush_start NAME: from here on nothing becomes dirty, and all is written back
+flush_start() {
+	F_name=$1
+	lock
+	flush_note "$F_name" || die $E_BUSY "$F_name: a flush of it is under way" "fuser -v $F_note"
+	need_cache "$F_name"
+	# Left by one that was killed?
+	if ! { [ "$X_policy" = cleaner ] && read_line "$F_note" && [ -n "$R" ]; }; then
+		_args=$X_args
+		if value_of migration_threshold "$X_core"; then _args="migration_threshold $R${_args:+ }$_args"; fi
+		printf '%s\n' "$X_mode $X_policy $_args" > "$F_note" || die $E_FAIL "$F_note cannot be written" "df $RUN"
+	fi
+	undo_add "flush_back"
+	# A threshold that lets no block through would make this wait for ever.
+	_args=
+	if value_of migration_threshold "$X_core" && [ "$R" -lt "$X_bs" ]; then _args="migration_threshold 2048"; fi
+	_mode=writethrough
+	[ "$X_mode" != passthrough ] || _mode=passthrough
+	table_with "$F_name" $_mode cleaner "$_args"
+	dm_reload "$F_name" "$R" || { _why=$R; kernel_says; die $E_FAIL "$F_name: the policy cleaner cannot be loaded: ${R:-$_why}" "modprobe dm-cache-cleaner"; }
+	unlock
+}
+
+# flush_back: mode, policy and tunables as before
+flush_back() {
+	read_line "$F_note" || return 1
+	stat_of "$F_name"
+	case $? in
+	0)
+		read -r _m _p _args < "$F_note"
+		table_with "$F_name" "$_m" "$_p" "$_args" && dm_reload "$F_name" "$R" || return 1 ;;
+	3) return 1 ;;
+	esac
+	# Stopped meanwhile, or its cache taken away: nothing to put back.
+	rm -f "$F_note"
+	exec 8>&-
+}
+
+# flush_wait NAME [keep]: until nothing is dirty; then back to mode and policy of before, unless keep
+flush_wait() {
+	F_name=$1
+	need_cache "$F_name"
+	members_of "$F_name"
+	F_first=$X_dirty
+	if [ "$F_first" != 0 ] || [ -n "${2-}" ] || [ -s "$RUN/flush.$F_name" ]; then
+		trap 'flush_stop' INT TERM HUP
+		flush_start "$F_name"
+		flush_loop
+		trap 'die 1 "interrupted"' INT TERM HUP
+	fi
+	[ -n "${2-}" ] || undo_all
+}
+flush_stop() {
+	[ ! -t 1 ] || echo
+	die $E_FAIL "$F_name: interrupted; what was written back stays so" "dmcache flush $F_name goes on"
+}
+
+# uptime_s: seconds in R
+uptime_s() { read_line /proc/uptime; R=${R%%.*}; }
+
+flush_loop() {
+	uptime_s; F_began=$R F_moved=$R F_told=0
+	_last=$F_first
+	while :; do
+		need_cache "$F_name"
+		[ "$X_rw" = rw ] || die $E_FAIL "$F_name: its metadata is read-only, nothing can be written back" "dmesg | tail"
+		uptime_s; F_now=$R
+		F_done=$((F_first - X_dirty))
+		[ $F_done -ge 0 ] || F_first=$X_dirty F_done=0
+		if [ -t 1 ] || [ "$X_dirty" = 0 ] || [ $((F_now - F_told)) -ge 10 ]; then flush_line; F_told=$F_now; fi
+		[ "$X_dirty" != 0 ] || break
+		[ "$X_dirty" -ge "$_last" ] || F_moved=$F_now
+		[ $((F_now - F_moved)) -lt "${DMCACHE_FLUSH_IDLE:-120}" ] ||
+			die $E_FAIL "$F_name: $X_dirty blocks are still dirty, and none was written back for $((F_now - F_moved)) s" "dmesg | tail; is $L_origin writable?"
+		_last=$X_dirty
+		sleep 1 8>&-
+	done
+	[ ! -t 1 ] || echo
+}
+
+flush_line() {
+	bar $F_done "$F_first"; _bar=$R
+	percent $F_done "$F_first"; [ "$F_first" != 0 ] || R=100.0
+	_pc=$R _rate= _eta= _took=$((F_now - F_began))
+	if [ $_took -gt 0 ] && [ $F_done -gt 0 ]; then
+		human $((F_done * X_bs / _took)); _rate=", $R/s"
+		[ "$X_dirty" = 0 ] || _eta=", $((X_dirty * _took / F_done)) s left"
+	fi
+	human $((X_dirty * X_bs))
+	_text="$F_name $_bar $_pc %, $R dirty$_rate$_eta"
+	if [ -t 1 ]; then printf '\r%s\033[K' "$_text"; else echo "$_text"; fi
+}
+
+cmd_flush() {
+	[ $# = 1 ] || usage_error "flush: name one set"
+	name_ok "$1" || usage_error "flush: '$1' cannot be the name of a set"
+	NAME=$1
+	flush_wait "$NAME"
+	say "$NAME: all is written back"
+}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# tune.sh - dmcache set: mode, policy and tunables of a cache that runs, in its table and in its labels. All or nothing.
+
+cmd_set() {
+	NAME= W_mode= W_policy= W_keys=
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--mode) case ${2-} in writeback | writethrough | passthrough) W_mode=$2 ;; *) usage_error "--mode: writeback, writethrough or passthrough" ;; esac; shift ;;
+		--policy) case ${2-} in '' | -* | *[!A-Za-z0-9_-]*) usage_error "--policy wants a name" ;; esac; W_policy=$2; shift ;;
+		-*) usage_error "set: no option $1" ;;
+		*=*) case $1 in *[!A-Za-z0-9_.=-]* | [!a-z]* | *= | *=*=*) usage_error "set: '$1' is not key=value" ;; esac; W_keys="$W_keys $1" ;;
+		*) [ -z "$NAME" ] || usage_error "set: one name, not '$NAME' and '$1'"; NAME=$1 ;;
+		esac
+		shift
+	done
+	[ -n "$NAME" ] && [ -n "$W_mode$W_policy$W_keys" ] || usage_error "set: a name, and --mode, --policy or key=value"
+	lock
+	need_cache "$NAME"
+	flush_free "$NAME"
+	if [ "$W_mode" = passthrough ] && [ "$X_dirty" != 0 ]; then
+		die $E_REFUSED "$NAME: $X_dirty blocks are dirty; passthrough wants none" "dmcache set $NAME --mode writethrough; dmcache flush $NAME; the same command"
+	fi
+	set_running "$NAME"
+	set_labels_first
+	set_live
+	say "$NAME: done"
+	set_tab_note
+}
+
+# set_running NAME: S_* of a running set; S_members is empty if it has no labels
+set_running() {
+	label_scan
+	dm_uuid "$1"
+	S_members= S_origin= S_ostart=0 S_mode=writeback S_state=open S_crc=- S_dirty=unknown S_gen=0 S_args= S_policy=default
+	{ set_labels "${R#DMCACHE-}" || set_labels "$1"; } && set_from_labels || S_members=
+}
+
+# set_arg KEY VALUE: in S_args
+set_arg() {
+	_out= _k=
+	for _y in $S_args; do
+		if [ -z "$_k" ]; then _k=$_y; continue; fi
+		[ "$_k" = "$1" ] || _out="$_out${_out:+ }$_k $_y"
+		_k=
+	done
+	S_args="$_out${_out:+ }$1 $2"
+}
+
+# set_labels_first: before anything can become dirty, no label may say that nothing is
+set_labels_first() {
+	[ -n "$S_members" ] || return 0
+	B_mode=$S_mode B_policy=$S_policy B_args=$S_args B_dirty=$S_dirty
+	S_labelmode=${W_mode:-$S_mode}
+	if [ -n "$W_policy" ]; then
+		S_policy=$W_policy
+		# The one tunable that is not of the policy stays.
+		if value_of migration_threshold "$S_args"; then S_args="migration_threshold $R"; else S_args=; fi
+	fi
+	for _x in $W_keys; do set_arg "${_x%%=*}" "${_x#*=}"; done
+	_d=$S_dirty
+	[ "$W_mode" != writeback ] || _d=unknown
+	undo_add set_labels_back
+	relabel "$S_state" "$S_gen" "$_d" "$S_crc" || die $E_FAIL "$R" "dmesg | tail"
+}
+set_labels_back() {
+	S_labelmode=$B_mode S_policy=$B_policy S_args=$B_args
+	# It may have been writeback for a moment.
+	dirty_of "$NAME"
+	[ "$R" = 0 ] || B_dirty=unknown
+	label_scan
+	set_labels "$S_uuid" || return 1
+	relabel "$S_state" "$S_gen" "$B_dirty" "$S_crc"
+}
+
+# set_live: the table, then the messages; each with its way back
+set_live() {
+	_old=$X_args _core=$X_core
+	if [ -n "$W_mode$W_policy" ]; then
+		table_with "$NAME" '' '' ''; W_back=$R
+		table_with "$NAME" "$W_mode" "$W_policy" ''
+		undo_add "dm_reload '$NAME' '$W_back'"
+		dm_reload "$NAME" "$R" || { _why=$R; kernel_says; die $E_FAIL "$NAME: refused: ${R:-$_why}" "dmcache status $NAME"; }
+	fi
+	for _x in $W_keys; do
+		if value_of "${_x%%=*}" "$_core $_old"; then undo_add "set_message ${_x%%=*} $R"; fi
+		set_message "${_x%%=*}" "${_x#*=}" || {
+			_why=$R
+			kernel_says
+			die $E_FAIL "$NAME: ${_x%%=*} ${_x#*=} is refused: ${R:-$_why}" "dmcache status $NAME shows the tunables of its policy"
+		}
+	done
+}
+set_message() { R=$(dmsetup message "$NAME" 0 "$1" "$2" 2>&1); }
+
+set_tab_note() {
+	if tab_find "$NAME" && { option "$T_options" mode || option "$T_options" policy; }; then
+		say "note: from the next assembly on, the options of $NAME in $TAB count: $T_options"
+	elif [ -z "$S_members" ]; then
+		say "note: it has no labels: from the next assembly on, the options of $NAME in $TAB count"
+	fi
+}

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC2086 # $SH may be two words
+#
+# commands.sh LIB DIR "SHELL" live|refuse - run by test/dmcache/run: whole commands in the world of fake.sh.
+set -u
+LIB=$1 DIR=$2 W=$2/w SH=$3
+HERE=$(cd "$(dirname "$0")" && pwd)
+. "$HERE/fake.sh"
+export DMCACHE_TAB=$2/tab2 DMCACHE_RUN=$2/run DMCACHE_LIB=$W/lib TMPDIR=$2 DMCACHE_FLUSH_IDLE=20
+OUT=$2/said
+
+bad() { echo "commands.sh: $*" >&2; exit 1; }
+run() { # STATUS ARGS...
+	_want=$1
+	shift
+	_got=0
+	PATH=$W/bin:$PATH $SH "$HERE/../../scripts/dmcache" "$@" > $OUT 2>&1 < /dev/null || _got=$?
+	[ $_got = "$_want" ] || bad "'dmcache $*' gave $_got, not $_want: $(cat $OUT)"
+	! grep -E 'not found$|[Ss]yntax error|parameter not set|unbound|bad number|Illegal number' $OUT || bad "'dmcache $*': an error of the shell"
+}
+said() { grep -Eq -- "$1" $OUT || bad "not said: /$1/ but: $(cat $OUT)"; }
+table() { grep -Eq -- "$2" "$W/dm/$1/table" || bad "table of $1: not /$2/ but $(cat "$W/dm/$1/table")"; }
+none() { [ -z "$(ls "$W/dm")" ] || bad "devices are left: $(ls "$W/dm")"; }
+label() { run 0 label "$W/dev/$1"; said "^$2 +$3\$"; }
+
+begin() {
+	rm -f "$DMCACHE_TAB"
+	fake_world
+	fake_device hdd 64 11111111-01
+	fake_device ssd 24 22222222-01
+	fake_device ssd2 24 22222222-02
+	fake_device meta 16 22222222-03
+	fake_device hdd2 32 33333333-01
+	fake_device ssd3 8 33333333-02
+	fake_device meta2 8 33333333-03
+	D=$W/dev
+}
+
+# In the background, as $PID; with `begun` it is waited for until the cleaner runs.
+begun() {
+	PATH=$W/bin:$PATH $SH "$HERE/../../scripts/dmcache" flush c > $OUT 2>&1 < /dev/null &
+	PID=$!
+	n=0
+	until grep -q ' cleaner ' "$W/dm/c/table"; do n=$((n + 1)); [ $n -lt 100 ] || bad "no flush: $(cat $OUT)"; sleep 0.1; done
+}
+
+live() {
+	run 0 create c --origin $D/hdd --cache $D/ssd --yes --policy smq --set a=1
+	table c 'cache .* 2 writeback metadata2 smq 2 a 1$'
+	label ssd state open
+	label ssd dirty unknown
+	run 6 status nonesuch
+	run 2 status a/b
+	run 2 status --nonsense
+
+	# ----- status -----
+	echo 55 > $W/dirty
+	run 0 status c
+	said '3.4 MiB would be lost if the cache device died now'
+	said "cache .* on $D/ssd, .* blocks of 64 KiB; metadata on $D/ssd"
+	run 0 status --json
+	python3 - $OUT $D << 'END' || bad "json: $(cat $OUT)"
+import json, sys
+a, = json.load(open(sys.argv[1]))
+d = sys.argv[2]
+want = dict(name="c", state="running", origin=d + "/hdd", cache=d + "/ssd", metadata=d + "/ssd", dirty_blocks=55, bytes_at_risk=55 << 16,
+            policy="smq", mode="writeback", read_only=False, tunables=dict(migration_threshold="2048", a="1"))
+sys.exit({k: a.get(k) for k in want} != want)
+END
+
+	# ----- set -----
+	run 2 set c
+	run 2 set c --mode sideways
+	run 4 set c --mode passthrough
+	said '55 blocks are dirty'
+	run 0 set c --policy mq b=2
+	table c ' 2 metadata2 writeback mq 2 migration_threshold 2048$'
+	label ssd policy mq
+	label ssd policy_args b,2
+	# What a message changed stays when the mode changes.
+	run 0 set c migration_threshold=4096
+	run 0 set c --mode writethrough
+	table c ' metadata2 writethrough mq 4 migration_threshold 4096 b 2$'
+	label ssd mode writethrough
+	# All or nothing: a policy that there is not; a tunable that is refused.
+	cp "$W/dm/c/table" $OUT.table
+	for x in '--policy nonesuch' 'b=3 bad=1' '--mode writeback --policy smq b=3 bad=1'; do
+		run 1 set c $x
+		said refused
+		rm -f "$W/dm/c/inactive"
+		table c ' metadata2 writethrough mq 4 migration_threshold 4096 b 2$'
+		run 0 status c
+		said 'policy mq \(b 2\)'
+		label ssd policy mq
+		label ssd mode writethrough
+		label ssd policy_args b,2,migration_threshold,4096
+	done
+	run 0 set c --mode writeback
+
+	# ----- flush: whole, interrupted, killed and taken up again -----
+	run 0 flush c
+	said 'c \[#{20}\] 100.0 %, 0 B dirty'
+	said 'all is written back'
+	table c ' metadata2 writeback mq 4 migration_threshold 4096 b 2$'
+	[ ! -e "$DMCACHE_RUN/flush.c" ] || bad "a note is left"
+	: > $W/stuck
+	echo 30 > $W/dirty
+	begun
+	table c ' metadata2 writethrough cleaner 2 migration_threshold 4096$'
+	run 5 flush c
+	said 'a flush of it is under way'
+	run 5 set c b=1
+	run 0 status c
+	kill $PID
+	_got=0
+	wait $PID || _got=$?
+	[ $_got = 1 ] || bad "an interrupted flush gave $_got"
+	table c ' metadata2 writeback mq 4 migration_threshold 4096 b 2$'
+	begun
+	kill -9 $PID
+	wait $PID 2> /dev/null
+	sleep 1.2
+	table c ' cleaner '
+	rm $W/stuck
+	run 0 flush c
+	table c ' metadata2 writeback mq 4 migration_threshold 4096 b 2$'
+	# Nothing moves: an error, and as it was before
+	: > $W/stuck
+	echo 3 > $W/dirty
+	export DMCACHE_FLUSH_IDLE=1
+	run 1 flush c
+	said '3 blocks are still dirty'
+	table c ' writeback mq '
+	rm $W/stuck
+
+	run 0 stop --flush c
+	said 'origin is complete'
+	none
+	label ssd state closed
+	run 0 status c
+	said 'not running'
+	said 'nothing would be lost'
+	run 0 status --json c
+	said '"state":"stopped".*"dirty_blocks":0'
+	run 6 flush c
+	run 6 set c a=1
+	run 0 assemble c
+	table c ' mq .*b 2'
+	echo 7 > $W/dirty
+	run 0 stop c
+	run 0 status c
+	said '448 KiB would be lost'
+	run 0 list
+	said '^c +stopped.*cache .* on .*ssd, writeback'
+	none
+}
+
+refuse() {
+	run 0 create c --origin $D/hdd --cache $D/ssd2 --metadata $D/meta --yes
+	run 0 stop c
+	none
+	# ----- changed, stale, swapped, missing, duplicated -----
+	echo x | dd of=$D/hdd conv=notrunc 2> /dev/null
+	run 0 assemble c
+	said 'starts empty'
+	echo 7 > $W/dirty
+	run 0 stop c
+	said '7 blocks are only in the cache'
+	echo y | dd of=$D/hdd conv=notrunc 2> /dev/null
+	run 4 assemble c
+	said 'which holds 7 blocks'
+	none
+	echo x | dd of=$D/hdd conv=notrunc 2> /dev/null
+	cp $D/ssd2 $DIR/old
+	run 0 assemble c
+	run 0 stop c
+	cp $D/ssd2 $DIR/new
+	cp $DIR/old $D/ssd2
+	run 4 assemble c
+	said 'ssd2 is stale'
+	cp $DIR/new $D/ssd
+	run 4 assemble c
+	said duplicate
+	cp $DIR/new $D/ssd2
+	run 4 assemble c
+	said duplicate
+	run 0 label --erase $D/ssd2 --yes
+	run 0 assemble c
+	run 0 stop c
+	mv $W/sys/class/block/meta $W/meta.away
+	run 3 assemble c
+	said 'metadata member is missing'
+	mv $W/meta.away $W/sys/class/block/meta
+	none
+	# A step that fails: what was done is undone, the label says closed
+	: > $W/fail-c-cdata
+	run 1 assemble c
+	none
+	label ssd state closed
+	rm $W/fail-c-cdata
+	echo 'quiet dmcache.assemble=off' > $W/proc/cmdline
+	run 9 assemble c
+	run 0 assemble c --force
+	run 0 stop c
+	echo quiet > $W/proc/cmdline
+
+	# A set of the tab, beside one with labels
+	echo z | dd of=$D/meta2 conv=notrunc 2> /dev/null
+	echo "t $D/hdd2 $D/ssd3 $D/meta2 policy=smq,block-size=256K" >> $DMCACHE_TAB
+	run 0 assemble t
+	table t 'cache .* 512 .* smq 0'
+	run 0 stop t
+	none
+
+	# ----- probe -----
+	run 0 probe $D/ssd
+	said '^DMCACHE_ROLE=cache$'
+	said '^DMCACHE_CLEAN=0$'
+	run 0 probe $D/hdd
+	said '^DMCACHE_ROLE=origin$'
+}
+
+begin
+$4

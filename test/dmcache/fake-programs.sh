@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# fake-programs.sh - what answers for dmsetup, blkid and others in the world of fake.sh.
+
+block_of() { case $1 in "$W"/mapper/*) cat "$W/dm/${1##*/}/node" ;; *) echo "${1##*/}" ;; esac; }
+stat() { # -L -c '%t %T' DEV: hexadecimal. Called most often: no forks.
+	_b=${4##*/}
+	case $4 in "$W"/mapper/*) read -r _b < "$W/dm/$_b/node" || exit 1 ;; esac
+	read -r n < "$W/sys/class/block/$_b/dev" || exit 1
+	printf '%x %x\n' "${n%:*}" "${n#*:}"
+}
+wipefs() { :; }
+blockdev() { :; }
+dmesg() { :; }
+
+blkid() {
+	tag='' spec='' dev=''
+	while [ $# -gt 0 ]; do
+		case $1 in -c | -o) shift ;; -s) tag=$2; shift ;; -t) spec=$2; shift ;; -p) ;; *) dev=$1 ;; esac
+		shift
+	done
+	if [ -n "$spec" ]; then
+		for f in "$W"/ids/*; do ! grep -qxF -- "$spec" "$f" || echo "$W/dev/${f##*/}"; done
+	else
+		sed -n "s/^$tag=//p" "$W/ids/$(block_of "$dev")"
+	fi
+}
+
+# number WORD: of a device in a table, as the kernel writes it
+number() {
+	case $1 in
+	/*) [ -e "$1" ] || { echo "device $1 not found" >&2; exit 1; }
+		cat "$W/sys/class/block/$(block_of "$1")/dev" ;;
+	*) echo "$1" ;;
+	esac
+}
+# table_of TABLE: with numbers; refuses what the kernel would
+table_of() {
+	set -f
+	# shellcheck disable=SC2086
+	set -- $1
+	case $3 in
+	linear) a=$(number "$4") || exit 1; echo "$1 $2 linear $a $5" ;;
+	cache)
+		case " $* " in *' nonesuch '*) echo "reload ioctl failed: Invalid argument" >&2; exit 1 ;; esac
+		case " $* " in *' passthrough '*) [ "$(cat "$W/dirty")" = 0 ] || { echo "Invalid argument" >&2; exit 1; } ;; esac
+		a=$(number "$4") && b=$(number "$5") && c=$(number "$6") || exit 1
+		s=$1 n=$2
+		shift 6
+		echo "$s $n cache $a $b $c $*" ;;
+	esac
+}
+hold() { # NODE TABLE: it is the holder of what the table names
+	rm -f "$W"/sys/class/block/*/holders/"$1"
+	rm -rf "$W/sys/class/block/$1/slaves"
+	mkdir -p "$W/sys/class/block/$1/slaves"
+	for x in $2; do
+		case $x in *:*) d=$(readlink -f "$W/sys/dev/block/$x"); : > "$d/holders/$1"; : > "$W/sys/class/block/$1/slaves/${d##*/}" ;; esac
+	done
+}
+dm_status() {
+	dev=$1
+	read -r t < "$W/dm/$1/table"
+	# shellcheck disable=SC2086
+	set -- $t
+	[ "$3" = cache ] || { echo "0 $2 linear"; return; }
+	read -r d < "$W/dirty"
+	size=$2 bs=$7 nf=$8
+	shift 8
+	f= i=0
+	while [ $i -lt "$nf" ]; do f="$f $1"; shift; i=$((i + 1)); done
+	if [ "$1" = cleaner ] && [ "$d" -gt 0 ] && [ ! -e "$W/stuck" ]; then d=$((d > 10 ? d - 10 : 0)); echo $d > "$W/dirty"; fi
+	# Tunables: of the table, then of messages.
+	policy=$1 mt=2048 keys= values=
+	shift 2
+	# shellcheck disable=SC2046
+	set -- "$@" $(cat "$W/dm/$dev/messages" 2> /dev/null)
+	while [ $# -ge 2 ]; do
+		case $1 in
+		migration_threshold) mt=$2 ;;
+		*) case " $keys " in *" $1 "*) ;; *) keys="$keys $1" ;; esac; eval "v_$1=$2" ;;
+		esac
+		shift 2
+	done
+	n=0
+	for k in $keys; do eval "values=\"\$values $k \$v_$k\""; n=$((n + 2)); done
+	echo "0 $size cache 8 11/2048 $bs 100/200 16 4 8 2 3 7 $d $nf$f 2 migration_threshold $mt $policy $n$values rw -"
+}
+dmsetup() {
+	c=$1
+	shift
+	if [ "$c" = message ]; then
+		[ "$3" != bad ] || { echo "message ioctl failed: Invalid argument" >&2; exit 1; }
+		echo "$3 $4" >> "$W/dm/$1/messages"
+		return
+	fi
+	name= uuid= table= field=
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--uuid | -u) uuid=$2; shift ;;
+		--table) table=$2; shift ;;
+		-o) field=$2; shift ;;
+		-*) ;;
+		*) [ -n "$name" ] || name=$1 ;;
+		esac
+		[ $# = 0 ] || shift
+	done
+	case $c in
+	info)
+		if [ -z "$name" ]; then for d in "$W"/dm/*; do [ "$(cat "$d/uuid" 2> /dev/null)" != "$uuid" ] || name=${d##*/}; done; fi
+		[ -n "$name" ] && [ -d "$W/dm/$name" ] || { [ -n "$uuid" ] || echo "Device does not exist." >&2; exit 1; }
+		case $field in name) echo "$name" ;; uuid) cat "$W/dm/$name/uuid" ;; open) cat "$W/dm/$name/open" ;; esac ;;
+	create)
+		[ ! -d "$W/dm/$name" ] || { echo "Device or resource busy" >&2; exit 1; }
+		[ ! -e "$W/fail-$name" ] || { echo "it was told to fail" >&2; exit 1; }
+		t=$(table_of "$table") || exit 1
+		read -r n < "$W/next"
+		echo $((n + 1)) > "$W/next"
+		node=dm-$n
+		mkdir -p "$W/dm/$name" "$W/sys/class/block/$node/holders" "$W/sys/class/block/$node/dm"
+		echo "$node" > "$W/dm/$name/node"
+		echo "$uuid" | tee "$W/sys/class/block/$node/dm/uuid" > "$W/dm/$name/uuid"
+		echo "$name" > "$W/sys/class/block/$node/dm/name"
+		echo "$t" > "$W/dm/$name/table"
+		echo 0 > "$W/dm/$name/open"
+		echo "253:$n" > "$W/sys/class/block/$node/dev"
+		echo "$t" | { read -r _ s _; echo "$s" > "$W/sys/class/block/$node/size"; }
+		ln -s "$W/sys/class/block/$node" "$W/sys/dev/block/253:$n"
+		: > "$W/mapper/$name"
+		: > "$W/ids/$node"
+		hold "$node" "$t" ;;
+	remove)
+		[ -d "$W/dm/$name" ] || { echo "Device does not exist." >&2; exit 1; }
+		node=$(cat "$W/dm/$name/node")
+		[ -z "$(ls "$W/sys/class/block/$node/holders")" ] && [ "$(cat "$W/dm/$name/open")" = 0 ] || { echo "Device or resource busy" >&2; exit 1; }
+		rm -f "$W"/sys/class/block/*/holders/"$node" "$W/mapper/$name" "$W/ids/$node" "$W/sys/dev/block/$(cat "$W/sys/class/block/$node/dev")"
+		rm -rf "$W/dm/$name" "$W/sys/class/block/$node" ;;
+	reload) [ -d "$W/dm/$name" ] || exit 1; table_of "$table" > "$W/dm/$name/inactive" || { rm -f "$W/dm/$name/inactive"; exit 1; } ;;
+	clear) rm -f "$W/dm/$name/inactive" ;;
+	suspend) ;;
+	resume)
+		[ ! -e "$W/dm/$name/inactive" ] || { rm -f "$W/dm/$name/messages"; mv "$W/dm/$name/inactive" "$W/dm/$name/table"; hold "$(cat "$W/dm/$name/node")" "$(cat "$W/dm/$name/table")"; } ;;
+	table) cat "$W/dm/$name/table" 2> /dev/null ;;
+	status) [ -d "$W/dm/$name" ] || exit 1; dm_status "$name" ;;
+	ls) ls "$W/dm" ;;
+	esac
+}
