@@ -70,6 +70,9 @@ quiet_fio() {
 	rm -f /tmp/fio.$$.out
 }
 
+# quietly CMD...: it must succeed; what it says is shown only if it does not
+quietly() { "$@" > /tmp/quietly.out 2>&1 || fail "$*: $(cat /tmp/quietly.out)"; }
+
 # read_blocks NAME BLOCK_SECTORS FIRST COUNT: one 4 KiB read in each block, not in order
 read_blocks() {
 	fio --minimal --name=r --filename="/dev/mapper/$1" --direct=1 --rw=randread --bs=4k --blockalign="$(($2 * 512))" --norandommap=1 \
