@@ -51,7 +51,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 .DEFAULT_GOAL := modules
 .PHONY: compat-check compat-probe test-compat modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
 	test bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
-.PHONY: deb check-modinfo test-dkms-suites test-deb test-boot test-long
+.PHONY: deb check-modinfo test-dkms-suites test-deb test-boot test-long install-tools uninstall-tools
 
 ## Build:
 
@@ -97,6 +97,12 @@ dkms-install:	## register with DKMS, build and install; rebuilt at each kernel u
 
 dkms-remove:	## undo dkms-install
 	scripts/dkms-remove
+
+install-tools:	## the command dmcache, and what assembles caches at boot: udev rules, units, initramfs parts
+	scripts/tools-install $(DESTDIR)
+
+uninstall-tools:	## remove what `install-tools` copied
+	scripts/tools-install --remove $(DESTDIR)
 
 deb:	## the package dm-cache-dkms, checked with lintian
 	scripts/make-deb
@@ -156,7 +162,7 @@ test-vm:	## tests on stock kernels in QEMU (TEST=GLOB KERNEL=6.1)
 test-long:	## the VM tests that take too long for every run (KERNEL=6.1)
 	test/vm/run --long $(foreach k,$(KERNEL),--kernel $(k))
 
-test-boot:	## boot a real Debian with systemd, udev and its own initramfs in QEMU (TEST=GLOB)
+test-boot:	## boot a real Debian with systemd, udev and its own initramfs on caches in QEMU (TEST=GLOB)
 	@scripts/install-deps boot
 	test/debian/run $(foreach t,$(TEST),'$(t)')
 

@@ -455,8 +455,9 @@ assemble_one() {
 		R="made; it has no cache"
 	else
 		assemble_cache || return $?
-		R="assembled: $S_mode, policy $S_policy"
 		remember_origin
+		mark_up
+		R="assembled: $S_mode, policy $S_policy"
 	fi
 	undo_forget
 }
@@ -629,6 +630,7 @@ stop_labels() {
 	relabel closed $((S_gen + 1)) "$_dirty" "$_crc" || return 1
 	S_newid=
 	remember_origin
+	rm -f "$RUN/up/$_name"
 }
 
 # dirty_of NAME: blocks that only the cache has, in R; unknown if the status does not tell
@@ -719,6 +721,12 @@ remember() {
 remember_origin() {
 	[ "$S_kind" = label ] || return 0
 	remember "${S_members%%"$NL"*}"
+}
+
+# mark_up: its labels say open until stop closes them. Others may remove the device meanwhile (blkdeactivate of LVM).
+mark_up() {
+	[ "$S_kind" = label ] || return 0
+	mkdir -p "$RUN/up" 2> /dev/null && : > "$RUN/up/$S_name"
 }
 
 # clean_of WORDS: 1 in R if the origin may be used alone
