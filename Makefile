@@ -164,6 +164,7 @@ test-long:	## the VM tests that take too long for every run (KERNEL=6.1)
 
 test-boot:	## boot a real Debian with systemd, udev and its own initramfs on caches in QEMU (TEST=GLOB)
 	@scripts/install-deps boot
+	test/debian/hooks
 	test/debian/run $(foreach t,$(TEST),'$(t)')
 
 test-matrix:	## the same on all stock kernels, with a table at the end; what passed is not run again (TEST KERNEL)
