@@ -83,15 +83,15 @@ apt_for() {
 
 # unpack_debs SUITE DIR PACKAGE...
 unpack_debs() {
-	local suite=$1 dir=$2 p d
+	local suite=$1 dir=$2 p d st=0
 	shift 2
 	mkdir -p "$WORK/debs" "$dir"
-	for p in "$@"; do
-		d=$(mktemp -d "$WORK/debs/get.XXXXXX")
-		(cd "$d" && apt_for "$suite" get -qq download "$p") || { rm -rf "$d"; return 1; }
-		dpkg -x "$d"/*.deb "$dir" || return 1
-		rm -rf "$d"
-	done
+	d=$(mktemp -d "$WORK/debs/get.XXXXXX")
+	# All at once: apt reads its lists for each call.
+	(cd "$d" && apt_for "$suite" get -qq download "$@") || st=1
+	[ $st = 1 ] || for p in "$d"/*.deb; do dpkg -x "$p" "$dir" || st=1; done
+	rm -rf "$d"
+	return $st
 }
 
 # header FILE KEY: value of a "# KEY: value" line of a test's head
