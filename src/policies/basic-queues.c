@@ -134,7 +134,7 @@ u32 twoqueue_victim(struct pool *pool)
 void twoqueue_evicted(struct pool *pool, u32 b)
 {
 	if (pool_queue_of(pool, b) == IN)
-		history_put(&to_basic(pool)->misses, to_oblock(pool->oblock[b]), HISTORY_COUNT_MAX);
+		history_put(&pool->ghosts, to_oblock(pool->oblock[b]), HISTORY_COUNT_MAX);
 }
 
 u32 q2_victim(struct pool *pool)

@@ -32,8 +32,10 @@
 
 #define LOOKS	4096	/* cache blocks that cannot go are passed */
 
-static const struct tunable tunables[] = {
-	{ "promote_after", 1, HISTORY_COUNT_MAX },
+enum { PROMOTE_AFTER, NR_TUNABLES };
+
+static const struct tunable tunables[NR_TUNABLES] = {
+	[PROMOTE_AFTER] = { "promote_after", 1, HISTORY_COUNT_MAX },
 };
 
 /*----- hits: any CPU, no lock -----*/
@@ -82,19 +84,19 @@ static bool basic_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u3
 			bool room, u32 *tag)
 {
 	struct basic *basic = to_basic(pool);
-	u32 after = READ_ONCE(basic->promote_after);
+	u32 after = tunable_get(pool->tunables, PROMOTE_AFTER);
 	struct history_seen seen;
 
 	WRITE_ONCE(basic->now, basic->now + 2);
 	if (basic->kind->ghosts) {
-		seen = history_look(&basic->misses, oblock);
+		seen = history_look(&pool->ghosts, oblock);
 		if (seen.count == HISTORY_COUNT_MAX && seen.age <= HISTORY_AGE_UNIT / 2) {
-			history_forget(&basic->misses, oblock);
+			history_forget(&pool->ghosts, oblock);
 			*tag = 1;
 			return true;
 		}
 	}
-	return room || after <= 1 || history_touch(&basic->misses, oblock).count + 1 >= after;
+	return room || after <= 1 || history_touch(&pool->ghosts, oblock).count + 1 >= after;
 }
 
 static bool noop_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors, bool room,
@@ -156,75 +158,38 @@ static u32 queue_hint(struct pool *pool, u32 b)
 	return pool_queue_of(pool, b);
 }
 
-/*----- restart, status, tunables -----*/
+/*----- parts -----*/
 
-static int basic_set_config(struct dmc_policy *p, const char *key, const char *value)
+static void basic_exit(struct pool *pool)
 {
-	return tunable_set(p->type->name, tunables, ARRAY_SIZE(tunables),
-			   &to_basic(to_pool(p))->promote_after, key, value);
-}
+	struct basic *basic = to_basic(pool);
 
-static int basic_emit_config(struct dmc_policy *p, char *buf, size_t len)
-{
-	return tunable_emit(tunables, ARRAY_SIZE(tunables), &to_basic(to_pool(p))->promote_after,
-			    buf, len);
-}
-
-/* Copes with any part of basic_create(). */
-static void basic_free(struct basic *basic)
-{
 	vfree(basic->place);
 	vfree(basic->heap);
 	vfree(basic->queued);
 	vfree(basic->use);
 	free_percpu(basic->last);
-	history_exit(&basic->misses);
-	kfree(basic);
 }
 
-static void basic_destroy(struct dmc_policy *p)
+static int basic_init(struct pool *pool, u64 block_sectors)
 {
-	struct basic *basic = to_basic(to_pool(p));
+	const struct basic_kind *kind = container_of(pool->ops, struct basic_kind, ops);
+	struct basic *basic = to_basic(pool);
 
-	pool_exit(&basic->pool);
-	basic_free(basic);
-}
-
-static bool basic_tables(struct basic *basic, u32 nr)
-{
-	const struct basic_kind *kind = basic->kind;
-
-	basic->last = alloc_percpu(u32);
-	basic->use = policy_zalloc_table(nr, sizeof(u32));
-	if (!basic->last || !basic->use || history_init(&basic->misses, nr))
-		return false;
-	if (kind->heap || kind->stamps)
-		basic->queued = policy_zalloc_table(nr, sizeof(u32));
-	if (kind->heap) {
-		basic->heap = policy_zalloc_table(nr, sizeof(u32));
-		basic->place = policy_zalloc_table(nr, sizeof(u32));
-	}
-	return (basic->queued || !(kind->heap || kind->stamps)) &&
-	       ((basic->heap && basic->place) || !kind->heap);
-}
-
-static struct dmc_policy *basic_create(const struct basic_kind *kind,
-				       const struct dmc_mappings *map, u32 nr_cblocks)
-{
-	struct basic *basic = kzalloc(sizeof(*basic), GFP_KERNEL);
-
-	if (!basic)
-		return ERR_PTR(-ENOMEM);
 	basic->kind = kind;
 	basic->now = 2;
-	tunable_defaults(tunables, ARRAY_SIZE(tunables), &basic->promote_after);
-	if (!basic_tables(basic, nr_cblocks) ||
-	    pool_init(&basic->pool, map, nr_cblocks, BASIC_HEADS, &kind->ops)) {
-		basic_free(basic);
-		return ERR_PTR(-ENOMEM);
+	basic->last = alloc_percpu(u32);
+	basic->use = policy_zalloc_table(pool->nr, sizeof(u32));
+	if (!basic->last || !basic->use)
+		return -ENOMEM;
+	if (kind->heap || kind->stamps)
+		basic->queued = policy_zalloc_table(pool->nr, sizeof(u32));
+	if (kind->heap) {
+		basic->heap = policy_zalloc_table(pool->nr, sizeof(u32));
+		basic->place = policy_zalloc_table(pool->nr, sizeof(u32));
 	}
-	basic->pool.policy.type = &kind->type;
-	return &basic->pool.policy;
+	return (basic->queued || !(kind->heap || kind->stamps)) &&
+	       ((basic->heap && basic->place) || !kind->heap) ? 0 : -ENOMEM;
 }
 
 /*----- the family -----*/
@@ -236,12 +201,9 @@ static struct dmc_policy *basic_create(const struct basic_kind *kind,
 		.hint_size = 4,				\
 		.owner = THIS_MODULE,			\
 		.create = n##_create,			\
-		.destroy = basic_destroy,		\
 		.hit = hit_function,			\
-		.miss = pool_miss,			\
 		POOL_METHODS,				\
-		.set_config = basic_set_config,		\
-		.emit_config = basic_emit_config,	\
+		.set_config = pool_set_config,		\
 	}
 
 #define BASIC_KIND(n, hit_function, ...)						\
@@ -251,12 +213,15 @@ static struct dmc_policy *basic_create(const struct basic_kind *kind,
 	static struct dmc_policy *n##_create(const struct dmc_mappings *map, u32 nr,	\
 					     u64 origin_sectors, u64 block_sectors)	\
 	{										\
-		return basic_create(&n##_kind, map, nr);				\
+		return pool_create(&n##_kind.type, &n##_kind.ops, map, nr, block_sectors);	\
 	}										\
 	MODULE_ALIAS("dm-cache-" #n)
 
+#define BASIC_PARTS									\
+	.init = basic_init, .exit = basic_exit, .size = sizeof(struct basic), .nr_heads = BASIC_HEADS,	\
+	.ghosts_per_block = 1, .tunables = tunables, .nr_tunables = NR_TUNABLES
 #define OPS(admit_, insert_, remove_, victim_, hint_)					\
-	{ .admit = admit_, .insert = insert_, .remove = remove_, .victim = victim_, .hint = hint_ }
+	{ .admit = admit_, .insert = insert_, .remove = remove_, .victim = victim_, .hint = hint_, BASIC_PARTS }
 #define HEAP_OPS OPS(basic_admit, heap_insert, heap_remove, heap_victim, use_hint)
 #define LEVELS_OPS OPS(basic_admit, levels_insert, pool_unlink, levels_victim, use_hint)
 #define PLAIN_OPS(victim_) OPS(basic_admit, plain_insert, pool_unlink, victim_, use_hint)
@@ -274,7 +239,7 @@ BASIC_KIND(multiqueue, hit_counts, .ops = LEVELS_OPS, .stamps = true);
 BASIC_KIND(multiqueue_ws, hit_counts_sectors, .ops = LEVELS_OPS, .stamps = true);
 BASIC_KIND(twoqueue, hit_marks, .ghosts = true,
 	   .ops = { .admit = basic_admit, .insert = two_insert, .remove = pool_dequeue,
-		    .victim = twoqueue_victim, .evicted = twoqueue_evicted, .hint = queue_hint });
+		    .victim = twoqueue_victim, .evicted = twoqueue_evicted, .hint = queue_hint, BASIC_PARTS });
 BASIC_KIND(q2, hit_marks, .ops = OPS(basic_admit, two_insert, pool_dequeue, q2_victim, queue_hint));
 BASIC_KIND(dumb, hit_marks, .ops = PLAIN_OPS(dumb_victim));
 BASIC_KIND(noop, hit_marks, .ops = OPS(noop_admit, plain_insert, pool_unlink, no_victim, use_hint));

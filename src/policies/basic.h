@@ -29,8 +29,6 @@ struct basic_kind {
 struct basic {
 	struct pool pool;
 	const struct basic_kind *kind;
-	u32 promote_after;
-	struct history misses;		/* counted if promote_after asks for it; ghosts of twoqueue */
 
 	u32 now;			/* twice the misses; a hit is later than the miss before it, so odd */
 	u32 *use;			/* of a block: last use or first, or how often; by hits, no lock */

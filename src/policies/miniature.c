@@ -35,10 +35,8 @@ int miniature_init(struct miniature *m, u32 nr_blocks, u64 block_sectors)
 				      sizeof(*m->ways));
 	m->rings = alloc_percpu(struct miniature_ring);
 	if (!m->ways || !m->rings || sketch_init(&m->sketch, m->nr_sets * m->nr_ways,
-						       MINIATURE_FORGETS)) {
-		miniature_exit(m);
+						       MINIATURE_FORGETS))
 		return -ENOMEM;
-	}
 	return 0;
 }
 

@@ -66,7 +66,7 @@ struct miniature {
 	enum strategy best;
 };
 
-/* 0 or -ENOMEM with nothing held. */
+/* 0 or -ENOMEM; miniature_exit() copes with any part of it. */
 int miniature_init(struct miniature *m, u32 nr_blocks, u64 block_sectors);
 void miniature_exit(struct miniature *m);
 

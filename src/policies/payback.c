@@ -48,13 +48,6 @@ enum { PROBATION, PROTECTED, WINDOWED, NR_QUEUES };
 #define TICK_MASK	0x0f
 #define HINT_PROTECTED	0x100
 
-enum { SEQUENTIAL_THRESHOLD, RANDOM_THRESHOLD, NR_TUNABLES };
-
-static const struct tunable tunables[NR_TUNABLES] = {
-	[SEQUENTIAL_THRESHOLD] = { "sequential_threshold", 0, INT_MAX },
-	[RANDOM_THRESHOLD] = { "random_threshold", 4, INT_MAX },
-};
-
 static const struct tunable ignored[] = {
 	{ "read_promote_adjustment", 0, INT_MAX },
 	{ "write_promote_adjustment", 0, INT_MAX },
@@ -63,9 +56,6 @@ static const struct tunable ignored[] = {
 
 struct payback {
 	struct pool pool;
-	u32 tunables[NR_TUNABLES];
-	struct streams streams;
-	struct sketch sketch;
 	struct miniature trials;
 	u8 tick;		/* modulo 16 */
 	u32 challenges;		/* that the coldest blocks have survived */
@@ -79,7 +69,7 @@ static struct payback *to_payback(struct pool *pool)
 
 static u32 frequency(const struct payback *t, u32 b)
 {
-	return sketch_get(&t->sketch, to_oblock(t->pool.oblock[b]));
+	return sketch_get(&t->pool.sketch, to_oblock(t->pool.oblock[b]));
 }
 
 /*----- hits -----*/
@@ -114,50 +104,21 @@ static void payback_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, 
 	miniature_note_hit(&t->trials, oblock, dir == DMC_WRITE);
 }
 
-/*
- * Sequential streams are left to the origin if that was asked for; else it shows by itself whether they
- * are worth promoting.
- */
-static enum dmc_advice payback_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir dir,
-				    u64 sector, u32 sectors, bool cheap, u32 nr_free)
-{
-	struct payback *t = to_payback(to_pool(p));
-
-	if (stream_sequential(&t->streams, oblock, sector, sectors,
-			      tunable_get(t->tunables, SEQUENTIAL_THRESHOLD),
-			      tunable_get(t->tunables, RANDOM_THRESHOLD)))
-		return DMC_LEAVE;
-	return pool_miss(p, oblock, dir, sector, sectors, cheap, nr_free);
-}
-
 /* What hits have left is told to the sketch.  Was there anything? */
-static bool settle_hits(struct payback *t, u32 b)
+static bool payback_settle(struct pool *pool, u32 b)
 {
+	struct payback *t = to_payback(pool);
 	u8 count = count_of(t, b);
 
 	if (!count)
 		return false;
 	set_count(t, b, 0);
 	while (count--)
-		sketch_touch(&t->sketch, to_oblock(t->pool.oblock[b]));
+		sketch_touch(&t->pool.sketch, to_oblock(t->pool.oblock[b]));
 	return true;
 }
 
 /*----- queues -----*/
-
-/* The oldest of a queue that was not hit; those that were go to the back of queue @up. */
-static u32 oldest(struct payback *t, u8 which, u8 up, u32 *looks)
-{
-	u32 b;
-
-	for (; *looks; --*looks) {
-		b = pool_first_to_go(&t->pool, which, false);
-		if (b == POOL_NONE || !settle_hits(t, b))
-			return b;
-		pool_requeue(&t->pool, up, b);
-	}
-	return POOL_NONE;
-}
 
 /* Who is not hit any more goes back on probation.  Nobody is protected where all come and go. */
 static void shrink_protected(struct payback *t)
@@ -166,7 +127,7 @@ static void shrink_protected(struct payback *t)
 	u32 looks = LOOKS, b;
 
 	for (; t->pool.length[PROTECTED] > most && looks; looks--) {
-		b = oldest(t, PROTECTED, PROTECTED, &looks);
+		b = pool_coldest(&t->pool, PROTECTED, PROTECTED, &looks);
 		if (b == POOL_NONE)
 			return;
 		pool_requeue(&t->pool, PROBATION, b);
@@ -179,7 +140,7 @@ static u32 coldest(struct payback *t)
 	u32 looks = LOOKS, b;
 
 	shrink_protected(t);
-	b = oldest(t, PROBATION, up, &looks);
+	b = pool_coldest(&t->pool, PROBATION, up, &looks);
 	if (b == POOL_NONE)
 		b = pool_first_to_go(&t->pool, PROBATION, false);
 	if (b == POOL_NONE)
@@ -194,7 +155,7 @@ static u32 window_victim(struct payback *t, u32 victim)
 	u32 looks = LOOKS, b;
 
 	while (t->pool.length[WINDOWED] > most) {
-		b = oldest(t, WINDOWED, WINDOWED, &looks);
+		b = pool_coldest(&t->pool, WINDOWED, WINDOWED, &looks);
 		if (b == POOL_NONE)
 			b = pool_first_to_go(&t->pool, WINDOWED, false);
 		if (b == POOL_NONE)
@@ -234,14 +195,14 @@ static bool payback_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, 
 {
 	struct payback *t = to_payback(pool);
 
-	sketch_touch(&t->sketch, oblock);
-	sketch_age(&t->sketch, 1 + miniature_drain(&t->trials));
+	sketch_touch(&t->pool.sketch, oblock);
+	sketch_age(&t->pool.sketch, 1 + miniature_drain(&t->trials));
 	miniature_miss(&t->trials, oblock, dir == DMC_WRITE);
 	if (room || t->trials.best == EVERY_MISS || t->trials.best == WINDOW)
 		return true;
 	if (t->trials.best == NOBODY)
 		return false;
-	return challenge(t, sketch_get(&t->sketch, oblock));
+	return challenge(t, sketch_get(&t->pool.sketch, oblock));
 }
 
 static void payback_insert(struct pool *pool, u32 b, u32 tag, int why)
@@ -253,7 +214,7 @@ static void payback_insert(struct pool *pool, u32 b, u32 tag, int why)
 	if (why == POOL_LOADED) {
 		/* Whoever was worth a place was asked for twice, or four times to be protected. */
 		for (n = protected ? 4 : 2; n; n--)
-			sketch_touch(&t->sketch, to_oblock(pool->oblock[b]));
+			sketch_touch(&t->pool.sketch, to_oblock(pool->oblock[b]));
 		if (tag != POOL_NONE)
 			set_count(t, b, min_t(u32, tag & 0xff, COUNT_MASK));
 	} else {
@@ -289,7 +250,7 @@ static void payback_tick(struct pool *pool)
 {
 	struct payback *t = to_payback(pool);
 
-	sketch_age(&t->sketch, miniature_drain(&t->trials));
+	sketch_age(&t->pool.sketch, miniature_drain(&t->trials));
 	miniature_tick(&t->trials);
 	WRITE_ONCE(t->tick, (t->tick + 1) & TICK_MASK);
 }
@@ -299,6 +260,17 @@ static u32 payback_hint(struct pool *pool, u32 b)
 	return count_of(to_payback(pool), b) | (pool_queue_of(pool, b) == PROTECTED ? HINT_PROTECTED : 0);
 }
 
+static int payback_init(struct pool *pool, u64 block_sectors)
+{
+	pool->count_mask = COUNT_MASK;
+	return miniature_init(&to_payback(pool)->trials, pool->nr, block_sectors);
+}
+
+static void payback_exit(struct pool *pool)
+{
+	miniature_exit(&to_payback(pool)->trials);
+}
+
 static const struct pool_ops payback_ops = {
 	.admit = payback_admit,
 	.insert = payback_insert,
@@ -306,9 +278,15 @@ static const struct pool_ops payback_ops = {
 	.victim = payback_victim,
 	.tick = payback_tick,
 	.hint = payback_hint,
+	.settle = payback_settle,
+	.init = payback_init,
+	.exit = payback_exit,
+	.size = sizeof(struct payback),
+	.nr_heads = NR_QUEUES,
+	.sketch_period = MINIATURE_FORGETS,
 };
 
-/*----- tunables, create -----*/
+/*----- tunables -----*/
 
 /* Tables in use name the tunables of mq after "default". */
 static int payback_set_config(struct dmc_policy *p, const char *key, const char *value)
@@ -322,7 +300,7 @@ static int payback_set_config(struct dmc_policy *p, const char *key, const char 
 		if (!strcmp(key, ignored[i].key))
 			break;
 	if (i == ARRAY_SIZE(ignored))
-		return tunable_set(p->type->name, tunables, NR_TUNABLES, t->tunables, key, value);
+		return pool_set_config(p, key, value);
 
 	err = tunable_set(p->type->name, ignored, ARRAY_SIZE(ignored), values, key, value);
 	if (!err && !t->warned) {
@@ -333,67 +311,15 @@ static int payback_set_config(struct dmc_policy *p, const char *key, const char 
 	return err;
 }
 
-static int payback_emit_config(struct dmc_policy *p, char *buf, size_t len)
-{
-	return tunable_emit(tunables, NR_TUNABLES, to_payback(to_pool(p))->tunables, buf, len);
-}
-
-static void payback_destroy(struct dmc_policy *p)
-{
-	struct payback *t = to_payback(to_pool(p));
-
-	miniature_exit(&t->trials);
-	sketch_exit(&t->sketch);
-	pool_exit(&t->pool);
-	kfree(t);
-}
-
-static struct dmc_policy *create_as(const struct dmc_policy_type *type,
-				    const struct dmc_mappings *map, u32 nr_cblocks,
-				    u64 block_sectors)
-{
-	struct payback *t;
-	int err;
-
-	t = kzalloc(sizeof(*t), GFP_KERNEL);
-	if (!t)
-		return ERR_PTR(-ENOMEM);
-	err = pool_init(&t->pool, map, nr_cblocks, NR_QUEUES, &payback_ops);
-	if (err)
-		goto err_policy;
-	err = sketch_init(&t->sketch, nr_cblocks, MINIATURE_FORGETS);
-	if (err)
-		goto err_pool;
-	err = miniature_init(&t->trials, nr_cblocks, block_sectors);
-	if (err)
-		goto err_sketch;
-
-	tunable_defaults(tunables, NR_TUNABLES, t->tunables);
-	t->pool.count_mask = COUNT_MASK;
-	t->pool.policy.type = type;
-	return &t->pool.policy;
-
-err_sketch:
-	sketch_exit(&t->sketch);
-err_pool:
-	pool_exit(&t->pool);
-err_policy:
-	kfree(t);
-	return ERR_PTR(err);
-}
-
 /*----- the module -----*/
 
 #define PAYBACK_METHODS				\
 	.version = { 1, 0, 0 },			\
 	.hint_size = 4,				\
 	.owner = THIS_MODULE,			\
-	.destroy = payback_destroy,		\
 	.hit = payback_hit,			\
 	POOL_METHODS,				\
-	.miss = payback_miss,			\
-	.set_config = payback_set_config,	\
-	.emit_config = payback_emit_config
+	.set_config = payback_set_config
 
 static struct dmc_policy *payback_create(const struct dmc_mappings *map, u32 nr_cblocks,
 					 u64 origin_sectors, u64 block_sectors);
@@ -416,13 +342,13 @@ static struct dmc_policy_type default_type = {
 static struct dmc_policy *payback_create(const struct dmc_mappings *map, u32 nr_cblocks,
 					 u64 origin_sectors, u64 block_sectors)
 {
-	return create_as(&payback_type, map, nr_cblocks, block_sectors);
+	return pool_create(&payback_type, &payback_ops, map, nr_cblocks, block_sectors);
 }
 
 static struct dmc_policy *default_create(const struct dmc_mappings *map, u32 nr_cblocks,
 					 u64 origin_sectors, u64 block_sectors)
 {
-	return create_as(&default_type, map, nr_cblocks, block_sectors);
+	return pool_create(&default_type, &payback_ops, map, nr_cblocks, block_sectors);
 }
 
 static int __init payback_module_init(void)

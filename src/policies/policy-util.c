@@ -54,17 +54,24 @@ int tunable_set(const char *who, const struct tunable *table, unsigned int nr, u
 	return -EINVAL;
 }
 
-int tunable_emit(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
-		 size_t len)
+int tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+		       size_t len)
 {
 	unsigned int i;
-	int n;
+	int n = 0;
 
-	n = scnprintf(buf, len, "%u", nr * 2);
 	for (i = 0; i < nr; i++)
 		n += scnprintf(buf + n, len - n, " %s %u", table[i].key,
 			       tunable_get(values, i));
 	return n;
+}
+
+int tunable_emit(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+		 size_t len)
+{
+	int n = scnprintf(buf, len, "%u", nr * 2);
+
+	return n + tunable_emit_pairs(table, nr, values, buf + n, len - n);
 }
 
 void *policy_zalloc_table(size_t nr, size_t size)

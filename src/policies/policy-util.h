@@ -38,6 +38,10 @@ int tunable_set(const char *who, const struct tunable *table, unsigned int nr, u
 int tunable_emit(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
 		 size_t len);
 
+/* The same without the count: " <key> <value>...". */
+int tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+		       size_t len);
+
 /*
  * A zeroed array that may be as large as a cache has blocks: from vmalloc, since a kmalloc of that
  * size fails on any machine that has run for a while, and the kvmalloc family refuses 2 GiB and

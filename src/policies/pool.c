@@ -5,6 +5,7 @@
  *
  * Linked into each module that uses it.  Locks: pool->lock only.
  */
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/hash.h>
 #include <linux/kernel.h>
@@ -23,6 +24,11 @@
 #define FAILURES_MAX	32	/* in a tick: no more work before the next */
 #define PENALTY_TICKS	4
 
+static const struct tunable common_tunables[POOL_COMMON] = {
+	[POOL_SEQUENTIAL] = { "sequential_threshold", 0, INT_MAX },
+	[POOL_RANDOM] = { "random_threshold", 4, INT_MAX },
+};
+
 /*----- memory -----*/
 
 /* Behind the policy's own list heads. */
@@ -40,44 +46,78 @@ static void candidates_init(struct pool *pool)
 	pool->free_candidates = 1;
 }
 
-int pool_init(struct pool *pool, const struct dmc_mappings *map, u32 nr, u32 nr_heads,
-	      const struct pool_ops *ops)
+static void heads_init(struct pool *pool)
 {
-	size_t links = (size_t)nr + nr_heads + 2;
 	u32 i;
 
-	pool->ops = ops;
-	pool->map = map;
-	pool->nr = nr;
-	pool->nr_heads = nr_heads;
-	pool->mark_max = U8_MAX;
-	pool->count_mask = U8_MAX;
-	pool->dirty_limit = nr - nr / 16;
-	spin_lock_init(&pool->lock);
+	for (i = pool->nr; i < pool->nr + pool->nr_heads + 2; i++)
+		pool->link[i][0] = pool->link[i][1] = i;
+}
+
+static int tables_init(struct pool *pool)
+{
+	const u32 nr = pool->nr;
 
 	if (hint_groups_init(&pool->hints, nr))
 		return -ENOMEM;
 	pool->mark = policy_zalloc_table(nr, sizeof(*pool->mark));
-	pool->link = policy_zalloc_table(links, sizeof(*pool->link));
+	pool->link = policy_zalloc_table((size_t)nr + pool->nr_heads + 2, sizeof(*pool->link));
 	pool->oblock = policy_zalloc_table(nr, sizeof(*pool->oblock));
 	pool->state = policy_zalloc_table(nr, sizeof(*pool->state));
 	pool->group_dirty = policy_zalloc_table((nr >> GROUP_SHIFT) + 1, sizeof(u32));
 	pool->candidates = kcalloc(POOL_CANDIDATES + 1, sizeof(*pool->candidates), GFP_KERNEL);
 	if (!pool->mark || !pool->link || !pool->oblock || !pool->state || !pool->group_dirty ||
-	    !pool->candidates) {
-		pool_exit(pool);
+	    !pool->candidates)
 		return -ENOMEM;
-	}
-
-	for (i = 0; i < nr_heads + 2; i++)
-		pool->link[nr + i][0] = pool->link[nr + i][1] = nr + i;
+	if (pool->ops->ghosts_per_block &&
+	    history_init(&pool->ghosts, pool->ops->ghosts_per_block * nr))
+		return -ENOMEM;
+	if (pool->ops->sketch_period && sketch_init(&pool->sketch, nr, pool->ops->sketch_period))
+		return -ENOMEM;
+	heads_init(pool);
 	candidates_init(pool);
 	return 0;
 }
 
-/* Copes with any part of pool_init(). */
-void pool_exit(struct pool *pool)
+struct dmc_policy *pool_create(const struct dmc_policy_type *type, const struct pool_ops *ops,
+			       const struct dmc_mappings *map, u32 nr, u64 block_sectors)
 {
+	struct pool *pool = kzalloc(ops->size, GFP_KERNEL);
+	int err;
+
+	if (!pool)
+		return ERR_PTR(-ENOMEM);
+	pool->policy.type = type;
+	pool->ops = ops;
+	pool->map = map;
+	pool->nr = nr;
+	pool->nr_heads = ops->nr_heads;
+	pool->mark_max = ops->mark_max ? ops->mark_max : U8_MAX;
+	pool->count_mask = U8_MAX;
+	pool->dirty_limit = nr - nr / 16;
+	spin_lock_init(&pool->lock);
+	tunable_defaults(common_tunables, POOL_COMMON, pool->common);
+	tunable_defaults(ops->tunables, ops->nr_tunables, pool->tunables);
+
+	err = tables_init(pool);
+	if (!err && ops->init)
+		err = ops->init(pool, block_sectors);
+	if (err) {
+		pool_destroy(&pool->policy);
+		return ERR_PTR(err);
+	}
+	return &pool->policy;
+}
+
+/* Copes with any part of pool_create(). */
+void pool_destroy(struct dmc_policy *p)
+{
+	struct pool *pool = to_pool(p);
+
+	if (pool->ops->exit)
+		pool->ops->exit(pool);
+	sketch_exit(&pool->sketch);
+	history_exit(&pool->ghosts);
 	kfree(pool->candidates);
 	vfree(pool->group_dirty);
 	vfree(pool->state);
@@ -85,6 +125,7 @@ void pool_exit(struct pool *pool)
 	vfree(pool->link);
 	vfree(pool->mark);
 	hint_groups_exit(&pool->hints);
+	kfree(pool);
 }
 
 /*----- lists -----*/
@@ -139,6 +180,19 @@ u32 pool_first_to_go(const struct pool *pool, u32 which, bool newest)
 			break;
 		if (pool_may_go(pool, b))
 			return b;
+	}
+	return POOL_NONE;
+}
+
+u32 pool_coldest(struct pool *pool, u8 which, u8 up, u32 *looks)
+{
+	u32 b;
+
+	for (; *looks; --*looks) {
+		b = pool_first_to_go(pool, which, false);
+		if (b == POOL_NONE || !pool->ops->settle(pool, b))
+			return b;
+		pool_requeue(pool, up, b);
 	}
 	return POOL_NONE;
 }
@@ -266,6 +320,11 @@ enum dmc_advice pool_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir di
 	struct pool *pool = to_pool(p);
 	enum dmc_advice advice;
 	unsigned long flags;
+
+	if (stream_sequential(&pool->streams, oblock, sector, sectors,
+			      tunable_get(pool->common, POOL_SEQUENTIAL),
+			      tunable_get(pool->common, POOL_RANDOM)))
+		return DMC_LEAVE;
 
 	spin_lock_irqsave(&pool->lock, flags);
 	advice = advise(pool, oblock, dir, sectors, cheap, nr_free);
@@ -648,4 +707,75 @@ void pool_hints_saved(struct dmc_policy *p)
 u32 pool_residency(struct dmc_policy *p)
 {
 	return READ_ONCE(to_pool(p)->nr_resident);
+}
+
+/*----- tunables -----*/
+
+static u64 ghost_bytes(const struct pool *pool)
+{
+	return pool->ops->sketch_period ? sketch_bytes(&pool->sketch) : history_bytes(&pool->ghosts);
+}
+
+/* All that was remembered is forgotten, unless the table is as large as that already. */
+static int set_ghost_bytes(struct pool *pool, u32 bytes)
+{
+	struct history ghosts = { 0 };
+	struct sketch sketch = { 0 };
+	unsigned long flags;
+	int err;
+
+	if (bytes == ghost_bytes(pool))
+		return 0;
+	err = pool->ops->sketch_period ? sketch_init_bytes(&sketch, bytes, pool->sketch.period) :
+					 history_init(&ghosts, bytes / sizeof(*ghosts.slots));
+	if (err)
+		return err;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	swap(pool->ghosts, ghosts);
+	swap(pool->sketch, sketch);
+	spin_unlock_irqrestore(&pool->lock, flags);
+	history_exit(&ghosts);
+	sketch_exit(&sketch);
+	return 0;
+}
+
+static bool is_common(const char *key)
+{
+	unsigned int i;
+
+	for (i = 0; i < POOL_COMMON; i++)
+		if (!strcmp(key, common_tunables[i].key))
+			return true;
+	return false;
+}
+
+int pool_set_config(struct dmc_policy *p, const char *key, const char *value)
+{
+	static const struct tunable bytes = { "ghost_bytes", 0, POOL_GHOST_BYTES_MAX };
+	struct pool *pool = to_pool(p);
+	const char *who = p->type->name;
+	u32 wanted;
+	int err;
+
+	if (is_common(key))
+		return tunable_set(who, common_tunables, POOL_COMMON, pool->common, key, value);
+	if (strcmp(key, bytes.key))
+		return tunable_set(who, pool->ops->tunables, pool->ops->nr_tunables, pool->tunables,
+				   key, value);
+	err = tunable_set(who, &bytes, 1, &wanted, key, value);
+	return err ? err : set_ghost_bytes(pool, wanted);
+}
+
+int pool_emit_config(struct dmc_policy *p, char *buf, size_t len)
+{
+	struct pool *pool = to_pool(p);
+	const struct pool_ops *ops = pool->ops;
+	int n;
+
+	n = scnprintf(buf, len, "%u", 2 * (ops->nr_tunables + POOL_COMMON + 1));
+	n += tunable_emit_pairs(ops->tunables, ops->nr_tunables, pool->tunables, buf + n, len - n);
+	n += tunable_emit_pairs(common_tunables, POOL_COMMON, pool->common, buf + n, len - n);
+	n += scnprintf(buf + n, len - n, " ghost_bytes %llu", ghost_bytes(pool));
+	return n;
 }

@@ -11,6 +11,11 @@
  * block.  pool_miss() takes the lock; next_work() and work_done() are called by the migration
  * engine, tick() by a worker.
  *
+ * A policy says in its pool_ops what it needs, and the pool makes it: lists, a table of ghosts
+ * (history.h), a sketch (sketch.h), tunables.  All have these tunables: sequential_threshold and
+ * random_threshold (streams.h; 0, the default: no stream is left to the origin), and ghost_bytes, the
+ * memory of what is remembered of blocks that are not cached.
+ *
  * Memory: 18 bytes a cache block - two links, the oblock, a mark, a state.  Whether a block is in is
  * looked up in the core's table.
  *
@@ -23,7 +28,11 @@
 #include <linux/spinlock.h>
 
 #include "hint-groups.h"
+#include "history.h"
 #include "policy.h"
+#include "policy-util.h"
+#include "sketch.h"
+#include "streams.h"
 
 #define POOL_NONE U32_MAX
 
@@ -60,7 +69,25 @@ struct pool_ops {
 	void (*tick)(struct pool *pool);
 	/* What to store for resident @b; a new place on a queue or a new mark may change it, no more. */
 	u32 (*hint)(struct pool *pool, u32 b);
+	/* Only for pool_coldest(): takes what hits have left at @b.  Was there anything? */
+	bool (*settle)(struct pool *pool, u32 b);
+	/* Optional: parts of its own.  init(): 0 or -ENOMEM; exit() copes with any part of them. */
+	int (*init)(struct pool *pool, u64 block_sectors);
+	void (*exit)(struct pool *pool);
+
+	size_t size;			/* of the policy, which begins with its struct pool */
+	u32 nr_heads;			/* lists */
+	u8 mark_max;			/* 0: as high as a mark can count */
+	u32 ghosts_per_block;		/* 0: without pool->ghosts */
+	u32 sketch_period;		/* accesses a block, until counts are halved; 0: without */
+	const struct tunable *tunables;	/* beside those that all have; POOL_TUNABLES at most */
+	unsigned int nr_tunables;
 };
+
+#define POOL_TUNABLES	4
+#define POOL_GHOST_BYTES_MAX (1U << 30)
+
+enum { POOL_SEQUENTIAL, POOL_RANDOM, POOL_COMMON };
 
 enum pool_why {
 	POOL_NEW,	/* promoted just now; @tag from admit() */
@@ -91,6 +118,10 @@ struct pool {
 	struct hint_groups hints;
 	u8 apart[64];
 
+	struct streams streams;		/* no lock */
+	u32 common[POOL_COMMON];	/* tunables, no lock */
+	u32 tunables[POOL_TUNABLES];
+
 	spinlock_t lock;		/* protects all below */
 	u32 (*link)[2];			/* previous, next; the list heads come after the blocks */
 	u64 *oblock;
@@ -109,15 +140,18 @@ struct pool {
 	u32 nr_waiting;
 	u32 nr_leaving;
 
+	struct history ghosts;
+	struct sketch sketch;
+
 	u32 failures;			/* in this tick */
 	u32 penalty_ticks;
 	u8 penalty_now;			/* which of the two penalty lists takes new ones */
 };
 
-/* @nr_heads: lists of the policy's own.  0 or -ENOMEM with nothing held.  @pool is zeroed. */
-int pool_init(struct pool *pool, const struct dmc_mappings *map, u32 nr, u32 nr_heads,
-	      const struct pool_ops *ops);
-void pool_exit(struct pool *pool);
+/* What create() and destroy() of a policy do. */
+struct dmc_policy *pool_create(const struct dmc_policy_type *type, const struct pool_ops *ops,
+			       const struct dmc_mappings *map, u32 nr, u64 block_sectors);
+void pool_destroy(struct dmc_policy *p);
 
 static inline struct pool *to_pool(struct dmc_policy *p)
 {
@@ -154,8 +188,13 @@ void pool_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out);
 bool pool_hints_changed(struct dmc_policy *p, cblock_t first, u32 nr);
 void pool_hints_saved(struct dmc_policy *p);
 u32 pool_residency(struct dmc_policy *p);
+int pool_set_config(struct dmc_policy *p, const char *key, const char *value);
+int pool_emit_config(struct dmc_policy *p, char *buf, size_t len);
 
+/* All but create(), hit() and set_config(). */
 #define POOL_METHODS				\
+	.destroy = pool_destroy,		\
+	.miss = pool_miss,			\
 	.load_mapping = pool_load_mapping,	\
 	.load_run = pool_load_run,		\
 	.next_work = pool_next_work,		\
@@ -167,7 +206,8 @@ u32 pool_residency(struct dmc_policy *p);
 	.get_hints = pool_get_hints,		\
 	.hints_changed = pool_hints_changed,	\
 	.hints_saved = pool_hints_saved,	\
-	.residency = pool_residency
+	.residency = pool_residency,		\
+	.emit_config = pool_emit_config
 
 /*----- for the answers: under the lock -----*/
 
@@ -208,6 +248,12 @@ static inline bool pool_may_go(const struct pool *pool, u32 b)
 
 /* The first of list @which that may go, or POOL_NONE; some busy ones are stepped over. */
 u32 pool_first_to_go(const struct pool *pool, u32 which, bool newest);
+
+/*
+ * The first to go of queue @which that was not hit; those that were go to the back of queue @up.  Each
+ * costs one of @looks; POOL_NONE if there is none, or no look is left.
+ */
+u32 pool_coldest(struct pool *pool, u8 which, u8 up, u32 *looks);
 
 static inline u8 pool_queue_of(const struct pool *pool, u32 b)
 {

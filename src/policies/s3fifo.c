@@ -43,46 +43,34 @@ static const struct tunable tunables[NR_TUNABLES] = {
 	[PROMOTE_AFTER] = { "promote_after", 2, HISTORY_COUNT_MAX },
 };
 
-struct s3fifo {
-	struct pool pool;
-	u32 tunables[NR_TUNABLES];
-	struct history ghosts;		/* evicted blocks, and misses if they are counted */
-};
-
-static struct s3fifo *to_s3fifo(struct pool *pool)
-{
-	return container_of(pool, struct s3fifo, pool);
-}
-
 /*----- the answers to pool.h -----*/
 
 /* How old a ghost may be.  Where misses are counted too, the table forgets soon enough. */
-static u32 ghost_age(const struct s3fifo *s, u32 promote_after)
+static u32 ghost_age(const struct pool *pool, u32 promote_after)
 {
-	u64 nr = (u64)s->pool.nr * tunable_get(s->tunables, GHOST_PERCENT);
+	u64 nr = (u64)pool->nr * tunable_get(pool->tunables, GHOST_PERCENT);
 
-	return promote_after > 1 ? HISTORY_AGES : div_u64(nr, 100) >> s->ghosts.stamp_shift;
+	return promote_after > 1 ? HISTORY_AGES : div_u64(nr, 100) >> pool->ghosts.stamp_shift;
 }
 
 /* An evicted block is remembered with the highest count, which a counted miss does not reach. */
 static bool s3fifo_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			 bool room, u32 *tag)
 {
-	struct s3fifo *s = to_s3fifo(pool);
-	u32 after = tunable_get(s->tunables, PROMOTE_AFTER);
-	struct history_seen seen = history_look(&s->ghosts, oblock);
+	u32 after = tunable_get(pool->tunables, PROMOTE_AFTER);
+	struct history_seen seen = history_look(&pool->ghosts, oblock);
 
 	if (seen.count == HISTORY_COUNT_MAX) {
-		if (seen.age <= ghost_age(s, after)) {
+		if (seen.age <= ghost_age(pool, after)) {
 			*tag = TAG_MAIN;
-			history_forget(&s->ghosts, oblock);
+			history_forget(&pool->ghosts, oblock);
 			return true;
 		}
 		seen.count = 0;
 	}
 	if (room || seen.count + 1 >= after)
 		return true;
-	history_put(&s->ghosts, oblock, seen.count + 1);
+	history_put(&pool->ghosts, oblock, seen.count + 1);
 	return false;
 }
 
@@ -96,22 +84,21 @@ static void s3fifo_insert(struct pool *pool, u32 b, u32 tag, int why)
 	}
 }
 
-static void move_on(struct s3fifo *s, u32 b, u8 which, u8 mark)
+static void move_on(struct pool *pool, u32 b, u8 which, u8 mark)
 {
-	pool_requeue(&s->pool, which, b);
-	pool_set_mark(&s->pool, b, mark);
+	pool_requeue(pool, which, b);
+	pool_set_mark(pool, b, mark);
 }
 
 static u32 s3fifo_victim(struct pool *pool)
 {
-	struct s3fifo *s = to_s3fifo(pool);
-	u32 small = div_u64((u64)pool->nr * tunable_get(s->tunables, SMALL_PERCENT), 100);
-	u8 move_after = tunable_get(s->tunables, MOVE_AFTER);
+		u32 small = div_u64((u64)pool->nr * tunable_get(pool->tunables, SMALL_PERCENT), 100);
+	u8 move_after = tunable_get(pool->tunables, MOVE_AFTER);
 	u32 b = POOL_NONE, looks;
 	u8 mark, which;
 
 	for (looks = 0; looks < LOOKS; looks++) {
-		which = s->pool.length[SMALL] > small || !s->pool.length[MAIN] ? SMALL : MAIN;
+		which = pool->length[SMALL] > small || !pool->length[MAIN] ? SMALL : MAIN;
 		b = pool_first_to_go(pool, which, false);
 		if (b == POOL_NONE)
 			b = pool_first_to_go(pool, which = !which, false);
@@ -120,9 +107,9 @@ static u32 s3fifo_victim(struct pool *pool)
 
 		mark = pool_mark(pool, b);
 		if (which == SMALL && mark >= max_t(u8, move_after, 1))
-			move_on(s, b, MAIN, 0);
+			move_on(pool, b, MAIN, 0);
 		else if (which == MAIN && mark)
-			move_on(s, b, MAIN, mark - 1);
+			move_on(pool, b, MAIN, mark - 1);
 		else
 			break;
 	}
@@ -131,10 +118,9 @@ static u32 s3fifo_victim(struct pool *pool)
 
 static void s3fifo_evicted(struct pool *pool, u32 b)
 {
-	struct s3fifo *s = to_s3fifo(pool);
-
+	
 	if (pool_queue_of(pool, b) == SMALL)
-		history_put(&s->ghosts, to_oblock(pool->oblock[b]), HISTORY_COUNT_MAX);
+		history_put(&pool->ghosts, to_oblock(pool->oblock[b]), HISTORY_COUNT_MAX);
 }
 
 static u32 s3fifo_hint(struct pool *pool, u32 b)
@@ -149,59 +135,18 @@ static const struct pool_ops s3fifo_ops = {
 	.victim = s3fifo_victim,
 	.evicted = s3fifo_evicted,
 	.hint = s3fifo_hint,
+	.size = sizeof(struct pool),
+	.nr_heads = NR_QUEUES,
+	.mark_max = MARK_MAX,
+	.ghosts_per_block = GHOSTS_PER_BLOCK,
+	.tunables = tunables,
+	.nr_tunables = NR_TUNABLES,
 };
 
-/*----- restart, status, tunables -----*/
-
-static int s3fifo_set_config(struct dmc_policy *p, const char *key, const char *value)
-{
-	return tunable_set("s3fifo", tunables, NR_TUNABLES, to_s3fifo(to_pool(p))->tunables, key,
-			   value);
-}
-
-static int s3fifo_emit_config(struct dmc_policy *p, char *buf, size_t len)
-{
-	return tunable_emit(tunables, NR_TUNABLES, to_s3fifo(to_pool(p))->tunables, buf, len);
-}
-
-static void s3fifo_destroy(struct dmc_policy *p)
-{
-	struct s3fifo *s = to_s3fifo(to_pool(p));
-
-	history_exit(&s->ghosts);
-	pool_exit(&s->pool);
-	kfree(s);
-}
-
-static struct dmc_policy_type s3fifo_type;
+/*----- the module -----*/
 
 static struct dmc_policy *s3fifo_create(const struct dmc_mappings *map, u32 nr_cblocks,
-					u64 origin_sectors, u64 block_sectors)
-{
-	struct s3fifo *s;
-	int err;
-
-	s = kzalloc(sizeof(*s), GFP_KERNEL);
-	if (!s)
-		return ERR_PTR(-ENOMEM);
-	err = pool_init(&s->pool, map, nr_cblocks, NR_QUEUES, &s3fifo_ops);
-	if (err)
-		goto err_policy;
-	err = history_init(&s->ghosts, GHOSTS_PER_BLOCK * nr_cblocks);
-	if (err)
-		goto err_pool;
-
-	s->pool.mark_max = MARK_MAX;
-	tunable_defaults(tunables, NR_TUNABLES, s->tunables);
-	s->pool.policy.type = &s3fifo_type;
-	return &s->pool.policy;
-
-err_pool:
-	pool_exit(&s->pool);
-err_policy:
-	kfree(s);
-	return ERR_PTR(err);
-}
+					u64 origin_sectors, u64 block_sectors);
 
 static struct dmc_policy_type s3fifo_type = {
 	.name = "s3fifo",
@@ -209,13 +154,16 @@ static struct dmc_policy_type s3fifo_type = {
 	.hint_size = 4,
 	.owner = THIS_MODULE,
 	.create = s3fifo_create,
-	.destroy = s3fifo_destroy,
 	.hit = pool_method_hit,
-	.miss = pool_miss,
 	POOL_METHODS,
-	.set_config = s3fifo_set_config,
-	.emit_config = s3fifo_emit_config,
+	.set_config = pool_set_config,
 };
+
+static struct dmc_policy *s3fifo_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					u64 origin_sectors, u64 block_sectors)
+{
+	return pool_create(&s3fifo_type, &s3fifo_ops, map, nr_cblocks, block_sectors);
+}
 
 static int __init s3fifo_module_init(void)
 {

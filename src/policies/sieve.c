@@ -33,8 +33,6 @@ static const struct tunable tunables[NR_TUNABLES] = {
 
 struct sieve {
 	struct pool pool;
-	u32 tunables[NR_TUNABLES];
-	struct history misses;
 	u32 hand;		/* the next block to look at, or the list head */
 };
 
@@ -48,10 +46,9 @@ static struct sieve *to_sieve(struct pool *pool)
 static bool sieve_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			bool room, u32 *tag)
 {
-	struct sieve *s = to_sieve(pool);
-	u32 after = tunable_get(s->tunables, PROMOTE_AFTER);
+	u32 after = tunable_get(pool->tunables, PROMOTE_AFTER);
 
-	return room || after <= 1 || history_touch(&s->misses, oblock).count + 1 >= after;
+	return room || after <= 1 || history_touch(&pool->ghosts, oblock).count + 1 >= after;
 }
 
 static void sieve_insert(struct pool *pool, u32 b, u32 tag, int why)
@@ -94,66 +91,31 @@ static u32 sieve_hint(struct pool *pool, u32 b)
 	return pool_mark(pool, b);
 }
 
+static int sieve_init(struct pool *pool, u64 block_sectors)
+{
+	to_sieve(pool)->hand = pool_head(pool, 0);
+	return 0;
+}
+
 static const struct pool_ops sieve_ops = {
 	.admit = sieve_admit,
 	.insert = sieve_insert,
 	.remove = sieve_remove,
 	.victim = sieve_victim,
 	.hint = sieve_hint,
+	.init = sieve_init,
+	.size = sizeof(struct sieve),
+	.nr_heads = 1,
+	.mark_max = 1,
+	.ghosts_per_block = 1,
+	.tunables = tunables,
+	.nr_tunables = NR_TUNABLES,
 };
 
-/*----- restart, status, tunables -----*/
-
-static int sieve_set_config(struct dmc_policy *p, const char *key, const char *value)
-{
-	return tunable_set("sieve", tunables, NR_TUNABLES, to_sieve(to_pool(p))->tunables, key,
-			   value);
-}
-
-static int sieve_emit_config(struct dmc_policy *p, char *buf, size_t len)
-{
-	return tunable_emit(tunables, NR_TUNABLES, to_sieve(to_pool(p))->tunables, buf, len);
-}
-
-static void sieve_destroy(struct dmc_policy *p)
-{
-	struct sieve *s = to_sieve(to_pool(p));
-
-	history_exit(&s->misses);
-	pool_exit(&s->pool);
-	kfree(s);
-}
-
-static struct dmc_policy_type sieve_type;
+/*----- the module -----*/
 
 static struct dmc_policy *sieve_create(const struct dmc_mappings *map, u32 nr_cblocks,
-					u64 origin_sectors, u64 block_sectors)
-{
-	struct sieve *s;
-	int err;
-
-	s = kzalloc(sizeof(*s), GFP_KERNEL);
-	if (!s)
-		return ERR_PTR(-ENOMEM);
-	err = pool_init(&s->pool, map, nr_cblocks, 1, &sieve_ops);
-	if (err)
-		goto err_policy;
-	err = history_init(&s->misses, nr_cblocks);
-	if (err)
-		goto err_pool;
-
-	s->pool.mark_max = 1;
-	s->hand = pool_head(&s->pool, 0);
-	tunable_defaults(tunables, NR_TUNABLES, s->tunables);
-	s->pool.policy.type = &sieve_type;
-	return &s->pool.policy;
-
-err_pool:
-	pool_exit(&s->pool);
-err_policy:
-	kfree(s);
-	return ERR_PTR(err);
-}
+				       u64 origin_sectors, u64 block_sectors);
 
 static struct dmc_policy_type sieve_type = {
 	.name = "sieve",
@@ -161,13 +123,16 @@ static struct dmc_policy_type sieve_type = {
 	.hint_size = 4,
 	.owner = THIS_MODULE,
 	.create = sieve_create,
-	.destroy = sieve_destroy,
 	.hit = pool_method_hit,
-	.miss = pool_miss,
 	POOL_METHODS,
-	.set_config = sieve_set_config,
-	.emit_config = sieve_emit_config,
+	.set_config = pool_set_config,
 };
+
+static struct dmc_policy *sieve_create(const struct dmc_mappings *map, u32 nr_cblocks,
+				       u64 origin_sectors, u64 block_sectors)
+{
+	return pool_create(&sieve_type, &sieve_ops, map, nr_cblocks, block_sectors);
+}
 
 static int __init sieve_module_init(void)
 {

@@ -31,17 +31,23 @@ struct sketch {
 	u64 period;
 };
 
-/* All counts are halved once in @period accesses for each of @nr_blocks.  0 or -ENOMEM. */
-static inline int sketch_init(struct sketch *s, u32 nr_blocks, u32 period)
+/* Of at least so many bytes; a hand goes round in @period accesses.  0 or -ENOMEM. */
+static inline int sketch_init_bytes(struct sketch *s, u32 bytes, u64 period)
 {
-	u32 nr = clamp_t(u32, nr_blocks, 256, 1U << 28);
-
-	s->nr_words = roundup_pow_of_two(nr) * SKETCH_PER_BLOCK / 16;
+	s->nr_words = roundup_pow_of_two(clamp_t(u32, bytes, 1U << 10, 1U << 30)) /
+		      sizeof(*s->words);
 	s->words = policy_zalloc_table(s->nr_words, sizeof(*s->words));
 	s->hand = 0;
 	s->debt = 0;
-	s->period = max(nr_blocks, 64U) * (u64)period;
+	s->period = period;
 	return s->words ? 0 : -ENOMEM;
+}
+
+/* All counts are halved once in @period accesses for each of @nr_blocks.  0 or -ENOMEM. */
+static inline int sketch_init(struct sketch *s, u32 nr_blocks, u32 period)
+{
+	return sketch_init_bytes(s, min_t(u32, nr_blocks, 1U << 28) * (SKETCH_PER_BLOCK / 2),
+				 max(nr_blocks, 64U) * (u64)period);
 }
 
 static inline void sketch_exit(struct sketch *s)

@@ -44,88 +44,63 @@ static const struct tunable tunables[NR_TUNABLES] = {
 	[FILTER] = { "filter", 1, 1 },
 };
 
-struct tinylfu {
-	struct pool pool;
-	u32 tunables[NR_TUNABLES];
-	struct sketch sketch;
-};
-
-static struct tinylfu *to_tinylfu(struct pool *pool)
+static u32 part(const struct pool *pool, unsigned int percent)
 {
-	return container_of(pool, struct tinylfu, pool);
+	return div_u64((u64)pool->nr * tunable_get(pool->tunables, percent), 100);
 }
 
-static u32 part(const struct tinylfu *t, unsigned int percent)
+static u32 window(const struct pool *pool)
 {
-	return div_u64((u64)t->pool.nr * tunable_get(t->tunables, percent), 100);
+	return max(part(pool, WINDOW_PERCENT), 1U);
 }
 
-static u32 window(const struct tinylfu *t)
+static u32 frequency(const struct pool *pool, u32 b)
 {
-	return max(part(t, WINDOW_PERCENT), 1U);
+	return sketch_get(&pool->sketch, to_oblock(pool->oblock[b]));
 }
 
-static u32 frequency(const struct tinylfu *t, u32 b)
+static void touch(struct pool *pool, oblock_t oblock)
 {
-	return sketch_get(&t->sketch, to_oblock(t->pool.oblock[b]));
-}
-
-static void touch(struct tinylfu *t, oblock_t oblock)
-{
-	sketch_touch(&t->sketch, oblock);
-	sketch_age(&t->sketch, 1);
+	sketch_touch(&pool->sketch, oblock);
+	sketch_age(&pool->sketch, 1);
 }
 
 /*----- queues -----*/
 
 /* What hits have left is told to the sketch.  Was there anything? */
-static bool settle_hits(struct tinylfu *t, u32 b)
+static bool tinylfu_settle(struct pool *pool, u32 b)
 {
-	u8 mark = min_t(u8, pool_mark(&t->pool, b), SKETCH_MAX);
+	u8 mark = min_t(u8, pool_mark(pool, b), SKETCH_MAX);
 	bool any = mark;
 
-	pool_set_mark(&t->pool, b, 0);
+	pool_set_mark(pool, b, 0);
 	while (mark--)
-		touch(t, to_oblock(t->pool.oblock[b]));
+		touch(pool, to_oblock(pool->oblock[b]));
 	return any;
 }
 
-/* The oldest of a queue that was not hit; those that were go to the back of queue @up. */
-static u32 oldest(struct tinylfu *t, u8 which, u8 up, u32 *looks)
-{
-	u32 b;
-
-	for (; *looks; --*looks) {
-		b = pool_first_to_go(&t->pool, which, false);
-		if (b == POOL_NONE || !settle_hits(t, b))
-			return b;
-		pool_requeue(&t->pool, up, b);
-	}
-	return POOL_NONE;
-}
-
 /* Who was hit long ago goes back on probation. */
-static void shrink_protected(struct tinylfu *t)
+static void shrink_protected(struct pool *pool)
 {
-	u32 most = part(t, PROTECTED_PERCENT), looks = LOOKS, b;
+	u32 most = part(pool, PROTECTED_PERCENT), looks = LOOKS, b;
 
-	while (t->pool.length[PROTECTED] > most) {
-		b = oldest(t, PROTECTED, PROTECTED, &looks);
+	while (pool->length[PROTECTED] > most) {
+		b = pool_coldest(pool, PROTECTED, PROTECTED, &looks);
 		if (b == POOL_NONE)
 			return;
-		pool_requeue(&t->pool, PROBATION, b);
+		pool_requeue(pool, PROBATION, b);
 	}
 }
 
-static u32 main_victim(struct tinylfu *t)
+static u32 main_victim(struct pool *pool)
 {
-	u32 looks = LOOKS, b = oldest(t, PROBATION, PROTECTED, &looks);
+	u32 looks = LOOKS, b = pool_coldest(pool, PROBATION, PROTECTED, &looks);
 
-	shrink_protected(t);
+	shrink_protected(pool);
 	if (b == POOL_NONE)
-		b = pool_first_to_go(&t->pool, PROBATION, false);
+		b = pool_first_to_go(pool, PROBATION, false);
 	if (b == POOL_NONE)
-		b = pool_first_to_go(&t->pool, PROTECTED, false);
+		b = pool_first_to_go(pool, PROTECTED, false);
 	return b;
 }
 
@@ -134,34 +109,32 @@ static u32 main_victim(struct tinylfu *t)
 static bool tinylfu_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			  bool room, u32 *tag)
 {
-	struct tinylfu *t = to_tinylfu(pool);
 	u32 victim;
 
-	touch(t, oblock);
-	if (room || !tunable_get(t->tunables, FILTER))
+	touch(pool, oblock);
+	if (room || !tunable_get(pool->tunables, FILTER))
 		return true;
-	victim = main_victim(t);
-	return victim == POOL_NONE || sketch_get(&t->sketch, oblock) > frequency(t, victim) + 1;
+	victim = main_victim(pool);
+	return victim == POOL_NONE || sketch_get(&pool->sketch, oblock) > frequency(pool, victim) + 1;
 }
 
 static void tinylfu_insert(struct pool *pool, u32 b, u32 tag, int why)
 {
-	struct tinylfu *t = to_tinylfu(pool);
-	bool protected = why == POOL_LOADED && tag != POOL_NONE && tag & HINT_PROTECTED;
+		bool protected = why == POOL_LOADED && tag != POOL_NONE && tag & HINT_PROTECTED;
 	u32 n;
 
 	if (why == POOL_LOADED) {
 		/* Whoever was worth a place was asked for twice, or four times to be protected. */
 		for (n = protected ? 4 : 2; n; n--)
-			touch(t, to_oblock(pool->oblock[b]));
+			touch(pool, to_oblock(pool->oblock[b]));
 		if (tag != POOL_NONE)
 			pool_set_mark(pool, b, min_t(u32, tag & 0xff, SKETCH_MAX));
 		pool_enqueue(pool, protected ? PROTECTED : PROBATION, b);
-	} else if (why == POOL_NEW && !tunable_get(t->tunables, FILTER)) {
+	} else if (why == POOL_NEW && !tunable_get(pool->tunables, FILTER)) {
 		pool_enqueue(pool, WINDOW, b);
 		/* While the cache fills, who falls out of the window has a place. */
-		if (t->pool.length[WINDOW] > window(t) && !pool_is_full(pool))
-			pool_requeue(&t->pool, PROBATION, pool_oldest(pool, WINDOW));
+		if (pool->length[WINDOW] > window(pool) && !pool_is_full(pool))
+			pool_requeue(pool, PROBATION, pool_oldest(pool, WINDOW));
 	} else {
 		pool_enqueue(pool, PROBATION, b);
 	}
@@ -169,20 +142,19 @@ static void tinylfu_insert(struct pool *pool, u32 b, u32 tag, int why)
 
 static u32 tinylfu_victim(struct pool *pool)
 {
-	struct tinylfu *t = to_tinylfu(pool);
-	u32 b = main_victim(t), newcomer, looks = LOOKS;
+	u32 b = main_victim(pool), newcomer, looks = LOOKS;
 
 	/* The one that comes in now pushes another out of the window. */
-	if (t->pool.length[WINDOW] < window(t) && b != POOL_NONE)
+	if (pool->length[WINDOW] < window(pool) && b != POOL_NONE)
 		return b;
-	newcomer = oldest(t, WINDOW, WINDOW, &looks);
+	newcomer = pool_coldest(pool, WINDOW, WINDOW, &looks);
 	if (newcomer == POOL_NONE)
 		newcomer = pool_first_to_go(pool, WINDOW, false);
 	if (newcomer == POOL_NONE || b == POOL_NONE)
 		return newcomer == POOL_NONE ? b : newcomer;
-	if (frequency(t, newcomer) <= frequency(t, b))
+	if (frequency(pool, newcomer) <= frequency(pool, b))
 		return newcomer;
-	pool_requeue(&t->pool, PROBATION, newcomer);
+	pool_requeue(pool, PROBATION, newcomer);
 	return b;
 }
 
@@ -197,59 +169,19 @@ static const struct pool_ops tinylfu_ops = {
 	.remove = pool_dequeue,
 	.victim = tinylfu_victim,
 	.hint = tinylfu_hint,
+	.settle = tinylfu_settle,
+	.size = sizeof(struct pool),
+	.nr_heads = NR_QUEUES,
+	.mark_max = SKETCH_MAX,
+	.sketch_period = SKETCH_PERIOD,
+	.tunables = tunables,
+	.nr_tunables = NR_TUNABLES,
 };
 
-/*----- restart, status, tunables -----*/
-
-static int tinylfu_set_config(struct dmc_policy *p, const char *key, const char *value)
-{
-	return tunable_set("tinylfu", tunables, NR_TUNABLES, to_tinylfu(to_pool(p))->tunables, key,
-			   value);
-}
-
-static int tinylfu_emit_config(struct dmc_policy *p, char *buf, size_t len)
-{
-	return tunable_emit(tunables, NR_TUNABLES, to_tinylfu(to_pool(p))->tunables, buf, len);
-}
-
-static void tinylfu_destroy(struct dmc_policy *p)
-{
-	struct tinylfu *t = to_tinylfu(to_pool(p));
-
-	sketch_exit(&t->sketch);
-	pool_exit(&t->pool);
-	kfree(t);
-}
-
-static struct dmc_policy_type tinylfu_type;
+/*----- the module -----*/
 
 static struct dmc_policy *tinylfu_create(const struct dmc_mappings *map, u32 nr_cblocks,
-					u64 origin_sectors, u64 block_sectors)
-{
-	struct tinylfu *t;
-	int err;
-
-	t = kzalloc(sizeof(*t), GFP_KERNEL);
-	if (!t)
-		return ERR_PTR(-ENOMEM);
-	err = pool_init(&t->pool, map, nr_cblocks, NR_QUEUES, &tinylfu_ops);
-	if (err)
-		goto err_policy;
-	err = sketch_init(&t->sketch, nr_cblocks, SKETCH_PERIOD);
-	if (err)
-		goto err_pool;
-
-	t->pool.mark_max = SKETCH_MAX;
-	tunable_defaults(tunables, NR_TUNABLES, t->tunables);
-	t->pool.policy.type = &tinylfu_type;
-	return &t->pool.policy;
-
-err_pool:
-	pool_exit(&t->pool);
-err_policy:
-	kfree(t);
-	return ERR_PTR(err);
-}
+					 u64 origin_sectors, u64 block_sectors);
 
 static struct dmc_policy_type tinylfu_type = {
 	.name = "tinylfu",
@@ -257,13 +189,16 @@ static struct dmc_policy_type tinylfu_type = {
 	.hint_size = 4,
 	.owner = THIS_MODULE,
 	.create = tinylfu_create,
-	.destroy = tinylfu_destroy,
 	.hit = pool_method_hit,
-	.miss = pool_miss,
 	POOL_METHODS,
-	.set_config = tinylfu_set_config,
-	.emit_config = tinylfu_emit_config,
+	.set_config = pool_set_config,
 };
+
+static struct dmc_policy *tinylfu_create(const struct dmc_mappings *map, u32 nr_cblocks,
+					 u64 origin_sectors, u64 block_sectors)
+{
+	return pool_create(&tinylfu_type, &tinylfu_ops, map, nr_cblocks, block_sectors);
+}
 
 static int __init tinylfu_module_init(void)
 {

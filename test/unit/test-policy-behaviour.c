@@ -254,12 +254,14 @@ static struct model *model_with_streams(const char *name, u32 nr, u64 nr_oblocks
 
 static void test_sequential(void)
 {
+	static const char *const types[] = { "mq", "default", "smq", "s3fifo", "sieve", "tinylfu",
+		"lru", "twoqueue", "random" };
 	unsigned int i;
 	u32 n, before;
 	u64 sector;
 
-	for (i = 0; i < ARRAY_SIZE(caching); i++) {
-		struct model *m = model_with_streams(caching[i], 2000, 10000);
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		struct model *m = model_with_streams(types[i], 2000, 10000);
 
 		/* From the 513th bio on, nothing comes in. */
 		for (n = 0, sector = 0; n < 512; n++)

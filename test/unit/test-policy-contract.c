@@ -622,6 +622,35 @@ static void test_ignored_tunables_warn_once(void)
 	t->destroy(p);
 }
 
+/* The memory of ghosts can be set, to the next power of two, and is said. */
+static void test_ghost_bytes(void)
+{
+	struct dmc_policy_type *t;
+	char buf[512];
+
+	EACH_TYPE(t) {
+		struct model *m = model_new(t, 100, 1000);
+
+		unit_note("%s", t->name);
+		emit(t, m->p, buf, sizeof(buf));
+		if (strstr(buf, " ghost_bytes ")) {
+			churn(m, LOAD_ZIPF, 500);
+			shim_fail_alloc(1);
+			CHECK_EQ(t->set_config(m->p, "ghost_bytes", "100000"), -ENOMEM);
+			shim_fail_alloc(0);
+			CHECK_OK(t->set_config(m->p, "ghost_bytes", "100000"));
+			emit(t, m->p, buf, sizeof(buf));
+			CHECK(strstr(buf, " ghost_bytes 131072"));
+			churn(m, LOAD_ZIPF, 500);
+			settle(m);
+		} else {
+			CHECK(!strcmp(t->name, "mq") || !strcmp(t->name, "smq") ||
+			      !strcmp(t->name, "cleaner"));
+		}
+		model_free(m);
+	}
+}
+
 /*----- memory -----*/
 
 static void one_failing_allocation_each(struct dmc_policy_type *t, u32 nr_blocks)
@@ -705,6 +734,7 @@ int main(int argc, char **argv)
 		{ "tunables", test_config },
 		{ "emit_config keeps to its buffer", test_emit_length },
 		{ "ignored tunables warn once", test_ignored_tunables_warn_once },
+		{ "the memory of ghosts", test_ghost_bytes },
 		{ "each allocation failing", test_failing_allocations },
 		{ "sizes", test_sizes },
 		{ "modules leave", test_unregistered },
