@@ -131,10 +131,10 @@ u32 twoqueue_victim(struct pool *pool)
 }
 
 /* 2Q remembers those that leave from the queue of newcomers, half as many as the cache has. */
-void twoqueue_evicted(struct pool *pool, u32 b)
+void twoqueue_evicted(struct pool *pool, u32 b, oblock_t oblock)
 {
 	if (pool_queue_of(pool, b) == IN)
-		history_put(&pool->ghosts, to_oblock(pool->oblock[b]), HISTORY_COUNT_MAX);
+		history_put(&pool->ghosts, oblock, HISTORY_COUNT_MAX);
 }
 
 u32 q2_victim(struct pool *pool)

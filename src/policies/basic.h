@@ -55,7 +55,7 @@ void levels_insert(struct pool *pool, u32 b, u32 tag, int why);
 u32 levels_victim(struct pool *pool);
 void two_insert(struct pool *pool, u32 b, u32 tag, int why);
 u32 twoqueue_victim(struct pool *pool);
-void twoqueue_evicted(struct pool *pool, u32 b);
+void twoqueue_evicted(struct pool *pool, u32 b, oblock_t oblock);
 u32 q2_victim(struct pool *pool);
 
 /* A newcomer's use[]: what the hint says, or the present, or once. */

@@ -18,10 +18,11 @@
  * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
  * the queue.
  *
- * Memory: 18 bytes a cache block in the pool, 4 to 8 for the sketch; 80 KiB for the miniatures.
+ * Memory: 10 bytes a cache block in the pool, 4 to 8 for the sketch; 80 KiB for the miniatures.
  *
  * On the bio's path: payback_hit(), and pool_miss(); see pool.h for the callers and the lock.
  */
+#include <linux/bitmap.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -57,6 +58,7 @@ static const struct tunable ignored[] = {
 struct payback {
 	struct pool pool;
 	struct miniature trials;
+	unsigned long *unlearned;	/* a bit a cblock, see learn() */
 	u8 tick;		/* modulo 16 */
 	u32 challenges;		/* that the coldest blocks have survived */
 	bool warned;		/* about tunables */
@@ -67,9 +69,29 @@ static struct payback *to_payback(struct pool *pool)
 	return container_of(pool, struct payback, pool);
 }
 
-static u32 frequency(const struct payback *t, u32 b)
+static void touch(struct payback *t, u32 b, u32 times)
 {
-	return sketch_get(&t->pool.sketch, to_oblock(t->pool.oblock[b]));
+	const oblock_t oblock = pool_oblock(&t->pool, b);
+
+	while (times--)
+		sketch_touch(&t->pool.sketch, oblock);
+}
+
+/*
+ * The sketch learns of a block that is there since the activation when somebody first looks at it: a
+ * million of them would take long.  Whoever was worth a place was asked for twice, or four times to
+ * be protected.
+ */
+static void learn(struct payback *t, u32 b)
+{
+	if (__test_and_clear_bit(b, t->unlearned))
+		touch(t, b, pool_queue_of(&t->pool, b) == PROTECTED ? 4 : 2);
+}
+
+static u32 frequency(struct payback *t, u32 b)
+{
+	learn(t, b);
+	return sketch_get(&t->pool.sketch, pool_oblock(&t->pool, b));
 }
 
 /*----- hits -----*/
@@ -110,11 +132,11 @@ static bool payback_settle(struct pool *pool, u32 b)
 	struct payback *t = to_payback(pool);
 	u8 count = count_of(t, b);
 
+	learn(t, b);
 	if (!count)
 		return false;
 	set_count(t, b, 0);
-	while (count--)
-		sketch_touch(&t->pool.sketch, to_oblock(t->pool.oblock[b]));
+	touch(t, b, count);
 	return true;
 }
 
@@ -208,23 +230,26 @@ static bool payback_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, 
 static void payback_insert(struct pool *pool, u32 b, u32 tag, int why)
 {
 	struct payback *t = to_payback(pool);
-	bool protected = why == POOL_LOADED && tag != POOL_NONE && tag & HINT_PROTECTED;
-	u32 n;
 
-	if (why == POOL_LOADED) {
-		/* Whoever was worth a place was asked for twice, or four times to be protected. */
-		for (n = protected ? 4 : 2; n; n--)
-			sketch_touch(&t->pool.sketch, to_oblock(pool->oblock[b]));
-		if (tag != POOL_NONE)
-			set_count(t, b, min_t(u32, tag & 0xff, COUNT_MASK));
-	} else {
-		set_count(t, b, 0);
-	}
-	if (protected)
-		pool_enqueue(pool, PROTECTED, b);
-	else
-		pool_enqueue(pool, why == POOL_NEW && t->trials.best == WINDOW && pool_is_full(pool) ?
-			     WINDOWED : PROBATION, b);
+	__clear_bit(b, t->unlearned);
+	set_count(t, b, 0);
+	pool_enqueue(pool, why == POOL_NEW && t->trials.best == WINDOW && pool_is_full(pool) ?
+		     WINDOWED : PROBATION, b);
+}
+
+static u8 payback_place(u32 tag, u8 *mark)
+{
+	*mark = 0;
+	if (tag == POOL_NONE)
+		return PROBATION;
+	*mark = min_t(u32, tag & 0xff, COUNT_MASK);
+	return tag & HINT_PROTECTED ? PROTECTED : PROBATION;
+}
+
+/* Those that hold nothing are cleared when something comes in. */
+static void payback_loaded(struct pool *pool, u32 first, u32 nr)
+{
+	bitmap_set(to_payback(pool)->unlearned, first, nr);
 }
 
 /* The coldest; or a clean one close behind it. */
@@ -263,17 +288,23 @@ static u32 payback_hint(struct pool *pool, u32 b)
 static int payback_init(struct pool *pool, u64 block_sectors)
 {
 	pool->count_mask = COUNT_MASK;
+	to_payback(pool)->unlearned = policy_zalloc_table(BITS_TO_LONGS(pool->nr), sizeof(long));
+	if (!to_payback(pool)->unlearned)
+		return -ENOMEM;
 	return miniature_init(&to_payback(pool)->trials, pool->nr, block_sectors);
 }
 
 static void payback_exit(struct pool *pool)
 {
 	miniature_exit(&to_payback(pool)->trials);
+	vfree(to_payback(pool)->unlearned);
 }
 
 static const struct pool_ops payback_ops = {
 	.admit = payback_admit,
 	.insert = payback_insert,
+	.place = payback_place,
+	.loaded = payback_loaded,
 	.remove = pool_dequeue,
 	.victim = payback_victim,
 	.tick = payback_tick,

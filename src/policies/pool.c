@@ -62,11 +62,10 @@ static int tables_init(struct pool *pool)
 		return -ENOMEM;
 	pool->mark = policy_zalloc_table(nr, sizeof(*pool->mark));
 	pool->link = policy_zalloc_table((size_t)nr + pool->nr_heads + 2, sizeof(*pool->link));
-	pool->oblock = policy_zalloc_table(nr, sizeof(*pool->oblock));
 	pool->state = policy_zalloc_table(nr, sizeof(*pool->state));
 	pool->group_dirty = policy_zalloc_table((nr >> GROUP_SHIFT) + 1, sizeof(u32));
 	pool->candidates = kcalloc(POOL_CANDIDATES + 1, sizeof(*pool->candidates), GFP_KERNEL);
-	if (!pool->mark || !pool->link || !pool->oblock || !pool->state || !pool->group_dirty ||
+	if (!pool->mark || !pool->link || !pool->state || !pool->group_dirty ||
 	    !pool->candidates)
 		return -ENOMEM;
 	if (pool->ops->ghosts_per_block &&
@@ -121,7 +120,6 @@ void pool_destroy(struct dmc_policy *p)
 	kfree(pool->candidates);
 	vfree(pool->group_dirty);
 	vfree(pool->state);
-	vfree(pool->oblock);
 	vfree(pool->link);
 	vfree(pool->mark);
 	hint_groups_exit(&pool->hints);
@@ -340,14 +338,13 @@ void pool_method_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enu
 
 /*----- blocks come and go -----*/
 
-static void add(struct pool *pool, u32 b, oblock_t oblock, u32 tag, int why)
+static void add(struct pool *pool, u32 b, u32 tag, int why)
 {
 	/* The core would have lost track of a block. */
 	if (WARN_ON_ONCE(pool->state[b] & POOL_RESIDENT))
 		return;
 
-	pool->oblock[b] = from_oblock(oblock);
-	pool->state[b] = (pool->state[b] & POOL_DIRTY) | POOL_RESIDENT;
+	pool->state[b] = (pool->state[b] & (POOL_DIRTY | POOL_BUSY)) | POOL_RESIDENT;
 	pool_set_mark(pool, b, 0);
 	if (pool->state[b] & POOL_DIRTY) {
 		pool->nr_dirty++;
@@ -358,7 +355,7 @@ static void add(struct pool *pool, u32 b, oblock_t oblock, u32 tag, int why)
 	pool->ops->insert(pool, b, tag, why);
 }
 
-/* @b holds nothing any more, whatever it was busy with. */
+/* @b holds nothing any more.  It stays busy, and so is not named again, until that work is done. */
 static void drop(struct pool *pool, u32 b)
 {
 	u8 state = pool->state[b];
@@ -373,33 +370,103 @@ static void drop(struct pool *pool, u32 b)
 		pool->nr_dirty--;
 		pool->group_dirty[b >> GROUP_SHIFT]--;
 	}
-	pool->state[b] = 0;
+	pool->state[b] &= POOL_BUSY;
 	WRITE_ONCE(pool->nr_resident, pool->nr_resident - 1);
 }
 
-/* POOL_NONE as a hint is one that we never gave. */
-static void load(struct pool *pool, u32 b, oblock_t oblock, bool dirty, u32 hint, bool hint_valid)
+/*
+ * Blocks @i to @end of @run, of one hint group.  POOL_NONE as a hint is one that we never gave.  True: the
+ * hints that come out are those that went in.
+ */
+static bool load_inserted(struct pool *pool, const struct dmc_run *run, u32 i, u32 end)
 {
-	bool changed = hint_groups_changed(&pool->hints, to_cblock(b), 1);
+	bool same = run->hints;
 
-	if (dirty)
-		pool->state[b] |= POOL_DIRTY;
-	add(pool, b, oblock, hint_valid ? hint : POOL_NONE, POOL_LOADED);
-	if (!changed && hint_valid && pool->ops->hint(pool, b) == hint)
-		hint_group_same(&pool->hints, to_cblock(b));
+	for (; i < end; i++) {
+		u32 b = from_cblock(run->first) + i, tag = run->hints ? run->hints[i] : POOL_NONE;
+
+		if (!dmc_run_maps(run, i))
+			continue;
+		if (dmc_run_dirty(run, i))
+			pool->state[b] |= POOL_DIRTY;
+		add(pool, b, tag, POOL_LOADED);
+		same = same && pool->ops->hint(pool, b) == tag;
+	}
+	return same;
+}
+
+/* The same by place().  Each instruction counts; neighbours have the same hint as a rule. */
+static bool load_placed(struct pool *pool, const struct dmc_run *run, u32 i, u32 end)
+{
+	u32 (*const link)[2] = pool->link;
+	u8 *const state = pool->state, *const marks = pool->mark;
+	u32 nr = 0, nr_dirty = 0, head = 0, last, was = 0;
+	u8 queue = 0, mark = 0, flags = 0;
+	bool same = run->hints;
+
+	for (; i < end; i++) {
+		u32 b = from_cblock(run->first) + i, tag = run->hints ? run->hints[i] : POOL_NONE;
+		bool dirty = dmc_run_dirty(run, i);
+
+		/* Else the core would have lost track of a block. */
+		if (!dmc_run_maps(run, i) || WARN_ON_ONCE(state[b] & POOL_RESIDENT))
+			continue;
+		if (unlikely(!nr || tag != was)) {
+			queue = pool->ops->place(tag, &mark);
+			flags = POOL_RESIDENT | queue << POOL_QUEUE_SHIFT;
+			head = pool_head(pool, queue);
+		}
+		last = link[head][0];
+		state[b] = flags | (dirty ? POOL_DIRTY : 0);
+		marks[b] = mark;
+		link[b][0] = last;
+		link[b][1] = head;
+		link[last][1] = b;
+		link[head][0] = b;
+		pool->length[queue]++;
+		if (unlikely(!nr++ || tag != was))
+			same = same && pool->ops->hint(pool, b) == tag;
+		was = tag;
+		nr_dirty += dirty;
+	}
+	WRITE_ONCE(pool->nr_resident, pool->nr_resident + nr);
+	pool->nr_dirty += nr_dirty;
+	pool->group_dirty[(from_cblock(run->first) + end - 1) >> GROUP_SHIFT] += nr_dirty;
+	return same;
+}
+
+/* While its hints are as stored, the group need not be written again. */
+static void load_group(struct pool *pool, const struct dmc_run *run, u32 i, u32 end)
+{
+	const cblock_t first = to_cblock(from_cblock(run->first) + i);
+	const bool changed = hint_groups_changed(&pool->hints, first, 1);
+	const u32 resident = pool->nr_resident;
+	bool same;
+
+	same = (pool->ops->place ? load_placed : load_inserted)(pool, run, i, end);
+	if (pool->nr_resident == resident)
+		return;
+	if (same && !changed)
+		hint_group_same(&pool->hints, first);
+	else
+		hint_group_changed(&pool->hints, first);
 }
 
 int pool_load_run(struct dmc_policy *p, const struct dmc_run *run)
 {
 	struct pool *pool = to_pool(p);
 	unsigned long flags;
-	u32 i;
+	u32 i, end;
 
 	spin_lock_irqsave(&pool->lock, flags);
-	for (i = 0; i < run->nr; i++)
-		if (dmc_run_maps(run, i))
-			load(pool, from_cblock(run->first) + i, run->oblocks[i],
-			     dmc_run_dirty(run, i), run->hints ? run->hints[i] : 0, run->hints != NULL);
+	for (i = 0; i < run->nr; i = end) {
+		u32 b = from_cblock(run->first) + i;
+
+		end = min_t(u64, (u64)i + HINT_GROUP - b % HINT_GROUP, run->nr);
+		load_group(pool, run, i, end);
+	}
+	if (pool->ops->loaded)
+		pool->ops->loaded(pool, from_cblock(run->first), run->nr);
 	spin_unlock_irqrestore(&pool->lock, flags);
 	return 0;
 }
@@ -455,7 +522,7 @@ static void name_block(struct pool *pool, u32 b, enum dmc_op op, struct dmc_work
 {
 	pool->state[b] |= POOL_BUSY;
 	work->op = op;
-	work->oblock = to_oblock(pool->oblock[b]);
+	work->oblock = pool_oblock(pool, b);
 	work->cblock = to_cblock(b);
 }
 
@@ -591,7 +658,7 @@ static void promoted(struct pool *pool, const struct dmc_work *work, bool succes
 		candidate_free(pool, i);
 	}
 	if (success)
-		add(pool, from_cblock(work->cblock), work->oblock, tag, POOL_NEW);
+		add(pool, from_cblock(work->cblock), tag, POOL_NEW);
 }
 
 static void enter_penalty(struct pool *pool, u32 b)
@@ -609,17 +676,18 @@ static void settle(struct pool *pool, const struct dmc_work *work, bool success)
 	if (work->op == DMC_OP_DEMOTE && pool->nr_leaving)
 		pool->nr_leaving--;
 
+	pool->state[b] &= ~POOL_BUSY;
 	/* Invalidated, and perhaps used again, while the work was going on. */
-	if (!(pool->state[b] & POOL_BUSY) || pool->oblock[b] != from_oblock(work->oblock))
+	if (!(pool->state[b] & POOL_RESIDENT) || (work->op == DMC_OP_DEMOTE && !leaving))
 		return;
 
 	if (success && work->op == DMC_OP_DEMOTE) {
 		if (pool->ops->evicted)
-			pool->ops->evicted(pool, b);
+			pool->ops->evicted(pool, b, work->oblock);
 		drop(pool, b);
 		return;
 	}
-	pool->state[b] &= ~(POOL_BUSY | POOL_LEAVING);
+	pool->state[b] &= ~POOL_LEAVING;
 	if (!success) {
 		if (!leaving)
 			pool->ops->remove(pool, b);

@@ -16,8 +16,8 @@
  * random_threshold (streams.h; 0, the default: no stream is left to the origin), and ghost_bytes, the
  * memory of what is remembered of blocks that are not cached.
  *
- * Memory: 18 bytes a cache block - two links, the oblock, a mark, a state.  Whether a block is in is
- * looked up in the core's table.
+ * Memory: 10 bytes a cache block - two links, a mark, a state.  What a block holds, and whether one is
+ * in, is known to the core.
  *
  * Lock: @lock, interrupts disabled, innermost.  The answers of pool_ops are asked under it.
  */
@@ -59,12 +59,20 @@ struct pool_ops {
 		      u32 *tag);
 	/* Block @b is on no queue: put it on one.  See enum pool_why. */
 	void (*insert)(struct pool *pool, u32 b, u32 tag, int why);
+	/*
+	 * Optional, if it is insert(POOL_LOADED) in short, and quick for a million blocks: the queue of
+	 * pool_enqueue() and the *@mark for a block that was there before the activation with hint @tag.
+	 * What hint() says then depends on those two only.
+	 */
+	u8 (*place)(u32 tag, u8 *mark);
+	/* Optional: that was done for those of the @nr blocks from @first on that hold something. */
+	void (*loaded)(struct pool *pool, u32 first, u32 nr);
 	/* Block @b leaves its queue, for good or for a while.  pool_unlink() is enough if no more is kept. */
 	void (*remove)(struct pool *pool, u32 b);
 	/* The block to go next, still on its queue and pool_may_go(); POOL_NONE if there is none. */
 	u32 (*victim)(struct pool *pool);
-	/* Optional: @b, which holds its oblock still, was evicted. */
-	void (*evicted)(struct pool *pool, u32 b);
+	/* Optional: @b, which held @oblock, was evicted. */
+	void (*evicted)(struct pool *pool, u32 b, oblock_t oblock);
 	/* Optional: time passes. */
 	void (*tick)(struct pool *pool);
 	/* What to store for resident @b; a new place on a queue or a new mark may change it, no more. */
@@ -91,7 +99,7 @@ enum { POOL_SEQUENTIAL, POOL_RANDOM, POOL_COMMON };
 
 enum pool_why {
 	POOL_NEW,	/* promoted just now; @tag from admit() */
-	POOL_LOADED,	/* at the activation; @tag is the hint, or POOL_NONE */
+	POOL_LOADED,	/* at the activation, without place(); @tag is the hint, or POOL_NONE */
 	POOL_BACK,	/* its eviction failed, its penalty is over; @tag is 0 */
 };
 
@@ -124,7 +132,6 @@ struct pool {
 
 	spinlock_t lock;		/* protects all below */
 	u32 (*link)[2];			/* previous, next; the list heads come after the blocks */
-	u64 *oblock;
 	u8 *state;
 	u32 length[POOL_QUEUES];	/* of the queues filled by pool_enqueue() */
 	u32 nr_resident;
@@ -224,6 +231,15 @@ static inline u32 pool_oldest(const struct pool *pool, u32 which)
 static inline u32 pool_newest(const struct pool *pool, u32 which)
 {
 	return pool->link[pool_head(pool, which)][0];
+}
+
+/*
+ * What resident @b holds.  A block that came in this moment, or is about to be invalidated, may not be
+ * mapped: then this is an oblock that does not exist.
+ */
+static inline oblock_t pool_oblock(const struct pool *pool, u32 b)
+{
+	return pool->map->oblock_of(pool->map, to_cblock(b));
 }
 
 /* Is @b, got from a walk, the end of the list? */

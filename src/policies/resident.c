@@ -264,7 +264,7 @@ static int load_locked(struct resident *r, const struct dmc_run *run)
 	const u32 b = from_cblock(run->first), at = r->q.first + b;
 	struct queue_entry *e = r->q.e;
 	u32 i, nr = 0, nr_dirty = 0;
-	struct load_end end;
+	struct load_end end = { 0 };
 	u64 was = U64_MAX;
 
 	for (i = 0; i < run->nr; i++) {

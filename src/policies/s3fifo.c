@@ -92,7 +92,7 @@ static void move_on(struct pool *pool, u32 b, u8 which, u8 mark)
 
 static u32 s3fifo_victim(struct pool *pool)
 {
-		u32 small = div_u64((u64)pool->nr * tunable_get(pool->tunables, SMALL_PERCENT), 100);
+	u32 small = div_u64((u64)pool->nr * tunable_get(pool->tunables, SMALL_PERCENT), 100);
 	u8 move_after = tunable_get(pool->tunables, MOVE_AFTER);
 	u32 b = POOL_NONE, looks;
 	u8 mark, which;
@@ -116,11 +116,10 @@ static u32 s3fifo_victim(struct pool *pool)
 	return b;
 }
 
-static void s3fifo_evicted(struct pool *pool, u32 b)
+static void s3fifo_evicted(struct pool *pool, u32 b, oblock_t oblock)
 {
-	
 	if (pool_queue_of(pool, b) == SMALL)
-		history_put(&pool->ghosts, to_oblock(pool->oblock[b]), HISTORY_COUNT_MAX);
+		history_put(&pool->ghosts, oblock, HISTORY_COUNT_MAX);
 }
 
 static u32 s3fifo_hint(struct pool *pool, u32 b)

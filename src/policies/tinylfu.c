@@ -56,7 +56,7 @@ static u32 window(const struct pool *pool)
 
 static u32 frequency(const struct pool *pool, u32 b)
 {
-	return sketch_get(&pool->sketch, to_oblock(pool->oblock[b]));
+	return sketch_get(&pool->sketch, pool_oblock(pool, b));
 }
 
 static void touch(struct pool *pool, oblock_t oblock)
@@ -75,7 +75,7 @@ static bool tinylfu_settle(struct pool *pool, u32 b)
 
 	pool_set_mark(pool, b, 0);
 	while (mark--)
-		touch(pool, to_oblock(pool->oblock[b]));
+		touch(pool, pool_oblock(pool, b));
 	return any;
 }
 
@@ -126,7 +126,7 @@ static void tinylfu_insert(struct pool *pool, u32 b, u32 tag, int why)
 	if (why == POOL_LOADED) {
 		/* Whoever was worth a place was asked for twice, or four times to be protected. */
 		for (n = protected ? 4 : 2; n; n--)
-			touch(pool, to_oblock(pool->oblock[b]));
+			touch(pool, pool_oblock(pool, b));
 		if (tag != POOL_NONE)
 			pool_set_mark(pool, b, min_t(u32, tag & 0xff, SKETCH_MAX));
 		pool_enqueue(pool, protected ? PROTECTED : PROBATION, b);

@@ -46,9 +46,10 @@ took() {
 	result "$_row" $((_c - _b - (_b - _a)))
 }
 
+image() { gunzip -c /job/million.img.gz | dd of=$META bs=1M iflag=fullblock oflag=direct 2> /dev/null; }
+
 # start SUFFIX POLICY: as a machine that boots does
 start() {
-	gunzip -c /job/million.img.gz | dd of=$META bs=1M iflag=fullblock oflag=direct 2> /dev/null
 	modprobe -a dm-bufio "dm-cache-$2"
 	dmsetup create c --notable
 	_m=$(settled_kb)
@@ -60,6 +61,7 @@ start() {
 
 rows() {
 	WHO=$1
+	image
 	start '' smq
 	# The first one may write hints, if those of the image were another version's.
 	took suspend-first dmsetup suspend c
@@ -73,9 +75,13 @@ rows() {
 	dmsetup remove c
 }
 
-# The policy that the kernel's own has not.
+# The policy that the kernel's own has not, in a guest of its own: first with another's hints, then with its
+# own. The second time, memory of the first is given back meanwhile.
 rows_of_default() {
 	WHO=$1
+	image
+	start -default-first default
+	dmsetup remove c
 	start -default default
 	dmsetup remove c
 }

@@ -27,7 +27,8 @@ ROWS = [
     ("bytes-per-1024-blocks", "1M blocks: memory a block, policy smq", "bytes"),
     ("load-default", "1M blocks: table load, policy default", "ms"),
     ("resume-default", "1M blocks: resume, policy default", "ms"),
-    ("bytes-per-1024-blocks-default", "1M blocks: memory a block, policy default", "bytes"),
+    ("resume-default-first", "1M blocks: the same, hints of another policy", "ms"),
+    ("bytes-per-1024-blocks-default-first", "1M blocks: memory a block, policy default", "bytes"),
 ]
 
 

@@ -7,4 +7,3 @@
 . /job/activate.sh
 use_ours
 rows ours
-rows_of_default ours

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: load, resume and memory of a cache of a million mapped blocks, with our default policy
+# needs: mem=1536
+# timeout: 3600
+# files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/build/million.img.gz test/bench/guest.sh test/bench/activate.sh
+
+. /job/activate.sh
+use_ours
+rows_of_default ours
