@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC2154 # set by the test's frame
+#
+# The body of root-*.sh: a second copy of the system gets a cache, and is booted from then on. A labelled set; no tab.
+
+unclean() { dmesg | grep -c "device-mapper.*not shut down cleanly" || :; }
+on_cache() {
+	assert_eq "$(findmnt -no SOURCE /)" /dev/mapper/rootcache "what is mounted as /"
+	assert_eq "$(dmsetup table rootcache | awk '{ print $3 }')" cache "its target"
+	# What / is on is not to be taken for something else.
+	wait_for "udev_of $D-slow | grep -q '^SYSTEMD_READY=0'" 60
+	refute_match "$(udev_of $D-slow)" '^ID_FS_(UUID|LABEL)=' "udev, origin"
+	assert_eq "$(readlink -f /dev/disk/by-label/dmcroot)" "$(readlink -f /dev/mapper/rootcache)" "by-label/dmcroot"
+	assert /usr/lib/dmcache/boot root
+}
+
+case $BOOT in
+1)
+	tune2fs -L dmcroot $D-slow > /dev/null
+	mount $D-slow /mnt
+	echo "LABEL=dmcroot / ext4 errors=remount-ro 0 1" > /mnt/etc/fstab
+	umount /mnt
+	assert dmcache create rootcache --origin $D-slow --cache $D-fast --no-tab --yes
+	assert dmcache stop rootcache
+	refute /usr/lib/dmcache/boot root
+	;;
+2)
+	on_cache
+	(cd /root && dd if=/dev/urandom of=file bs=1M count=8 conv=fsync 2> /dev/null && md5sum file > sum)
+	for i in 1 2 3; do dd if=/dev/urandom of=/root/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null; done
+	dmsetup status rootcache
+	;;
+3)
+	on_cache
+	(cd /root && assert md5sum -c --quiet sum)
+	assert_eq "$(unclean)" 0 "caches that were not shut down cleanly"
+	echo before > /root/acked
+	sync /root/acked
+	power_cut
+	;;
+4)
+	on_cache
+	(cd /root && assert md5sum -c --quiet sum)
+	assert_eq "$(cat /root/acked)" before "what was flushed before the power cut"
+	assert_eq "$(unclean)" 1 "caches that were not shut down cleanly"
+	;;
+esac
