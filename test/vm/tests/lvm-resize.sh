@@ -49,7 +49,7 @@ for debian in 12 13; do
 	put /tmp/more $LV
 	same /tmp/more $LV "data, written to the extended volume"
 
-	# lvm2 does not resize a pool: a larger one takes its place.
+	# lvm2 of Debian 12 does not resize pool_cpool_cdata: a larger one takes its place.
 	quietly lvconvert -y --uncache vg/data
 	same /tmp/more $LV "data after --uncache"
 	quietly lvcreate -y --type cache-pool --poolmetadataspare n --chunksize 64k --cachemode writeback -L 12m -n pool vg /dev/fast2
