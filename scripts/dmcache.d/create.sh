@@ -111,7 +111,7 @@ memory_enough() {
 	done < /proc/meminfo
 }
 
-# set_options ARG VALUE: what the set is to be; status 1: none of these
+# set_options ARG VALUE: those that create and attach share; status 1: none of them
 set_options() {
 	case $1 in
 	--cache) C_cache=$2 ;;
@@ -179,7 +179,9 @@ cmd_create() {
 		esac
 		shift
 	done
-	[ -n "$C_name" ] && [ -n "$C_origin" ] && [ -n "$C_cache" ] || usage_error "create: a name, --origin and --cache are needed"
+	[ -n "$C_name" ] && [ -n "$C_origin" ] || usage_error "create: a name and --origin are needed"
+	[ -n "$C_cache" ] || [ -z "$C_meta" ] || usage_error "create: --metadata wants --cache too"
+	[ -z "$NO_TAB" ] || [ -n "$C_cache$LABEL_ORIGIN" ] || usage_error "create: --no-tab without --cache or --label-origin: nothing would know the set"
 	name_ok "$C_name" || usage_error "create: '$C_name' cannot be a name: letters, digits, _ . + -, not -cdata, -cmeta or -corig at its end"
 	lock
 	create_check
@@ -229,6 +231,8 @@ create_plan() {
 		memory_sectors "$C_blocks"; human "$R"
 		PLAN="$PLAN  memory: $R$NL  mode $C_mode, policy $C_policy${C_args:+, $C_args}$NL"
 		[ "$C_mode" != writeback ] || PLAN="$PLAN  if the cache device dies, blocks that were not written back yet are lost; --mode writethrough never loses any$NL"
+	else
+		PLAN="$PLAN  no cache; dmcache attach gives it one, while it is in use$NL"
 	fi
 	[ -n "$NO_TAB" ] || PLAN="$PLAN  $TAB gets a line$NL"
 }

@@ -12,8 +12,13 @@ usage: dmcache COMMAND ...
   assemble NAME | --all | --device DEV   make /dev/mapper/NAME of its members
   stop NAME | --all                      take it apart, cleanly
   status [--json] [NAME]                 what it does, and what would be lost if the cache device died now
+  top [NAME]                             the same, live
   flush NAME                             write everything back, while it is in use
   set NAME --mode M --policy P KEY=VALUE change a running cache
+  attach NAME --cache DEV                give a cache to a device that is in use
+  detach NAME                            take it away
+  resize NAME                            take over a larger origin or cache device
+  check NAME   repair NAME               the metadata of a set that is stopped
   list                                   the sets that are known
   label DEV                              what its label says
   size DEV | 100G                        blocks, metadata and memory of a cache of that size
@@ -23,7 +28,7 @@ dmcache COMMAND --help says more of one. Exit status: 0 done, 1 failed, 2 usage,
 5 in use, 6 no such set, 7 lock, 8 not confirmed, 9 switched off by the kernel's command line.
 END
 	create) cat << 'END' ;;
-usage: dmcache create NAME --origin DEV --cache DEV [--metadata DEV] [options]
+usage: dmcache create NAME --origin DEV [--cache DEV [--metadata DEV]] [options]
 
   --metadata DEV        metadata there; else it is carved from the cache device
   --mode MODE           writeback (default), writethrough, passthrough
@@ -36,6 +41,7 @@ usage: dmcache create NAME --origin DEV --cache DEV [--metadata DEV] [options]
   --no-tab              no line in /etc/dmcachetab
   --dry-run             say what would be done, and stop
   --yes                 do not ask
+Without --cache: only the device; dmcache attach gives it a cache while it is in use.
 END
 	assemble) cat << 'END' ;;
 usage: dmcache assemble NAME... | --all | --device DEV
@@ -52,10 +58,42 @@ usage: dmcache stop [--flush] NAME... | --all
 Blocks that only the cache holds stay there, for the next assembly.
   --flush   write them back first, so that the origin is complete
 END
+	attach) cat << 'END' ;;
+usage: dmcache attach NAME --cache DEV [--metadata DEV] [options]
+
+Gives a cache to a device that dmcache made without one, mounted or not. Options are those of create:
+  --mode --policy --set --block-size --metadata-size --wipe --dry-run --yes
+A file system that is mounted from a plain device must be unmounted once, for create.
+END
+	detach) cat << 'END' ;;
+usage: dmcache detach [--lost] [--yes] NAME
+
+Writes everything back and takes the cache away; the device stays in use.
+  --lost   the cache device is broken: write nothing back; what only it had is lost
+END
+	size) echo "usage: dmcache size [--block-size SIZE] DEV | SIZE" ;;
+	label) echo "usage: dmcache label [--erase [--yes]] DEV" ;;
+	list) echo "usage: dmcache list [--names]" ;;
+	resize) cat << 'END' ;;
+usage: dmcache resize NAME
+
+Takes over what the origin or the cache device have grown by, whether the set runs or not.
+END
+	check | repair) cat << END ;;
+usage: dmcache check NAME
+       dmcache repair [--yes] NAME
+
+Of a set that is stopped. Repaired metadata are written to a file, checked, and take the place of the old ones only then.
+END
 	status) cat << 'END' ;;
 usage: dmcache status [--json] [NAME...]
 
 Without a name: all that run. --json: an array with an object for each.
+END
+	top) cat << 'END' ;;
+usage: dmcache top [--interval SECONDS] [--count N] [NAME]
+
+Requests and moved blocks a second. Without a name: the first that runs.
 END
 	flush) cat << 'END' ;;
 usage: dmcache flush NAME

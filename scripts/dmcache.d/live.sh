@@ -76,8 +76,8 @@ need_cache() {
 	case $? in
 	0) ;;
 	1) die $E_UNKNOWN "$1 is not running" "dmcache assemble $1" ;;
-	2) die $E_REFUSED "$1 has no cache" "dmcache status $1" ;;
-	*) die $E_FAIL "$1: $R" "dmcache stop $1; dmesg" ;;
+	2) die $E_REFUSED "$1 has no cache" "dmcache attach $1 --cache DEV" ;;
+	*) die $E_FAIL "$1: $R" "dmcache stop $1; dmcache check $1" ;;
 	esac
 }
 

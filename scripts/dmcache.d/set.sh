@@ -156,8 +156,8 @@ adopted_origin() {
 	member_device origin "$S_oid" || return $?
 	S_origin=$R
 	size_of "$S_origin"
-	[ "$R" = "$S_osize" ] || {
-		R="$S_origin has $R sectors, the origin of $S_name had $S_osize"
+	[ "$R" = "$S_osize" ] || [ -n "${ANY_SIZE:-}" ] || {
+		R="$S_origin has $R sectors, the origin of $S_name had $S_osize; if it was resized on purpose: dmcache resize $S_name"
 		return $E_REFUSED
 	}
 }
@@ -204,7 +204,10 @@ set_find() {
 	label_scan
 	R=
 	set_labels "$1"
-	case $? in
+	_st=$?
+	# A cache that was given up, and comes back: the origin went on without it.
+	if [ $_st = 0 ] && tab_find "$1" && [ "$T_cache" = none ] && get origin_member "$NEWEST" && [ "$R" = - ]; then _st=$E_UNKNOWN; fi
+	case $_st in
 	0) get name "$NEWEST"
 		_name=$R
 		set_from_labels || { _st=$? _why=$R; S_why=$R; tab_options "$_name"; R=$_why; return $_st; }
@@ -654,7 +657,7 @@ stop_flush() {
 }
 
 cmd_stop() {
-	_what= _names= _flush=
+	_what= _names= _flush= ANY_SIZE=1
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--all) _what=all ;;

@@ -5,7 +5,9 @@
 
 # bar PART WHOLE: 20 characters in R
 bar() {
-	_fill=$(($2 > 0 ? $1 * 20 / $2 : 0)) R=
+	# Not with ?: busybox divides in both branches.
+	_fill=0 R=
+	[ "$2" = 0 ] || _fill=$(($1 * 20 / $2))
 	[ $_fill -le 20 ] || _fill=20
 	while [ ${#R} -lt $_fill ]; do R="$R#"; done
 	while [ ${#R} -lt 20 ]; do R="$R."; done
@@ -48,8 +50,8 @@ status_running() {
 		case $1 in *_errors | retired_blocks) row health "$1: $2; next: dmesg" ;; esac
 		shift 2
 	done
-	[ "$X_rw" = rw ] || row health "READ-ONLY: its metadata cannot be changed any more; next: dmesg; dmcache stop $_name"
-	[ "$X_check" = - ] || row health "its metadata wants a check; next: dmcache stop $_name, then cache_check"
+	[ "$X_rw" = rw ] || row health "READ-ONLY: its metadata cannot be changed any more; next: dmesg; dmcache stop $_name; dmcache check $_name"
+	[ "$X_check" = - ] || row health "its metadata wants a check; next: dmcache stop $_name; dmcache check $_name"
 }
 
 # status_stopped NAME: what labels and tab say
@@ -73,7 +75,7 @@ status_one() {
 	case $_st in
 	0) status_running "$1" ;;
 	2) human "$X_sectors"; say "$1: $R on $L_origin, no cache" ;;
-	*) human "$X_sectors"; say "$1: $R on $L_origin: FAILED: $_why"; row next "dmesg; dmcache stop $1"; return $E_FAIL ;;
+	*) human "$X_sectors"; say "$1: $R on $L_origin: FAILED: $_why"; row next "dmesg; dmcache stop $1; dmcache check $1"; return $E_FAIL ;;
 	esac
 }
 

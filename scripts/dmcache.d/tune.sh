@@ -31,6 +31,7 @@ cmd_set() {
 
 # set_running NAME: S_* of a running set; S_members is empty if it has no labels
 set_running() {
+	ANY_SIZE=1
 	label_scan
 	dm_uuid "$1"
 	S_members= S_origin= S_ostart=0 S_mode=writeback S_state=open S_crc=- S_dirty=unknown S_gen=0 S_args= S_policy=default

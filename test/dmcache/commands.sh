@@ -68,6 +68,11 @@ want = dict(name="c", state="running", origin=d + "/hdd", cache=d + "/ssd", meta
 sys.exit({k: a.get(k) for k in want} != want)
 END
 
+	run 0 top c --count 1
+	said 'c  writeback, policy smq, every 1 s'
+	said 'dirty +\[#*\.*\] .* 3.4 MiB would be lost'
+	run 2 top c --interval 0
+
 	# ----- set -----
 	run 2 set c
 	run 2 set c --mode sideways
@@ -152,6 +157,77 @@ END
 	said '448 KiB would be lost'
 	run 0 list
 	said '^c +stopped.*cache .* on .*ssd, writeback'
+	none
+}
+
+attach() {
+	run 0 create c --origin $D/hdd --yes
+	table c linear
+	run 8 attach c --cache $D/ssd
+	table c linear
+	run 0 attach c --cache $D/ssd --yes --policy smq --set a=1
+	table c 'cache .* 2 writeback metadata2 smq 2 a 1'
+	label ssd state open
+	label ssd dirty unknown
+	line='^c PARTUUID=11111111-01'
+	grep -q "$line - - -$" $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+	run 4 attach c --cache $D/ssd2 --yes
+	# Nothing is written back: as it was before
+	echo 30 > $W/dirty
+	: > $W/stuck
+	DMCACHE_FLUSH_IDLE=1 run 1 detach c --yes
+	table c 'cache .* writeback .*smq '
+	label ssd state open
+	rm $W/stuck
+	# The last step fails: labels and tab say again what is so
+	: > $W/fail-linear
+	run 1 detach c --yes
+	table c 'cache .* writeback .*smq .*a 1'
+	label ssd state open
+	grep -q "$line - - -$" $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+	rm $W/fail-linear
+	cp $D/ssd $DIR/old
+	run 0 detach c --yes
+	table c linear
+	label ssd state detached
+	grep -q "$line none - -$" $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+	[ "$(ls "$W/dm")" = c ] || bad "slices are left: $(ls "$W/dm")"
+	run 0 detach c
+	# The cache as it was before: a crash, or an SSD that was away. The origin went on without it.
+	run 0 stop c
+	cp $DIR/old $D/ssd
+	run 0 assemble c
+	table c linear
+	run 0 label --erase $D/ssd --yes
+	# A policy that there is not
+	run 1 attach c --cache $D/ssd --yes --policy nonesuch
+	table c linear
+	[ "$(ls "$W/dm")" = c ] || bad "slices are left: $(ls "$W/dm")"
+	run 6 label $D/ssd
+	grep -q "$line none - -$" $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+	run 0 attach c --cache $D/ssd2 --metadata $D/meta --yes --mode writethrough
+	run 0 stop c
+	label ssd2 state closed
+	label meta state closed
+	run 0 assemble c
+	table c ' writethrough '
+	run 0 detach --lost c --yes
+	table c linear
+	run 0 stop c
+	none
+	# An origin with a label
+	run 0 create l --origin $D/hdd2 --cache $D/ssd3 --label-origin --yes
+	run 0 detach l --yes
+	table l ' linear .* 2048$'
+	label hdd2 cache_member -
+	run 0 stop l
+	run 0 assemble l
+	run 0 attach l --cache $D/ssd3 --yes
+	table l ' cache '
+	run 0 stop l
+	run 0 assemble l
+	table l ' cache '
+	run 0 stop l
 	none
 }
 

@@ -41,7 +41,8 @@ table_of() {
 	# shellcheck disable=SC2086
 	set -- $1
 	case $3 in
-	linear) a=$(number "$4") || exit 1; echo "$1 $2 linear $a $5" ;;
+	linear) [ ! -e "$W/fail-linear" ] || { echo "it was told to fail" >&2; exit 1; }
+		a=$(number "$4") || exit 1; echo "$1 $2 linear $a $5" ;;
 	cache)
 		case " $* " in *' nonesuch '*) echo "reload ioctl failed: Invalid argument" >&2; exit 1 ;; esac
 		case " $* " in *' passthrough '*) [ "$(cat "$W/dirty")" = 0 ] || { echo "Invalid argument" >&2; exit 1; } ;; esac

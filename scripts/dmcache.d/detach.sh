@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# detach.sh - dmcache detach: take the cache away from a device that is in use.
+#
+# Order, so that a crash at any point serves no stale block: everything is written back, and nothing becomes dirty any more; tab and
+# labels say that there is no cache; only then the origin is used alone, and the cache device can fall behind it.
+
+cmd_detach() {
+	NAME= YES= LOST=
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--yes | -y) YES=1 ;;
+		--lost) LOST=1 ;;
+		-*) usage_error "detach: no option $1" ;;
+		*) [ -z "$NAME" ] || usage_error "detach: one name, not '$NAME' and '$1'"; NAME=$1 ;;
+		esac
+		shift
+	done
+	[ -n "$NAME" ] || usage_error "detach: name a set"
+	name_ok "$NAME" || usage_error "detach: '$NAME' cannot be the name of a set"
+	is_ours "$NAME"
+	stat_of "$NAME"
+	case $? in
+	1) die $E_UNKNOWN "$NAME is not running" "dmcache assemble $NAME" ;;
+	2) say "$NAME: has no cache"; exit 0 ;;
+	esac
+	members_of "$NAME"
+	if [ -n "$LOST" ]; then
+		say "$NAME: ${X_dirty:-an unknown number of} blocks that only the cache has are LOST; the origin, $L_origin, goes on as it is"
+		confirm "Give the cache up?"
+		lock
+		flush_free "$NAME"
+		detach_do
+		say "$NAME: has no cache any more; next: fsck"
+		exit 0
+	fi
+	need_cache "$NAME"
+	human $((X_dirty * X_bs))
+	say "$NAME: $R are written back, then the cache is taken away; /dev/mapper/$NAME stays in use"
+	confirm "Detach it?"
+	# The table of flush stays: nothing becomes dirty until the origin is alone.
+	flush_wait "$NAME" keep
+	lock
+	stat_of "$NAME" && [ "$X_dirty" = 0 ] && [ "$X_policy" = cleaner ] || die $E_FAIL "$NAME: somebody changed it meanwhile" "dmcache detach $NAME"
+	detach_do
+	rm -f "$F_note"
+	say "$NAME: has no cache any more, $L_origin has everything"
+}
+
+detach_do() {
+	set_running "$NAME"
+	[ -n "$S_members" ] || detach_unlabelled
+	# Without members the labels are those of a set of the tab: none.
+	_start=0
+	[ -z "$S_members" ] || _start=$S_ostart
+	D_table="0 $X_sectors linear $L_origin $_start"
+	detach_tab
+	detach_labels
+	dm_reload "$NAME" "$D_table" || die $E_FAIL "$NAME: $R" "dmesg | tail"
+	undo_forget
+	for _s in cmeta cdata corig; do
+		! dm_exists "$NAME-$_s" || dm_remove "$NAME-$_s" || warn "/dev/mapper/$NAME-$_s: $R"
+	done
+}
+
+# detach_unlabelled: only a set of the tab has no labels; another one's must be found, or the origin would be taken from its wrong place
+detach_unlabelled() {
+	! dm_exists "$NAME-corig" || die $E_MISSING "$NAME: the label of its origin, $L_origin, cannot be found" "dmcache list"
+	[ -n "$LOST" ] || ! dm_exists "$NAME-cdata" || die $E_MISSING "$NAME: the labels of its members cannot be found" "dmcache list; dmcache detach --lost $NAME, if the cache device is broken"
+}
+
+# detach_tab: the name stays: a set with no cache. From here on a label that says otherwise does not count.
+detach_tab() {
+	[ "$_start" = 0 ] || return 0
+	if tab_find "$NAME"; then
+		undo_add "tab_write '$NAME $T_origin $T_cache $T_metadata $T_options' '$NAME'"
+	else
+		undo_add "tab_write '' '$NAME'"
+		origin_best "$L_origin"
+		T_origin=${R#PATH=} T_options=-
+	fi
+	tab_write "$NAME $T_origin none - $T_options" "$NAME" || die $E_FAIL "$TAB cannot be written" "df $TAB"
+}
+
+# detach_labels: the fast members are free; that of the origin knows no cache any more
+detach_labels() {
+	[ -n "$S_members" ] || return 0
+	D_gen=$((S_gen + 2)) D_old=$S_members
+	undo_add detach_labels_back
+	while IFS= read -r _l; do
+		[ -n "$_l" ] || continue
+		put "$_l" generation "$D_gen"; put "$R" dirty 0; put "$R" origin_crc -; _lw=$R
+		get role "$_l"
+		if [ "$R" = origin ]; then
+			put "$_lw" state closed; put "$R" cache_member -; put "$R" metadata_member -; _lw=$R
+		else
+			put "$_lw" state detached; _lw=$R
+		fi
+		if label_write "$_lw"; then remember "$R"; continue; fi
+		get dev "$_l"
+		[ -n "$LOST" ] || die $E_FAIL "$R: its label cannot be written" "dmesg | tail; dmcache detach --lost $NAME, if it is broken"
+		warn "$R: its label cannot be written; next, if it is ever used again: dmcache label --erase $R"
+	done << END
+$D_old
+END
+}
+
+# detach_labels_back: what they said, over what they say now
+detach_labels_back() {
+	while IFS= read -r D_l; do
+		[ -n "$D_l" ] || continue
+		get dev "$D_l"; _d=$R
+		label_read "$_d" || return 1
+		_lw=$R
+		get seq "$_lw"; _seq=$R
+		get slot "$_lw"
+		put "$D_l" slot "$R"; put "$R" seq "$_seq"
+		label_write "$R" || return 1
+		remember "$R"
+	done << END
+$D_old
+END
+}

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# metadata.sh - dmcache check and repair: the metadata of a set that is stopped.
+
+# metadata_alone NAME: in MAP_meta; what has to be made for that is on the undo list
+metadata_alone() {
+	lock
+	set_need "$1"
+	! dm_exists "$S_name" || die $E_BUSY "$S_name is running" "dmcache stop $S_name"
+	[ -n "$S_meta" ] || die $E_REFUSED "$S_name has no cache" "dmcache status $S_name"
+	if use_of "$S_meta"; then
+		case $R in "used by"*) our_leftover "${R#used by }" ;; *) false ;; esac || die $E_BUSY "$S_meta: $R" "lsblk $S_meta"
+	fi
+	MAP_meta=$S_meta
+	[ "$S_kind" = label ] || return 0
+	slice cmeta "$S_mlen" "$S_meta" "$S_mstart" || die $E_FAIL "$R" "dmesg | tail"
+	MAP_meta=/dev/mapper/$S_name-cmeta
+}
+
+need_tool() { command -v "$1" > /dev/null || die $E_FAIL "the program $1 is not installed" "apt-get install thin-provisioning-tools"; }
+
+# one_name ARGS...: NAME of a command that takes --yes and a name
+one_name() {
+	NAME= YES=
+	for _x in "$@"; do
+		case $_x in
+		--yes | -y) YES=1 ;;
+		-*) usage_error "$command: no option $_x" ;;
+		*) [ -z "$NAME" ] || usage_error "$command: one name, not '$NAME' and '$_x'"; NAME=$_x ;;
+		esac
+	done
+	[ -n "$NAME" ] || usage_error "$command: name a set"
+}
+
+# last_line TEXT: its last line that is not empty, in R
+last_line() { R=$(printf '%s\n' "$1" | grep . | tail -n 1); }
+
+cmd_check() {
+	one_name "$@"
+	need_tool cache_check
+	metadata_alone "$NAME"
+	M_out=$(cache_check "$MAP_meta" 2>&1)
+	M_st=$?
+	undo_all
+	last_line "$M_out"
+	[ $M_st = 0 ] || die $E_REFUSED "$S_name: its metadata on $S_meta is damaged: $R" "dmcache repair $S_name"
+	say "$S_name: its metadata on $S_meta is in order"
+}
+
+cmd_repair() {
+	one_name "$@"
+	need_tool cache_repair
+	need_tool cache_check
+	metadata_alone "$NAME"
+	M_tmp=$(mktemp "${TMPDIR:-/var/tmp}/dmcache.XXXXXX" 2> /dev/null || mktemp /tmp/dmcache.XXXXXX) || die $E_FAIL "there is no room for a temporary file" "df /var/tmp"
+	undo_add "rm -f '$M_tmp'"
+	# To a file first: the old metadata stay until the new ones are known to be good.
+	dd if=/dev/zero of="$M_tmp" bs=512 count=0 seek="$S_mlen" 2> /dev/null || die $E_FAIL "$M_tmp cannot be written" "df $M_tmp"
+	M_out=$(cache_repair -i "$MAP_meta" -o "$M_tmp" 2>&1) && M_out=$(cache_check "$M_tmp" 2>&1) || {
+		last_line "$M_out"
+		# The newer tools write past the page cache, which a tmpfs does not let them.
+		case $R in *"os error 22"*) die $E_FAIL "$NAME: cache_repair cannot write to $M_tmp: $R" "TMPDIR=FOLDER dmcache repair $NAME, with a folder that is on a disk" ;; esac
+		die $E_REFUSED "$NAME: its metadata on $S_meta cannot be repaired: $R" "dmcache assemble --drop-cache $NAME: the cache starts empty, and blocks that only it has are lost"
+	}
+	say "$NAME: repaired metadata are ready. They take the place of those on $S_meta, which are lost; all blocks count as dirty then, unless the damage left their state"
+	confirm "Write them?"
+	dd if="$M_tmp" of="$MAP_meta" bs=1048576 conv=notrunc,fsync 2> /dev/null || die $E_FAIL "$S_meta cannot be written" "dmesg | tail"
+	undo_all
+	say "$NAME: repaired; next: dmcache assemble $NAME"
+}
