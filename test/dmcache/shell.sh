@@ -76,6 +76,12 @@ for g in 6 7 8 9; do
 		cp "$DIR/whole" "$f"
 	done
 done
+# A value that could be, but is not what was written: the checksum tells.
+for slot in 0 1; do
+	dd if="$f" bs=4096 skip=$slot count=1 2> /dev/null | sed 's/^size=100000/size=900000/' | dd of="$DIR/slot" 2> /dev/null
+	dd if="$DIR/slot" of="$f" bs=4096 seek=$slot conv=notrunc 2> /dev/null
+done
+st 2 label_read "$f"
 # Values that cannot be, with a right checksum, are damage; a later version is not for us.
 for x in 'name=../../etc' 'name=a$(reboot)' 'generation=-1' 'role=king' 'state=x' 'set=short' 'generation=9999999999999999' 'policy=a;b'; do
 	put "$w" "${x%%=*}" "${x#*=}"
