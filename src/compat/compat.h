@@ -6,7 +6,7 @@
  * newest kernel and hold no feature test: what an older kernel lacks is supplied here, under the
  * upstream name and with upstream's newest arguments. Whether it lacks it is found by compiling
  * probe/NAME.c (-> HAVE_NAME in the generated config.h), never by version number; for what no header
- * tells, by looking into Module.symvers (probe/exports -> HAVE_EXPORT_NAME).
+ * tells, by looking into Module.symvers ("exports" in probe.sh -> HAVE_EXPORT_NAME).
  *
  * Each entry says since when upstream has it, and which kernel's end lets the entry go.
  * What has no upstream form that an old kernel could take is a compat_ helper.
