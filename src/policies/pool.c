@@ -400,9 +400,10 @@ static bool load_placed(struct pool *pool, const struct dmc_run *run, u32 i, u32
 {
 	u32 (*const link)[2] = pool->link;
 	u8 *const state = pool->state, *const marks = pool->mark;
-	u32 nr = 0, nr_dirty = 0, head = 0, last, was = 0;
+	u32 nr = 0, nr_dirty = 0, head = 0, last;
 	u8 queue = 0, mark = 0, flags = 0;
-	bool same = run->hints;
+	bool same = run->hints, fresh;
+	u64 was = U64_MAX;
 
 	for (; i < end; i++) {
 		u32 b = from_cblock(run->first) + i, tag = run->hints ? run->hints[i] : POOL_NONE;
@@ -411,7 +412,8 @@ static bool load_placed(struct pool *pool, const struct dmc_run *run, u32 i, u32
 		/* Else the core would have lost track of a block. */
 		if (!dmc_run_maps(run, i) || WARN_ON_ONCE(state[b] & POOL_RESIDENT))
 			continue;
-		if (unlikely(!nr || tag != was)) {
+		fresh = tag != was;
+		if (unlikely(fresh)) {
 			queue = pool->ops->place(tag, &mark);
 			flags = POOL_RESIDENT | queue << POOL_QUEUE_SHIFT;
 			head = pool_head(pool, queue);
@@ -424,9 +426,10 @@ static bool load_placed(struct pool *pool, const struct dmc_run *run, u32 i, u32
 		link[last][1] = b;
 		link[head][0] = b;
 		pool->length[queue]++;
-		if (unlikely(!nr++ || tag != was))
+		if (unlikely(fresh))
 			same = same && pool->ops->hint(pool, b) == tag;
 		was = tag;
+		nr++;
 		nr_dirty += dirty;
 	}
 	WRITE_ONCE(pool->nr_resident, pool->nr_resident + nr);

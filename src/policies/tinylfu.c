@@ -120,7 +120,7 @@ static bool tinylfu_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, 
 
 static void tinylfu_insert(struct pool *pool, u32 b, u32 tag, int why)
 {
-		bool protected = why == POOL_LOADED && tag != POOL_NONE && tag & HINT_PROTECTED;
+	bool protected = why == POOL_LOADED && tag != POOL_NONE && tag & HINT_PROTECTED;
 	u32 n;
 
 	if (why == POOL_LOADED) {
