@@ -110,6 +110,8 @@ name_ok() {
 	esac
 	[ ${#1} -le 64 ]
 }
+# need_name NAME: what a command was given can be the name of a set, or die
+need_name() { name_ok "$1" || usage_error "$command: '$1' cannot be the name of a set"; }
 
 # read_line FILE: its first line in R
 read_line() { R=; { IFS= read -r R < "$1"; } 2> /dev/null || [ -n "$R" ]; }

@@ -18,7 +18,7 @@ cmd_detach() {
 		shift
 	done
 	[ -n "$NAME" ] || usage_error "detach: name a set"
-	name_ok "$NAME" || usage_error "detach: '$NAME' cannot be the name of a set"
+	need_name "$NAME"
 	is_ours "$NAME"
 	stat_of "$NAME"
 	case $? in

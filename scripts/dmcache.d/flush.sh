@@ -115,7 +115,7 @@ flush_line() {
 
 cmd_flush() {
 	[ $# = 1 ] || usage_error "flush: name one set"
-	name_ok "$1" || usage_error "flush: '$1' cannot be the name of a set"
+	need_name "$1"
 	NAME=$1
 	flush_wait "$NAME"
 	say "$NAME: all is written back"

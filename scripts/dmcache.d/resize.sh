@@ -8,7 +8,7 @@
 
 cmd_resize() {
 	[ $# = 1 ] || usage_error "resize: name one set"
-	name_ok "$1" || usage_error "resize: '$1' cannot be the name of a set"
+	need_name "$1"
 	NAME=$1 ANY_SIZE=1 Z_runs=
 	lock
 	is_ours "$NAME"

@@ -646,8 +646,6 @@ dirty_of() {
 
 # stop_flush: write back what the sets of N_names hold, while they are still in use
 stop_flush() {
-	# shellcheck disable=SC1090 # those three
-	for _lib in live status flush; do . "$LIB/$_lib.sh"; done
 	for NAME in $N_names; do
 		dm_exists "$NAME" || continue
 		is_ours "$NAME"

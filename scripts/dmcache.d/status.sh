@@ -148,7 +148,7 @@ cmd_status() {
 		case $_x in
 		--json) _json=1 ;;
 		-*) usage_error "status: no option $_x" ;;
-		*) name_ok "$_x" || usage_error "status: '$_x' cannot be the name of a set"
+		*) need_name "$_x"
 			_names="$_names $_x" ;;
 		esac
 	done

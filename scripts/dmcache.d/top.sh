@@ -16,7 +16,7 @@ cmd_top() {
 	done
 	[ -n "$NAME" ] || { running_names; NAME=${R%% *}; }
 	[ -n "$NAME" ] || die $E_UNKNOWN "nothing is running" "dmcache assemble --all"
-	name_ok "$NAME" || usage_error "top: '$NAME' cannot be the name of a set"
+	need_name "$NAME"
 	need_cache "$NAME"
 	T_clear=
 	[ ! -t 1 ] || T_clear=$(printf '\033[H\033[J')
