@@ -316,7 +316,8 @@ void md_give_up(struct dmc_md *md, const struct dmc_md_params *p)
 	if (!dmc_md_abort(md)) {
 		CHECK_OK(dmc_md_set_needs_check(md));
 		CHECK(dmc_md_needs_check(md));
-		CHECK_EQ(dmc_md_insert(md, to_cblock(0), to_oblock(0)), -EPERM);
+		/* Where there is no block at all, block 0 is one too far. */
+		CHECK_EQ(dmc_md_insert(md, to_cblock(0), to_oblock(0)), dmc_md_nr_cblocks(md) ? -EPERM : -EINVAL);
 		CHECK_EQ(dmc_md_commit(md, NULL), -EPERM);
 		dmc_md_close(md);
 		md = dmc_md_open(p, &why);
