@@ -81,23 +81,24 @@ static void md_params(struct cache *c, struct dmc_md_params *p)
 /* Does the live cache hold a dirty block for which @c, smaller, will have no place? */
 static int check_smaller(struct cache *c, struct cache *live, char **error)
 {
-	struct cblock_entry *e = live->table.entries;
+	u64 oblock;
 	u32 i;
 
 	if (c->nr_cblocks >= live->nr_cblocks && c->nr_oblocks >= live->nr_oblocks)
 		return 0;
 	for (i = 0; i < live->nr_cblocks; i++) {
-		if (!(atomic_read(&e[i].state) & BL_DIRTY))
+		if (!(atomic_read(&live->table.entries[i].state) & BL_DIRTY))
 			continue;
+		oblock = table_oblock(&live->table, to_cblock(i));
 		if (i >= c->nr_cblocks) {
 			DMERR("%s: cannot shrink to %u cache blocks: block %u is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
 			      cache_name(c), c->nr_cblocks, i);
 			*error = "Cannot shrink the cache over dirty blocks";
 			return -EBUSY;
 		}
-		if (READ_ONCE(e[i].oblock) >= c->nr_oblocks) {
+		if (oblock >= c->nr_oblocks) {
 			DMERR("%s: cannot shrink the origin to %llu blocks: block %llu, cached in block %u, is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
-			      cache_name(c), c->nr_oblocks, READ_ONCE(e[i].oblock), i);
+			      cache_name(c), c->nr_oblocks, oblock, i);
 			*error = "Cannot shrink the origin over dirty blocks";
 			return -EBUSY;
 		}

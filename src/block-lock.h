@@ -82,7 +82,7 @@ static inline void block_uncount(struct cache *c, struct cblock_entry *e, u32 un
 
 	if (unlikely(s & (BL_LOCKED | BL_NO_WRITE)) &&
 	    !(s & (s & BL_LOCKED ? BL_READERS | BL_WRITERS : BL_WRITERS)))
-		mg_drained(c, slot_of(c, to_oblock(READ_ONCE(e->oblock))));
+		mg_drained(c, slot_of(c, to_oblock(table_oblock(&c->table, cblock_of(c, e)))));
 }
 
 /* @unit: BL_READER or BL_WRITER. */
@@ -94,9 +94,9 @@ static inline enum bl_result block_count(struct cache *c, struct cblock_entry *e
 	u32 s = atomic_add_return(unit, &e->state);
 	enum bl_result r;
 
-	if (likely(!(s & (barred | full)) && READ_ONCE(e->oblock) == from_oblock(ob)))
+	if (likely(!(s & (barred | full)) && table_holds(&c->table, e, from_oblock(ob))))
 		return BL_OK;
-	if (READ_ONCE(e->oblock) != from_oblock(ob))
+	if (!table_holds(&c->table, e, from_oblock(ob)))
 		r = BL_MOVED;
 	else
 		r = s & barred ? BL_BUSY : BL_FULL;

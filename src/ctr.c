@@ -121,7 +121,7 @@ static int check_devices(struct cache *c)
 	c->nr_cblocks = nr_cblocks;
 
 	c->nr_oblocks = DIV64_U64_ROUND_UP(c->origin_sectors, c->block_sectors);
-	if (c->nr_oblocks > DMC_MAX_OBLOCKS)
+	if (c->nr_oblocks >= DMC_MAX_OBLOCKS)
 		return bad(ti, "Origin too large for this block size");
 	c->partial_oblock = to_oblock(NO_OBLOCK);
 	if (c->nr_oblocks * c->block_sectors != c->origin_sectors)
@@ -135,7 +135,7 @@ static oblock_t mappings_oblock_of(const struct dmc_mappings *map, cblock_t cb)
 {
 	struct cache *c = container_of(map, struct cache, mappings);
 
-	return to_oblock(READ_ONCE(entry_of(c, cb)->oblock));
+	return to_oblock(table_oblock(&c->table, cb));
 }
 
 static bool mappings_lookup(const struct dmc_mappings *map, oblock_t ob, cblock_t *cb)
@@ -218,7 +218,7 @@ static int parts_init(struct cache *c)
 
 	r = stats_init(c);
 	if (!r)
-		r = table_init(&c->table, c->nr_cblocks);
+		r = table_init(&c->table, c->nr_cblocks, c->nr_oblocks);
 	if (!r)
 		r = slots_init(c);
 	if (!r)

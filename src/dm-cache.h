@@ -262,6 +262,11 @@ static inline struct cblock_entry *entry_of(struct cache *c, cblock_t cb)
 	return c->table.entries + from_cblock(cb);
 }
 
+static inline cblock_t cblock_of(struct cache *c, const struct cblock_entry *e)
+{
+	return to_cblock(e - c->table.entries);
+}
+
 static inline const char *cache_name(struct cache *c)
 {
 	return dm_table_device_name(c->ti->table);

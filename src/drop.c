@@ -73,7 +73,7 @@ bool drop_after_write(struct cache *c, struct bio *bio, u32 first, u32 nr)
 		block_broke(c, i, x->cache_failed && nr == 1);
 	if (x->origin_failed || blocks_any_dirty(c, first, nr))
 		return false;
-	x->oblock = to_oblock(c->table.entries[first].oblock);
+	x->oblock = to_oblock(table_oblock(&c->table, to_cblock(first)));
 	start_dropping(c, bio, first, nr);
 	return true;
 }
@@ -94,7 +94,7 @@ bool drop_after_flush(struct cache *c, struct bio *bio)
 /* Drops the mapping of @cb if it has one; its content cannot be trusted. */
 static void invalidate_broken(struct cache *c, cblock_t cb)
 {
-	u64 oblock = READ_ONCE(entry_of(c, cb)->oblock);
+	u64 oblock = table_oblock(&c->table, cb);
 	struct migration *mg;
 	int r;
 
@@ -147,7 +147,7 @@ again:
 		if (state & BL_DIRTY)
 			return false;
 		if ((all || state & BL_MARKED) &&
-		    READ_ONCE(c->table.entries[i].oblock) != NO_OBLOCK)
+		    table_oblock(&c->table, to_cblock(i)) != NO_OBLOCK)
 			block_broke(c, i, false);
 	}
 	if (!all && !marks_tell_all(c)) {
@@ -176,7 +176,7 @@ enum drop_look {
  */
 static enum drop_look look(struct cache *c, struct bio *bio, u32 i)
 {
-	u64 oblock = READ_ONCE(c->table.entries[i].oblock);
+	u64 oblock = table_oblock(&c->table, to_cblock(i));
 	u64 wanted = from_oblock(bio_ctx(bio)->oblock);
 	bool broken;
 
@@ -256,7 +256,7 @@ int drop_unflushed(struct cache *c)
 	if (c->io_mode != IO_WRITETHROUGH || atomic_read(&c->nr_dirty))
 		return -EIO;
 	for (i = 0; i < c->nr_cblocks && !r; i++) {
-		if (c->table.entries[i].oblock == NO_OBLOCK ||
+		if (table_oblock(&c->table, to_cblock(i)) == NO_OBLOCK ||
 		    !(all || atomic_read(&c->table.entries[i].state) & BL_MARKED))
 			continue;
 		r = drop_now(c, to_cblock(i));

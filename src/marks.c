@@ -184,7 +184,7 @@ void marks_collect(struct cache *c)
 		leaf = m->hand / MARKS_LEAF;
 		if (leaf != last_leaf && !leaves)
 			break;
-		if (READ_ONCE(entry_of(c, to_cblock(m->hand))->oblock) != NO_OBLOCK &&
+		if (table_oblock(&c->table, to_cblock(m->hand)) != NO_OBLOCK &&
 		    try_drop_mark(c, to_cblock(m->hand))) {
 			leaves -= leaf != last_leaf;
 			last_leaf = leaf;
@@ -274,7 +274,7 @@ static bool worth_marking(struct cache *c, u32 cb)
 	/* In this order: the mapping of a removed block goes before its lock. */
 	u32 s = (u32)atomic_read_acquire(&e->state);
 
-	return !(s & (BL_LOCKED | BL_MARKED)) && READ_ONCE(e->oblock) != NO_OBLOCK;
+	return !(s & (BL_LOCKED | BL_MARKED)) && table_oblock(&c->table, to_cblock(cb)) != NO_OBLOCK;
 }
 
 /*

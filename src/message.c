@@ -58,7 +58,7 @@ static int read_range(struct cache *c, const char *arg, u32 *begin, u32 *end)
 /* Starts the removal of one mapping; true if there is nothing (more) to start. */
 static bool start_invalidation(struct cache *c, cblock_t cb)
 {
-	u64 oblock = READ_ONCE(entry_of(c, cb)->oblock);
+	u64 oblock = table_oblock(&c->table, cb);
 	struct migration *mg;
 	int r;
 

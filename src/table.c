@@ -34,7 +34,17 @@ static u32 bucket_of(const struct mapping_table *t, u64 oblock)
 	return (u64)hash_64(oblock, 32) * t->nr_buckets >> 32;
 }
 
-int table_init(struct mapping_table *t, u32 nr_entries)
+/* Of a block that readers do not count themselves in now. */
+static void set_oblock(struct mapping_table *t, struct cblock_entry *e, u64 oblock)
+{
+	if (unlikely(t->high)) {
+		WRITE_ONCE(t->high[e - t->entries], (u16)(oblock >> 32));
+		smp_wmb();	/* a reader that sees the new @low sees its @high */
+	}
+	WRITE_ONCE(e->low, (u32)oblock);
+}
+
+int table_init(struct mapping_table *t, u32 nr_entries, u64 nr_oblocks)
 {
 	/* Three blocks a bucket: one look more than with one, and nearly three bytes less a block. */
 	const u32 nr_buckets = DIV_ROUND_UP(nr_entries, 3);
@@ -44,17 +54,20 @@ int table_init(struct mapping_table *t, u32 nr_entries)
 	t->nr_entries = nr_entries;
 	t->nr_buckets = nr_buckets;
 	atomic_set(&t->nr_mapped, 0);
+	t->high = NULL;
+	if (nr_oblocks > TABLE_UNMAPPED)
+		t->high = vzalloc(array_size(nr_entries, sizeof(*t->high)));
 	t->entries = kvcalloc(nr_entries, sizeof(*t->entries), GFP_KERNEL);
 	/* Not kvcalloc(): up to 4 MiB that rounds up to a power of two. */
 	t->buckets = vzalloc(array_size(t->nr_buckets, sizeof(*t->buckets)));
-	if (!t->entries || !t->buckets) {
+	if (!t->entries || !t->buckets || (nr_oblocks > TABLE_UNMAPPED && !t->high)) {
 		table_exit(t);
 		return -ENOMEM;
 	}
 
 	entries = t->entries;
 	for (i = 0; i < nr_entries; i++)
-		entries[i].oblock = NO_OBLOCK;
+		set_oblock(t, entries + i, NO_OBLOCK);
 	buckets = t->buckets;
 	for (i = 0; i < nr_buckets; i++)
 		buckets[i] = CHAIN_END | i;
@@ -63,8 +76,10 @@ int table_init(struct mapping_table *t, u32 nr_entries)
 
 void table_exit(struct mapping_table *t)
 {
+	vfree(t->high);
 	kvfree(t->entries);
 	vfree(t->buckets);
+	t->high = NULL;
 	t->entries = NULL;
 	t->buckets = NULL;
 }
@@ -81,7 +96,7 @@ bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb)
 		while (!(i & CHAIN_END)) {
 			const struct cblock_entry *e = t->entries + i;
 
-			if (READ_ONCE(e->oblock) == oblock) {
+			if (table_holds(t, e, oblock)) {
 				*cb = to_cblock(i);
 				return true;
 			}
@@ -101,11 +116,10 @@ void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob)
 	/*
 	 * A reader that came to this entry by its old chain and sees the new oblock has found it;
 	 * one that sees the old oblock and the new @next ends in another chain and starts again.
-	 * So @next comes first.  (No release: a machine of 32 bits stores @oblock in halves.  A reader
-	 * that sees half of it goes on like one that sees the old; block_count() knows better.)
+	 * So @next comes first.
 	 */
 	smp_wmb();
-	WRITE_ONCE(e->oblock, from_oblock(ob));
+	set_oblock(t, e, from_oblock(ob));
 	smp_store_release(head, from_cblock(cb));
 	atomic_inc(&t->nr_mapped);
 }
@@ -133,7 +147,7 @@ u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run)
 			if (from_oblock(oblocks[j]) == NO_OBLOCK)
 				continue;
 			e[j].next = *head;
-			e[j].oblock = from_oblock(oblocks[j]);
+			set_oblock(t, e + j, from_oblock(oblocks[j]));
 			*head = first + j;
 			mapped++;
 		}
@@ -145,7 +159,7 @@ u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run)
 void table_remove(struct mapping_table *t, cblock_t cb)
 {
 	struct cblock_entry *e = t->entries + from_cblock(cb);
-	u32 *link = t->buckets + bucket_of(t, e->oblock);
+	u32 *link = t->buckets + bucket_of(t, table_oblock(t, cb));
 
 	while (!(*link & CHAIN_END) && *link != from_cblock(cb))
 		link = &t->entries[*link].next;
@@ -154,6 +168,6 @@ void table_remove(struct mapping_table *t, cblock_t cb)
 
 	WRITE_ONCE(*link, e->next);
 	/* @next stays: a reader on this entry still has to find the end of its chain. */
-	WRITE_ONCE(e->oblock, NO_OBLOCK);
+	set_oblock(t, e, NO_OBLOCK);
 	atomic_dec(&t->nr_mapped);
 }

@@ -16,20 +16,30 @@
 #define STAYING 16		/* cblocks 0 .. STAYING - 1 never move */
 #define LOOKUPS 3000000
 
-static void test_model(void)
+/* Of an origin whose blocks have numbers of 32 bits, and of one with so many that their lower halves are the same. */
+#define FEW (4 * NR)
+#define MANY (DMC_MAX_OBLOCKS - 1)
+
+/* The oblock of number @n, of FEW. */
+static u64 oblock_in(u64 origin, u32 n)
+{
+	return origin == FEW ? n : n == 1 ? MANY - 1 : (u64)(n / 2) << 40 | (n & 1 ? U32_MAX : 0);
+}
+
+static void test_model_of(u64 origin)
 {
 	u64 model[NR];
 	struct mapping_table t;
 	cblock_t cb;
 	int i, step;
 
-	CHECK_OK(table_init(&t, NR));
+	CHECK_OK(table_init(&t, NR, origin));
 	for (i = 0; i < NR; i++)
 		model[i] = NO_OBLOCK;
 
 	for (step = 0; step < 200000; step++) {
 		u32 c = unit_below(NR);
-		u64 ob = unit_below(4 * NR);
+		u64 ob = oblock_in(origin, unit_below(FEW));
 		bool mapped = false;
 
 		for (i = 0; i < NR; i++)
@@ -41,6 +51,7 @@ static void test_model(void)
 		if (!mapped)
 			CHECK(!table_lookup(&t, to_oblock(ob), &cb));
 
+		CHECK_EQ(table_oblock(&t, to_cblock(c)), model[c]);
 		if (model[c] != NO_OBLOCK) {
 			table_remove(&t, to_cblock(c));
 			model[c] = NO_OBLOCK;
@@ -52,6 +63,37 @@ static void test_model(void)
 	table_exit(&t);
 }
 
+static void test_model(void)
+{
+	test_model_of(FEW);
+}
+
+static void test_large_origin(void)
+{
+	test_model_of(MANY);
+}
+
+/* The last block that 32 bits can name, and the first that they cannot. */
+static void test_32_bits(void)
+{
+	static const u64 origins[] = { U32_MAX, U32_MAX + 1ULL, U32_MAX + 2ULL };
+	struct mapping_table t;
+	cblock_t cb;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(origins); i++) {
+		CHECK_OK(table_init(&t, 2, origins[i]));
+		CHECK(!table_lookup(&t, to_oblock(origins[i] - 1), &cb));
+		table_insert(&t, to_cblock(1), to_oblock(origins[i] - 1));
+		CHECK(table_lookup(&t, to_oblock(origins[i] - 1), &cb));
+		CHECK_EQ(table_oblock(&t, to_cblock(1)), origins[i] - 1);
+		CHECK_EQ(table_oblock(&t, to_cblock(0)), NO_OBLOCK);
+		table_remove(&t, to_cblock(1));
+		CHECK_EQ(table_oblock(&t, to_cblock(1)), NO_OBLOCK);
+		table_exit(&t);
+	}
+}
+
 static void test_odd_sizes(void)
 {
 	static const u32 sizes[] = { 1, 2, 3, 1000 };
@@ -60,7 +102,7 @@ static void test_odd_sizes(void)
 	u32 i, s;
 
 	for (s = 0; s < ARRAY_SIZE(sizes); s++) {
-		CHECK_OK(table_init(&t, sizes[s]));
+		CHECK_OK(table_init(&t, sizes[s], (1ULL << 47) + 1000));
 		for (i = 0; i < sizes[s]; i++)
 			table_insert(&t, to_cblock(i), to_oblock((1ULL << 47) + i));
 		CHECK_EQ(atomic_read(&t.nr_mapped), sizes[s]);
@@ -82,7 +124,7 @@ static void test_runs(void)
 	u32 i, n, mapped = 0;
 	cblock_t cb;
 
-	CHECK_OK(table_init(&t, nr));
+	CHECK_OK(table_init(&t, nr, 1 << 30));
 	for (i = 0; i < nr; i += n) {
 		struct dmc_run run = { .first = to_cblock(i), .oblocks = oblocks };
 		u32 k, here = 0;
@@ -119,7 +161,7 @@ static void test_no_memory(void)
 
 	for (n = 1; ; n++) {
 		shim_fail_alloc(n);
-		r = table_init(&t, NR);
+		r = table_init(&t, NR, MANY);
 		shim_fail_alloc(0);
 		if (!r)
 			break;
@@ -132,6 +174,13 @@ static void test_no_memory(void)
 static struct mapping_table shared;
 static atomic_t stop;
 static atomic_t moves;
+static bool large_origin;
+
+/* In a large origin they differ in what the entries do not hold. */
+static oblock_t moving_oblock(u64 n)
+{
+	return to_oblock(large_origin ? n << 32 | 7 : n);
+}
 
 /* One writer, as in the core: everything but the staying blocks wanders between few oblocks. */
 static void *mover(void *unused)
@@ -155,30 +204,30 @@ static void *mover(void *unused)
 		} else {
 			/* Each cblock has oblocks of its own, so none is mapped twice. */
 			at[c] = 1000 + c + (x >> 32) % 64 * NR;
-			table_insert(&shared, to_cblock(c), to_oblock(at[c]));
+			table_insert(&shared, to_cblock(c), moving_oblock(at[c]));
 		}
 		atomic_inc(&moves);
 	}
 	return NULL;
 }
 
-static void test_staying_blocks_are_found(void)
+static void find_staying_blocks(void)
 {
 	pthread_t thread;
 	cblock_t cb;
 	u32 i, lost = 0, wrong = 0;
 
-	CHECK_OK(table_init(&shared, NR));
+	CHECK_OK(table_init(&shared, NR, large_origin ? MANY : 10000));
 	/* Few chains: every entry is in the way of every other. */
 	shared.nr_buckets = 2;
 	for (i = 0; i < STAYING; i++)
-		table_insert(&shared, to_cblock(i), to_oblock(i));
+		table_insert(&shared, to_cblock(i), moving_oblock(i));
 
 	atomic_set(&stop, 0);
 	atomic_set(&moves, 0);
 	CHECK_OK(pthread_create(&thread, NULL, mover, NULL));
 	for (i = 0; i < LOOKUPS; i++) {
-		if (!table_lookup(&shared, to_oblock(i % STAYING), &cb))
+		if (!table_lookup(&shared, moving_oblock(i % STAYING), &cb))
 			lost++;
 		else if (from_cblock(cb) != i % STAYING)
 			wrong++;
@@ -193,10 +242,20 @@ static void test_staying_blocks_are_found(void)
 		  atomic_read(&moves));
 }
 
+static void test_staying_blocks_are_found(void)
+{
+	large_origin = false;
+	find_staying_blocks();
+	large_origin = true;
+	find_staying_blocks();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "table: look-ups, insertions and removals match a model", test_model },
+		{ "table: the same with an origin whose blocks 32 bits cannot number", test_large_origin },
+		{ "table: the largest oblock of 32 bits, and beyond", test_32_bits },
 		{ "table: sizes that are no power of two, large oblocks", test_odd_sizes },
 		{ "table: runs of blocks", test_runs },
 		{ "table: each failing allocation is an error", test_no_memory },

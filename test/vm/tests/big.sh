@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: origin and cache beyond 2 TiB: blocks above 2^32 sectors are read, written, cached and cleaned where they belong
+# what: origin and cache beyond 2 TiB, and an origin of more than 2^32 blocks: all are read, written, cached and cleaned where they belong
 # needs: mem=768
 # timeout: 240
 # files: test/vm/lib-cache.sh
@@ -65,3 +65,51 @@ for b in 195000 0 150000 1; do
 	check $ORIGIN $b "new $b" 40
 	check $ORIGIN $b "block $b"
 done
+for d in slow fast nothing; do dmsetup remove $d; done
+
+# --- 384 TiB in blocks of 32 KiB: the mapping table holds the upper bits of a block's number elsewhere ---
+BLOCK=64 M=4294967296
+# cache_check reserves a bit for each of them, and uses few.
+echo 1 > /proc/sys/vm/overcommit_memory
+SIZE=$((3 * M * BLOCK))
+dmsetup create nothing --table "0 $SIZE zero"
+dmsetup create slow --table "0 $SIZE snapshot /dev/mapper/nothing /dev/cow1 N 128"
+nb small 8 0
+CACHE=/dev/small
+# All the same in their lower 32 bits, or with all of those set.
+blocks="5 $((M + 5)) $((2 * M + 5)) $((M - 1)) $((2 * M - 1)) $((3 * M - 1))"
+{
+	echo "<superblock uuid=\"\" block_size=\"$BLOCK\" nr_cache_blocks=\"256\" policy=\"smq\" hint_width=\"4\"><mappings>"
+	i=0
+	for b in $blocks; do
+		echo "<mapping cache_block=\"$i\" origin_block=\"$b\" dirty=\"false\"/>"
+		page "block $b" | write_at $CACHE $((i * BLOCK + 24))
+		i=$((i + 1))
+	done
+	echo '</mappings><hints></hints></superblock>'
+} > /tmp/meta.xml
+/tpt1/cache_restore -q --metadata-version 2 -i /tmp/meta.xml -o $META
+hot="6 $((M + 6)) $((2 * M + 6))"
+for b in $hot; do page "block $b" | write_at $ORIGIN "$(at "$b" 24)"; done
+make_cache c $BLOCK metadata2 smq
+assert_eq "$(st_used c)" 6 "blocks used"
+for b in $blocks $hot; do check /dev/mapper/c "$b" "block $b"; done
+for b in $blocks; do page "new $b" | write_at /dev/mapper/c "$(at "$b" 40)"; done
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	for b in $hot; do check /dev/mapper/c "$b" "block $b"; done
+done
+sleep 1
+note "$(dmsetup status c | cut -d' ' -f4-14)"
+p=$(st_promotions c)
+assert_num "$p" -ge 1 "promotions"
+for b in $blocks; do check /dev/mapper/c "$b" "new $b" 40; done
+dmsetup remove c
+check_metadata $META
+make_cache c $BLOCK metadata2 smq
+for b in $blocks; do check /dev/mapper/c "$b" "new $b" 40; done
+for b in $hot; do check /dev/mapper/c "$b" "block $b"; done
+clean_all c $BLOCK metadata2
+dmsetup remove c
+for b in $blocks; do check $ORIGIN "$b" "new $b" 40; done
+# Their other halves were written to the cache device alone, for this test.
+for b in $hot; do check $ORIGIN "$b" "block $b"; done
