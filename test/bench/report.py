@@ -58,15 +58,23 @@ def text(value, how):
     return {"over": "%+d", "times": "%.3f x", "ms": "%.1f ms", "bytes": "%.1f B"}[how] % value
 
 
+def ratio(results, row, to):
+    """Ours, as a multiple of what @to takes."""
+    if (to, row) not in results:
+        return "-"
+    return "%.3f" % (results["ours", row] / results[to, row])
+
+
 def table(kernel, results):
-    print("\nkernel %s; requests: instructions beyond dm-linear" % kernel)
-    print("%-52s%14s%14s%14s" % ("", "dm-linear", "the kernel's", "ours"))
+    print("\nkernel %s; requests: the kernel's and ours in instructions beyond dm-linear; then ours as a ratio" % kernel)
+    print("%-52s%12s%12s%14s%12s%12s%14s" % ("", "raw device", "dm-linear", "the kernel's", "ours", ": dm-linear", ": the kernel's"))
     for row, label, how in ROWS:
         if ("ours", row) not in results:
             continue
-        base = results.get(("linear", row))
-        print("%-52s%14s%14s%14s" % (label, base if base is not None else "",
-              text(shown(results, "kernel", row, how), how), text(shown(results, "ours", row, how), how)))
+        raw, linear = (results.get((who, row), "") for who in ("raw", "linear"))
+        print("%-52s%12s%12s%14s%12s%12s%14s" % (label, raw, linear,
+              text(shown(results, "kernel", row, how), how), text(shown(results, "ours", row, how), how),
+              ratio(results, row, "linear"), ratio(results, row, "kernel")))
 
 
 def plot(path, kernel, results):
@@ -94,7 +102,7 @@ def main():
     where, kernels = sys.argv[1], sys.argv[2:]
     with open(where + "/bench.csv", "w", newline="") as f:
         w = csv.writer(f)
-        w.writerow(["kernel", "row", "unit", "dm-linear", "the kernel's dm-cache", "ours"])
+        w.writerow(["kernel", "row", "unit", "raw device", "dm-linear", "the kernel's dm-cache", "ours"])
         for kernel in kernels:
             results = read("%s/%s.results" % (where, kernel))
             table(kernel, results)
@@ -102,7 +110,7 @@ def main():
             for row, _, how in ROWS:
                 if ("ours", row) in results:
                     w.writerow([kernel, row, "ns" if how != "bytes" else "bytes per 1024 blocks"]
-                               + [results.get((who, row), "") for who in ("linear", "kernel", "ours")])
+                               + [results.get((who, row), "") for who in ("raw", "linear", "kernel", "ours")])
     print("\nalso in %s/bench.csv and %s/bench-*.svg" % (where, where))
 
 

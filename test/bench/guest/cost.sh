@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: time per request: dm-linear, the kernel's own dm-cache and ours, one after the other
+# what: time per request: the raw device, dm-linear, the kernel's own dm-cache and ours, one after the other
 # needs: mem=1536
 # timeout: 3600
 # files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/guest.sh
@@ -41,16 +41,20 @@ rows() { # WHO
 SMALL="4096 1 6000 0 131072" MISS="4096 1 3000 131072 262144" MISS16="4096 16 3000 131072 262144"
 LARGE="1048576 1 100 0 131072" LARGEMISS="1048576 1 100 131072 262144"
 
-linear l /dev/ram0 0 393216
-WHO=linear
-for _row in hit-read:read:"$SMALL" hit-write-dirty:write:"$SMALL" hit-write-writethrough:write:"$SMALL" miss-read:read:"$MISS" \
-	miss-write:write:"$MISS" miss-write-all-dirty:write:"$MISS16" hit-read-1m:read:"$LARGE" hit-write-1m:write:"$LARGE" \
-	miss-read-1m:read:"$LARGEMISS"; do
-	IFS=: read -r _name _op _io <<- E
-	$_row
-	E
-	measure "$_name" "$_op" "$_io" /dev/mapper/l
-done
+plain() { # WHO DEV
+	WHO=$1
+	for _row in hit-read:read:"$SMALL" hit-write-dirty:write:"$SMALL" hit-write-writethrough:write:"$SMALL" miss-read:read:"$MISS" \
+		miss-write:write:"$MISS" miss-write-all-dirty:write:"$MISS16" hit-read-1m:read:"$LARGE" hit-write-1m:write:"$LARGE" \
+		miss-read-1m:read:"$LARGEMISS"; do
+		IFS=: read -r _name _op _io <<- E
+		$_row
+		E
+		measure "$_name" "$_op" "$_io" "$2"
+	done
+}
+plain raw $ORIGIN
+linear l $ORIGIN 0 393216
+plain linear /dev/mapper/l
 dmsetup remove l
 
 use_kernels

@@ -13,6 +13,8 @@ nb meta 16 100000 16 1
 META=/dev/meta CACHE=/dev/fast ORIGIN=/dev/slow BS=128 NR=1024
 FAST="4096 1 300 0 65536" SLOW="4096 1 60 0 65536"
 
+WHO=raw measure sync-dirty sync "$FAST" $CACHE
+WHO=raw measure sync-writethrough sync "$SLOW" $ORIGIN
 linear l $CACHE 0 131072
 WHO=linear measure sync-dirty sync "$FAST" /dev/mapper/l
 dmsetup remove l
