@@ -20,6 +20,7 @@ usage: dmcache COMMAND ...
   resize NAME                            take over a larger origin or cache device
   check NAME   repair NAME               the metadata of a set that is stopped
   list                                   the sets that are known
+  doctor                                 is all well, now and for the next boot; what to do if not
   label DEV                              what its label says
   size DEV | 100G                        blocks, metadata and memory of a cache of that size
   probe DEV                              for udev
@@ -94,6 +95,13 @@ END
 usage: dmcache top [--interval SECONDS] [--count N] [NAME]
 
 Requests and moved blocks a second. Without a name: the first that runs.
+END
+	doctor) cat << 'END' ;;
+usage: dmcache doctor [--quiet]
+
+Looks at modules, Secure Boot, udev, units, the initramfs, /etc/dmcachetab, labels and all sets; changes nothing. What is wrong
+is said with what to do. Status 1 if anything is.
+  --quiet   only what is wrong
 END
 	flush) cat << 'END' ;;
 usage: dmcache flush NAME

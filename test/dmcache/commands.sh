@@ -160,6 +160,112 @@ END
 	none
 }
 
+# finds TEXT NEXT: that is wrong, and nothing else
+finds() {
+	run 1 doctor -q
+	said "^WRONG  .*$1.*; next: .*$2"
+	said '^1 to be mended'
+}
+
+doctor() {
+	export DMCACHE_ROOT=$DIR/root
+	root=$DMCACHE_ROOT k=6.1.0-1-amd64
+	modules=$root/lib/modules
+	mkdir -p $modules/$k/kernel $modules/$k/updates/dkms $root/boot $root/usr/lib/dmcache $root/usr/lib/udev/rules.d \
+		$root/usr/lib/systemd/system $root/usr/lib/systemd/system-shutdown $root/sys/firmware/efi/efivars $root/var/lib/dkms
+	for f in lib/udev/rules.d/62-dmcache.rules lib/systemd/system/dmcache@.service lib/systemd/system/dmcache-shutdown.service lib/systemd/system-shutdown/dmcache; do
+		: > $root/usr/$f
+	done
+	printf '#!/bin/sh\n[ -e %s/root-is-cached ]\n' $DIR > $root/usr/lib/dmcache/boot
+	chmod +x $root/usr/lib/dmcache/boot
+	: > $modules/$k/updates/dkms/dm-cache.ko.xz
+	: > $root/boot/initrd.img-$k
+	: > $root/var/lib/dkms/mok.pub
+	echo $k > $W/kernel
+	printf 'srcversion ABC\nsigner Me\n' > $W/modinfo
+	printf '%s\n' usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/set.sh usr/lib/udev/rules.d/62-dmcache.rules usr/lib/modules/$k/updates/dkms/dm-cache.ko.xz > $W/initramfs
+	echo 'mok.pub is already enrolled' > $W/mok
+	run 0 create c --origin $D/hdd --cache $D/ssd --yes
+	run 0 create d --origin $D/hdd2 --cache $D/ssd3 --yes
+	run 0 stop d
+	run 2 doctor c
+	run 2 doctor --nonsense
+	run 0 doctor
+	said '^ok     c runs, writeback, policy default'
+	said '^ok     d is stopped; its members are all there'
+	said '^ok     Secure Boot is off'
+	said '^nothing is wrong'
+
+	# ----- modules -----
+	mkdir -p $modules/6.2.0-1-amd64/kernel
+	finds 'kernel 6.2.0-1-amd64 has no dm-cache of this project, and no headers' 'apt-get install linux-headers-6.2.0-1-amd64'
+	mkdir $modules/6.2.0-1-amd64/build
+	: > $modules/6.2.0-1-amd64/build/Makefile
+	finds 'kernel 6.2.0-1-amd64 has no dm-cache' 'dkms autoinstall -k 6.2.0-1-amd64'
+	rm -r $modules/6.2.0-1-amd64
+	mkdir -p $W/sys/module/dm_cache
+	finds "the kernel's own dm-cache is loaded" 'modprobe -r dm-cache-smq dm-cache'
+	mkdir -p $W/sys/module/dm_cache_persistent_data
+	echo XYZ > $W/sys/module/dm_cache/srcversion
+	finds 'another version' reboot
+	echo ABC > $W/sys/module/dm_cache/srcversion
+	printf '\006\000\000\000\001' > $root/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	run 0 doctor
+	said '^ok     Secure Boot is on, and dm-cache is signed'
+	echo 'mok.pub is not enrolled' > $W/mok
+	finds 'is not enrolled' 'mokutil --import'
+	echo srcversion ABC > $W/modinfo
+	finds 'is not signed' README
+	rm $root/sys/firmware/efi/efivars/*
+
+	# ----- the boot -----
+	mv $root/usr/lib/udev/rules.d/62-dmcache.rules $DIR/rules
+	finds 'rules.d/62-dmcache.rules missing' 'make install-tools'
+	mv $DIR/rules $root/usr/lib/udev/rules.d/62-dmcache.rules
+	echo 'quiet dmcache.assemble=off' > $W/proc/cmdline
+	finds 'nothing is assembled at boot' 'reboot without it'
+	echo quiet > $W/proc/cmdline
+	sed -i 's,updates/dkms,kernel/drivers/md,' $W/initramfs
+	finds "holds the kernel's own dm-cache" update-initramfs
+	sed -i '/ko/d' $W/initramfs
+	run 0 doctor
+	said '^ok .* lacks dm-cache.ko; only a / on a cache needs that'
+	: > $DIR/root-is-cached
+	finds '/ is on a cache, and .* lacks dm-cache.ko' update-initramfs
+	rm $DIR/root-is-cached
+
+	# ----- the sets -----
+	cp $DMCACHE_TAB $DIR/tab.good
+	echo 'e nonsense' >> $DMCACHE_TAB
+	run 1 doctor -q
+	said "^WRONG  .*line .*origin 'nonsense' is neither.*; next: dmcachetab"
+	cp $DIR/tab.good $DMCACHE_TAB
+	mv $D/ssd3 $DIR/ssd3
+	mv $W/sys/class/block/ssd3 $DIR/ssd3.sys
+	run 1 doctor -q
+	said '^WRONG  d cannot be assembled: .*; next: attach the device, then: dmcache assemble d'
+	mv $DIR/ssd3 $D/ssd3
+	mv $DIR/ssd3.sys $W/sys/class/block/ssd3
+	dd if=$D/ssd3 of=$DIR/head bs=4096 count=2 2> /dev/null
+	for s in 0 1; do printf X | dd of=$D/ssd3 bs=1 seek=$((s * 4096 + 30)) conv=notrunc 2> /dev/null; done
+	run 1 doctor -q
+	said "^WRONG  $D/ssd3: its label is damaged; next: dmcache label $D/ssd3"
+	dd if=$DIR/head of=$D/ssd3 conv=notrunc 2> /dev/null
+	for x in 'rw -:ro -:metadata are read-only' 'rw -:rw needs_check:want a check' '2 migration_threshold:4 cache_errors 7 migration_threshold:c: cache_errors: 7' '11/2048:2000/2048:nearly full'; do
+		IFS=: read -r from to text << END
+$x
+END
+		echo "s,$from,$to," > $W/status.sed
+		finds "c: .*${text#c: }" dmcache
+	done
+	rm $W/status.sed
+	run 0 doctor --quiet
+	[ "$(cat $OUT)" = 'nothing is wrong' ] || bad "quiet, but: $(cat $OUT)"
+	unset DMCACHE_ROOT
+	run 0 stop c
+	none
+}
+
 attach() {
 	run 0 create c --origin $D/hdd --yes
 	table c linear

@@ -14,6 +14,12 @@ wipefs() { :; }
 blockdev() { :; }
 dmesg() { :; }
 
+# For the doctor: $W/kernel, $W/modinfo (FIELD VALUE), $W/initramfs, $W/mok
+uname() { cat "$W/kernel"; }
+modinfo() { sed -n "s/^$4 //p" "$W/modinfo"; }
+lsinitramfs() { cat "$W/initramfs"; }
+mokutil() { cat "$W/mok"; }
+
 blkid() {
 	tag='' spec='' dev=''
 	while [ $# -gt 0 ]; do
@@ -143,7 +149,8 @@ dmsetup() {
 	resume)
 		[ ! -e "$W/dm/$name/inactive" ] || { rm -f "$W/dm/$name/messages"; mv "$W/dm/$name/inactive" "$W/dm/$name/table"; hold "$(cat "$W/dm/$name/node")" "$(cat "$W/dm/$name/table")"; } ;;
 	table) cat "$W/dm/$name/table" 2> /dev/null ;;
-	status) [ -d "$W/dm/$name" ] || exit 1; dm_status "$name" ;;
+	status) [ -d "$W/dm/$name" ] || exit 1
+		if [ -e "$W/status.sed" ]; then dm_status "$name" | sed -f "$W/status.sed"; else dm_status "$name"; fi ;;
 	ls) ls "$W/dm" ;;
 	esac
 }

@@ -17,7 +17,7 @@ fake_world() {
 		sed -e 's/\[ -b /[ -e /g; s/\[ ! -b /[ ! -e /g' -e "s,/dev/mapper,$W/mapper,g; s,/sys/\\(class\\|dev\\|module\\),$W/sys/\\1,g" \
 			-e "s,/proc/\\(self\\|mounts\\|swaps\\|cmdline\\),$W/proc/\\1,g; s,R=/dev/\\\$R,R=$W/dev/\$R," "$f" > "$W/lib/${f##*/}"
 	done
-	for p in dmsetup blkid stat wipefs blockdev dmesg; do
+	for p in dmsetup blkid stat wipefs blockdev dmesg uname modinfo lsinitramfs mokutil; do
 		{ echo "#!/bin/sh"; echo "W=$W"; echo ". $HERE/fake-programs.sh"; echo "$p \"\$@\""; } > "$W/bin/$p"
 		chmod +x "$W/bin/$p"
 		# A function: busybox sh takes its own applets before those in the path.
