@@ -199,31 +199,30 @@ static int format(struct dmc_md *md)
 	return md_commit(md, NULL, NULL);
 }
 
-/*
- * Reads and judges the superblock with a block manager of its own, for block 0 is read before it
- * is known what it is.
- */
-static int look(const struct dmc_md_params *p, struct dmc_superblock *sb,
+static struct dmc_bm *open_device(const struct dmc_md_params *p, dmc_md_reason_t *why)
+{
+	struct dmc_bm *bm = dmc_bm_create(p->bdev, p->dev_name);
+
+	if (IS_ERR(bm))
+		*why = reason_for(PTR_ERR(bm), "cannot open the metadata device");
+	return bm;
+}
+
+/* Reads and judges the superblock. */
+static int look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_superblock *sb,
 		struct dmc_md_summary *out, dmc_md_reason_t *why)
 {
-	struct dmc_bm *bm;
-	u64 device_blocks;
+	u64 device_blocks = dmc_bm_nr_blocks(bm);
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	bm = dmc_bm_create(p->bdev, p->dev_name);
-	if (IS_ERR(bm)) {
-		*why = reason_for(PTR_ERR(bm), "cannot open the metadata device");
-		return PTR_ERR(bm);
-	}
-	device_blocks = dmc_bm_nr_blocks(bm);
 	r = dmc_sb_read(bm, sb);
-	dmc_bm_destroy(bm);
 	if (r) {
 		*why = reason_for(r, "the superblock cannot be read");
 		return r;
 	}
-
+	/* It was read before it is known what it is: whoever wants it next has it read, and checked, anew. */
+	dmc_bm_forget(bm, DMC_SB_BLOCK);
 	if (!dmc_sb_is_blank(sb))
 		return dmc_sb_check(sb, p, device_blocks, out, why);
 
@@ -236,23 +235,31 @@ static int look(const struct dmc_md_params *p, struct dmc_superblock *sb,
 }
 
 /* Can the space map that @sb names be opened?  Reads, never writes. */
-static int probe_space_map(const struct dmc_md_params *p, const struct dmc_superblock *sb,
-			   dmc_md_reason_t *why)
+static int probe_space_map(struct dmc_bm *bm, const struct dmc_superblock *sb, dmc_md_reason_t *why)
 {
-	struct dmc_bm *bm;
 	struct dmc_tm *tm;
 	int r;
 
-	bm = dmc_bm_create(p->bdev, p->dev_name);
-	if (IS_ERR(bm)) {
-		*why = reason_for(PTR_ERR(bm), "cannot open the metadata device");
-		return PTR_ERR(bm);
-	}
 	r = dmc_tm_open(bm, DMC_SB_BLOCK, &sb->sm_root, &tm);
 	if (r)
 		*why = reason_for(r, "the space map is damaged: " MD_REPAIR);
 	else
 		dmc_tm_destroy(tm);
+	return r;
+}
+
+/* With a block manager of its own, so that it sees what the device holds now.  @sb_only: the superblock. */
+static int probe_once(const struct dmc_md_params *p, struct dmc_superblock *sb, bool sb_only,
+		      struct dmc_md_summary *out, dmc_md_reason_t *why)
+{
+	struct dmc_bm *bm = open_device(p, why);
+	int r;
+
+	if (IS_ERR(bm))
+		return PTR_ERR(bm);
+	r = look(bm, p, sb, out, why);
+	if (!r && !out->blank && !sb_only)
+		r = probe_space_map(bm, sb, why);
 	dmc_bm_destroy(bm);
 	return r;
 }
@@ -260,6 +267,7 @@ static int probe_space_map(const struct dmc_md_params *p, const struct dmc_super
 int dmc_md_probe(const struct dmc_md_params *p, struct dmc_md_summary *out, dmc_md_reason_t *why)
 {
 	struct dmc_superblock *sb;
+	dmc_md_reason_t ignored;
 	u32 fingerprint;
 	int tries = 0;
 	int r;
@@ -276,15 +284,12 @@ int dmc_md_probe(const struct dmc_md_params *p, struct dmc_md_summary *out, dmc_
 	 * While another table has the device open, its commits may reuse what the superblock just
 	 * read refers to.  A space map found bad counts only if the superblock is still the same.
 	 */
-	r = look(p, sb, out, why);
-	while (!r && !out->blank) {
-		r = probe_space_map(p, sb, why);
-		if (!r || ++tries == MD_PROBE_TRIES)
-			break;
+	r = probe_once(p, sb, false, out, why);
+	while (r && ++tries < MD_PROBE_TRIES) {
 		fingerprint = out->fingerprint;
-		if (look(p, sb, out, why) || out->fingerprint == fingerprint)
+		if (probe_once(p, sb, true, out, &ignored) || out->fingerprint == fingerprint)
 			break;
-		r = 0;
+		r = probe_once(p, sb, false, out, why);
 	}
 	if (!r)
 		*why = "";
@@ -322,17 +327,15 @@ struct dmc_md *dmc_md_open(const struct dmc_md_params *p, dmc_md_reason_t *why)
 		*why = reason_for(-ENOMEM, NULL);
 		return ERR_PTR(-ENOMEM);
 	}
-	r = look(&md->p, md->sb, &summary, why);
-	if (r)
-		goto err_close;
-
-	md->bm = dmc_bm_create(p->bdev, md->name);
+	md->bm = open_device(&md->p, why);
 	if (IS_ERR(md->bm)) {
 		r = PTR_ERR(md->bm);
 		md->bm = NULL;
-		*why = reason_for(r, "cannot open the metadata device");
 		goto err_close;
 	}
+	r = look(md->bm, &md->p, md->sb, &summary, why);
+	if (r)
+		goto err_close;
 	if (summary.blank) {
 		r = format(md);
 		*why = reason_for(r, "formatting the metadata device failed");

@@ -230,6 +230,7 @@ static void block_reject(struct dmc_block *blk)
 	dm_bufio_release(blk->buf);
 	dm_bufio_forget(bm->bufio, b);
 }
+EXPORT_SYMBOL_GPL(dmc_bm_forget);
 
 static int lock_checked(struct dmc_bm *bm, mblock_t b, const struct dmc_validator *v, bool write,
 			struct dmc_block **pblk)
