@@ -40,3 +40,62 @@ change() {
 	dd if=/dev/urandom of=/tmp/change bs=32k count="${3:-1}" iflag=fullblock 2> /dev/null
 	dd if=/tmp/change of="$1" bs=32k seek="$2" conv=notrunc 2> /dev/null
 }
+
+# unflushable NAME, which has a write cache: it reads and writes, all but its last 4 KiB, and each FLUSH fails
+unflushable() {
+	_n=$(($(sectors "/dev/${1}0") - 8))
+	_below_table "$1" "0 $_n linear /dev/${1}0 0
+$_n 8 flakey /dev/${1}0 $_n 0 1 1 error_writes"
+}
+# ios NAME: reads and writes that the null_blk below was given so far
+ios() { echo $(($(dev_reads "/dev/${1}0") + $(dev_writes "/dev/${1}0"))); }
+# sync_of NAME: a FLUSH, with its status
+sync_of() { dd if=/dev/null of="/dev/mapper/$1" conv=notrunc,fsync 2> /dev/null; }
+# opened NAME: how often it is held open
+opened() { dmsetup info -c --noheadings -o open "$1"; }
+
+# What metadata at the null_blk below says, on the disk now. u64 NAME BLOCK OFFSET: a number in it
+u64() { dd if="/dev/${1}0" bs=4096 count=1 skip="$2" iflag=direct 2> /dev/null | od -An -tu8 -j "$3" -N 8 | tr -d ' '; }
+# Offsets in block 0: of the roots of the space map, and of the arrays.
+SM_INDEX=80 MAPPINGS=192 HINTS=200 DISCARDS=208 DIRTY=284
+# leaf_of NAME OFFSET: the first block of the array whose root is there
+leaf_of() { u64 "$1" "$(u64 "$1" 0 "$2")" 2048; }
+
+# ----- metadata on /dev/mapper/m that fails below the cache c -----
+
+# bad_leaf: the one block with the mappings cannot be read, and nobody has it in memory
+bad_leaf() {
+	dmsetup suspend --noflush --nolockfs m
+	leaf=$(leaf_of m $MAPPINGS)
+	echo 0 > /sys/module/dm_bufio/parameters/retain_bytes
+	bad m $((leaf * 8)) 8
+	echo 3 > /proc/sys/vm/drop_caches
+	sleep 0.5
+	dmsetup resume m
+}
+metadata_works() {
+	[ -z "${leaf:-}" ] || good m $((leaf * 8)) 8
+	leaf=
+	back m
+}
+
+# metadata_failed MODE WHAT: it has, since dmesg_mark and $ev; that is told, nothing hangs, and the cache is gone
+metadata_failed() {
+	wait_for '[ "$(st_mode c)" != rw ]' 20
+	assert_eq "$(st_mode c)" "$1" "mode, $2"
+	[ "$1" = Fail ] || assert_eq "$(st_needs_check c)" needs_check "needs_check, $2"
+	assert_dmesg "cache: [0-9:]+: metadata device $(dmsetup info -c --noheadings --separator : -o major,minor m): [a-z ]+ failed \(-[0-9]+\)"
+	assert_dmesg 'run cache_check|, then run cache_check or cache_repair'
+	assert_num "$(events c)" -gt "$ev" "events, $2"
+	for x in suspend resume remove; do assert timeout 30 dmsetup $x c; done
+	assert_eq "$(opened m) $(opened f) $(opened s)" "0 0 0" "devices held, $2"
+}
+# metadata_again MODE FEATURES: it is loaded again, as the message said
+metadata_again() {
+	metadata_works
+	[ "$1" = Fail ] || expect_fail 'needs_check|cache_check' make_cache c 64 "$2" lru
+	dmsetup remove c 2> /dev/null || :
+	quietly /tpt1/cache_check --clear-needs-check-flag $META
+	make_cache c 64 "$2" lru
+	assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "mode, loaded again"
+}
