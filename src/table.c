@@ -133,6 +133,7 @@ u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run)
 	const oblock_t *oblocks = run->oblocks;
 	struct cblock_entry *e = t->entries + first;
 	u32 *buckets = t->buckets, *heads[AT_A_TIME];
+	u16 *high = t->high ? t->high + first : NULL;
 	u32 i, j, end, mapped = 0;
 
 	for (i = 0; i < run->nr; i = end) {
@@ -142,12 +143,15 @@ u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run)
 			prefetchw(heads[j - i]);
 		}
 		for (j = i; j < end; j++) {
+			const u64 oblock = from_oblock(oblocks[j]);
 			u32 *head = heads[j - i];
 
-			if (from_oblock(oblocks[j]) == NO_OBLOCK)
+			if (oblock == NO_OBLOCK)
 				continue;
 			e[j].next = *head;
-			set_oblock(t, e + j, from_oblock(oblocks[j]));
+			e[j].low = (u32)oblock;
+			if (unlikely(high))
+				high[j] = (u16)(oblock >> 32);
 			*head = first + j;
 			mapped++;
 		}

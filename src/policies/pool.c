@@ -395,44 +395,65 @@ static bool load_inserted(struct pool *pool, const struct dmc_run *run, u32 i, u
 	return same;
 }
 
+/* The end of a queue that blocks are being appended to, one after the other. */
+struct load_end {
+	u32 head, last;
+	u32 nr;			/* appended */
+	u8 queue, mark, flags;	/* of each */
+};
+
+static void load_close(struct pool *pool, struct load_end *end)
+{
+	pool->link[end->last][1] = end->head;
+	pool->link[end->head][0] = end->last;
+	pool->length[end->queue] += end->nr;
+	WRITE_ONCE(pool->nr_resident, pool->nr_resident + end->nr);
+}
+
+static void load_open(struct pool *pool, struct load_end *end, u32 tag)
+{
+	end->queue = pool->ops->place(tag, &end->mark);
+	end->flags = POOL_RESIDENT | end->queue << POOL_QUEUE_SHIFT;
+	end->head = pool_head(pool, end->queue);
+	end->last = pool->link[end->head][0];
+	end->nr = 0;
+}
+
 /* The same by place().  Each instruction counts; neighbours have the same hint as a rule. */
 static bool load_placed(struct pool *pool, const struct dmc_run *run, u32 i, u32 end)
 {
 	u32 (*const link)[2] = pool->link;
 	u8 *const state = pool->state, *const marks = pool->mark;
-	u32 nr = 0, nr_dirty = 0, head = 0, last;
-	u8 queue = 0, mark = 0, flags = 0;
-	bool same = run->hints, fresh;
+	struct load_end at = { 0 };
+	bool same = run->hints;
 	u64 was = U64_MAX;
+	u32 nr_dirty = 0;
 
 	for (; i < end; i++) {
 		u32 b = from_cblock(run->first) + i, tag = run->hints ? run->hints[i] : POOL_NONE;
-		bool dirty = dmc_run_dirty(run, i);
+		bool dirty = dmc_run_dirty(run, i), fresh = tag != was;
 
 		/* Else the core would have lost track of a block. */
 		if (!dmc_run_maps(run, i) || WARN_ON_ONCE(state[b] & POOL_RESIDENT))
 			continue;
-		fresh = tag != was;
 		if (unlikely(fresh)) {
-			queue = pool->ops->place(tag, &mark);
-			flags = POOL_RESIDENT | queue << POOL_QUEUE_SHIFT;
-			head = pool_head(pool, queue);
+			if (was != U64_MAX)
+				load_close(pool, &at);
+			load_open(pool, &at, tag);
+			was = tag;
 		}
-		last = link[head][0];
-		state[b] = flags | (dirty ? POOL_DIRTY : 0);
-		marks[b] = mark;
-		link[b][0] = last;
-		link[b][1] = head;
-		link[last][1] = b;
-		link[head][0] = b;
-		pool->length[queue]++;
+		state[b] = at.flags | (dirty ? POOL_DIRTY : 0);
+		marks[b] = at.mark;
+		link[b][0] = at.last;
+		link[at.last][1] = b;
+		at.last = b;
+		at.nr++;
+		nr_dirty += dirty;
 		if (unlikely(fresh))
 			same = same && pool->ops->hint(pool, b) == tag;
-		was = tag;
-		nr++;
-		nr_dirty += dirty;
 	}
-	WRITE_ONCE(pool->nr_resident, pool->nr_resident + nr);
+	if (was != U64_MAX)
+		load_close(pool, &at);
 	pool->nr_dirty += nr_dirty;
 	pool->group_dirty[(from_cblock(run->first) + end - 1) >> GROUP_SHIFT] += nr_dirty;
 	return same;
