@@ -104,7 +104,7 @@ install-tools:	## the command dmcache, and what assembles caches at boot: udev r
 uninstall-tools:	## remove what `install-tools` copied
 	scripts/tools-install --remove $(DESTDIR)
 
-deb:	## the package dm-cache-dkms, checked with lintian
+deb:	## the packages dm-cache-dkms and dmcache, checked with lintian
 	scripts/make-deb
 
 ## Check and test:
@@ -146,9 +146,9 @@ test-dkms-suites:	## DKMS and the package in chroots of four Debian suites, and 
 	@scripts/install-deps deb dkms
 	test/dkms/suites $(SUITE)
 
-test-deb:	## the package installed, removed, purged in a clean chroot (SUITE=bookworm)
+test-deb:	## the packages installed, removed, purged in a clean chroot (SUITE=bookworm)
 	@scripts/install-deps deb dkms
-	test/dkms/suites --steps 'before clean deb' $(or $(SUITE),bookworm)
+	test/dkms/suites --steps 'before clean deb tools' $(or $(SUITE),bookworm)
 
 compat-check:	## compile for another kernel's source tree, 3.10 or newer (KTREE=DIR ARCH=x86_64)
 	scripts/compat-check $(KTREE) $(ARCH)

@@ -237,7 +237,7 @@ same_as_before() {
 
 step_deb() {
 	local deb
-	deb=$(ls /dmc/deb/*.deb)
+	deb=$(ls /dmc/deb/dm-cache-dkms_*.deb)
 	run dpkg -i "$deb" || bad "dpkg -i: $(last)"
 	all_there "$K1"
 	[ ! -e "/lib/modules/$K2" ] || all_there "$K2"
@@ -254,6 +254,30 @@ step_deb() {
 	check deb-remove
 	run dpkg -P dm-cache-dkms || bad "dpkg -P: $(last)"
 	same_as_before deb-purge
+}
+
+# The package with the command and what assembles caches at boot; with the kernel's own modules here.
+step_tools() {
+	local deb f
+	deb=$(ls /dmc/deb/dmcache_*.deb)
+	run dpkg -i "$deb" || bad "dpkg -i: $(last)"
+	run dpkg -V dmcache || bad "dpkg -V: $(last)"
+	run dmcache size 10G || bad "dmcache size: $(last)"
+	grep -q 'cache blocks' <<< "$said" || bad "dmcache size says: $(last)"
+	[ -s /usr/share/man/man8/dmcache.8.gz ] && [ -s /usr/share/man/man5/dmcachetab.5.gz ] || bad "no manual pages"
+	run lsinitramfs "/boot/initrd.img-$K1"
+	for f in usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/set.sh usr/lib/udev/rules.d/62-dmcache.rules; do
+		grep -qx "$f" <<< "$said" || bad "the initramfs lacks $f"
+	done
+	check tools-install
+	run dpkg -i "$deb" || bad "dpkg -i again: $(last)"
+	check tools-reinstall
+	run dpkg -r dmcache || bad "dpkg -r: $(last)"
+	run lsinitramfs "/boot/initrd.img-$K1"
+	! grep -q 'sbin/dmcache$' <<< "$said" || bad "the initramfs still has dmcache"
+	check tools-remove
+	run dpkg -P dmcache || bad "dpkg -P: $(last)"
+	same_as_before tools-purge
 }
 
 # What the machine boots into: an older version of ours is installed, in the initramfs too, and the new one is built.
