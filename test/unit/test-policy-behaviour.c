@@ -5,6 +5,7 @@
  * The model core (policy-model.h) does at once whatever a policy asks for.  Nothing is compared
  * with a figure from an earlier run: the yardsticks are computed here.
  */
+#include "policies/pool.h"
 #include "policies/resident.h"
 #include "policy-model.h"
 #include "unit.h"
@@ -625,6 +626,31 @@ static void test_hints_keep_the_order(void)
 	}
 }
 
+/* Else a queue would be thought short, and never shrink. */
+static void test_loaded_blocks_are_counted(void)
+{
+	struct model *m = model_new(model_type("default"), 1000, 20000);
+	const struct pool *pool;
+	u32 n, q, sum = 0, used = 0;
+
+	fill(m);
+	for (n = 0; n < 10000; n++) {
+		touch(m, n % 3 ? unit_below(500) : 1000 + unit_below(15000));
+		if (n % 200 == 0)
+			model_tick(m);
+	}
+	model_restart(m, true);
+	pool = to_pool(m->p);
+	for (q = 0; q < pool->nr_heads; q++) {
+		sum += pool->length[q];
+		used += pool->length[q] > 0;
+	}
+	CHECK_EQ(sum, pool->nr_resident);
+	CHECK_EQ(sum, resident_of(m, 0, 20000));
+	CHECK_MSG(used >= 2, "all are in one queue: nothing was tested");
+	model_free(m);
+}
+
 /*----- writeback -----*/
 
 static void test_cleaner(void)
@@ -815,6 +841,7 @@ int main(int argc, char **argv)
 		{ "uniform load does not churn", test_uniform_load_does_not_churn },
 		{ "zipf: better than chance", test_zipf_beats_chance },
 		{ "hints keep the order", test_hints_keep_the_order },
+		{ "loaded blocks are counted in their queues", test_loaded_blocks_are_counted },
 		{ "cleaner: everything, upwards", test_cleaner },
 		{ "writeback when idle, or under pressure", test_writeback_when_idle_or_pressed },
 		{ "dirty blocks are counted", test_dirty_blocks_are_counted },

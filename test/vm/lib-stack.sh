@@ -11,10 +11,10 @@ mixed() {
 		--verify=crc32c --verify_backlog=64 --do_verify=1 --randseed="$3" --iodepth=16 --ioengine=libaio --serialize_overlap=1
 }
 
-# agrees FILE DEV WHAT [ALIGN]: pieces of all sizes, written to both; then all of the device is as the file
+# agrees FILE DEV WHAT [ALIGN]: $PIECES (40) pieces of all sizes, written to both; then all of the device is as the file
 agrees() {
 	_i=0 _sectors=$(($(wc -c < "$1") / 512)) _align=${4:-1}
-	while [ $_i -lt 40 ]; do
+	while [ $_i -lt "${PIECES:-40}" ]; do
 		_i=$((_i + 1))
 		_at=$(((_i * 104729 + _i * _i * 7919) % (_sectors - 300) / _align * _align)) _len=$(((_i * 37 % 260 + 1 + _align - 1) / _align * _align))
 		dd if=/dev/urandom of=/tmp/piece bs=512 count=$_len iflag=fullblock 2> /dev/null
