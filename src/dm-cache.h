@@ -242,6 +242,14 @@ static inline struct bio_ctx *bio_ctx(struct bio *bio)
 	return dm_per_bio_data(bio, sizeof(struct bio_ctx));
 }
 
+/* Ends @bio, which was sent nowhere.  Returns what a map function does then. */
+static inline int bio_refuse(struct bio *bio, blk_status_t status)
+{
+	bio_ctx(bio)->held = HELD_REFUSED;
+	compat_bio_end(bio, status);
+	return DM_MAPIO_SUBMITTED;
+}
+
 static inline struct bio *bio_of_ctx(struct bio_ctx *x)
 {
 	return dm_bio_from_per_bio_data(x, sizeof(*x));

@@ -27,11 +27,8 @@ int flush_map(struct cache *c, struct bio *bio)
 	struct flush_state *f = origin ? &c->origin_flush : &c->cache_flush;
 
 	/* In passthrough mode nothing is written to the cache device, which may be gone. */
-	if ((!origin && c->io_mode == IO_PASSTHROUGH) || !flush_begin(f)) {
-		bio_ctx(bio)->held = HELD_REFUSED;
-		compat_bio_end(bio, BLK_STS_OK);
-		return DM_MAPIO_SUBMITTED;
-	}
+	if ((!origin && c->io_mode == IO_PASSTHROUGH) || !flush_begin(f))
+		return bio_refuse(bio, BLK_STS_OK);
 	bio_ctx(bio)->held = origin ? HELD_FLUSH_ORIGIN : HELD_FLUSH_CACHE;
 	bio_set_dev(bio, f->bdev);
 	return DM_MAPIO_REMAPPED;

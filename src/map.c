@@ -32,13 +32,6 @@ static oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *offset)
 	return to_oblock(sector);
 }
 
-static int fail_bio(struct bio *bio, blk_status_t status)
-{
-	bio_ctx(bio)->held = HELD_REFUSED;
-	compat_bio_end(bio, status);
-	return DM_MAPIO_SUBMITTED;
-}
-
 /* A migration has the block: wait for its end, unless it has just ended. */
 static int park(struct cache *c, oblock_t ob, struct bio *bio)
 {
@@ -120,7 +113,7 @@ static int park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblo
 static int map_passthrough_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
 {
 	if (cache_md_mode(c) != MD_WRITE)
-		return fail_bio(bio, BLK_STS_IOERR);	/* the stale mapping could not be removed */
+		return bio_refuse(bio, BLK_STS_IOERR);	/* the stale mapping could not be removed */
 
 	if (!bio_ctx(bio)->counted)
 		this_cpu_inc(c->stats->write_hits);
@@ -313,7 +306,7 @@ void map_again(struct cache *c, struct bio *bio)
 		submit_bio_noacct(bio);
 		break;
 	case DM_MAPIO_KILL:
-		fail_bio(bio, BLK_STS_IOERR);
+		bio_refuse(bio, BLK_STS_IOERR);
 		break;
 	}
 }

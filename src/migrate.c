@@ -386,8 +386,7 @@ static void release_parked(struct migration *mg, struct bio_list *parked)
 
 	while ((bio = bio_list_pop(parked))) {
 		if (mg->kind == MG_INVALIDATE && mg->error && c->io_mode == IO_PASSTHROUGH) {
-			bio_ctx(bio)->held = HELD_REFUSED;
-			compat_bio_end(bio, BLK_STS_IOERR);
+			bio_refuse(bio, BLK_STS_IOERR);
 		} else {
 			engine_defer(c, bio, false);
 		}

@@ -230,7 +230,6 @@ static void block_reject(struct dmc_block *blk)
 	dm_bufio_release(blk->buf);
 	dm_bufio_forget(bm->bufio, b);
 }
-EXPORT_SYMBOL_GPL(dmc_bm_forget);
 
 static int lock_checked(struct dmc_bm *bm, mblock_t b, const struct dmc_validator *v, bool write,
 			struct dmc_block **pblk)
@@ -344,6 +343,7 @@ void dmc_bm_forget(struct dmc_bm *bm, mblock_t b)
 {
 	dm_bufio_forget(bm->bufio, b);
 }
+EXPORT_SYMBOL_GPL(dmc_bm_forget);
 
 void dmc_bm_prefetch_run(struct dmc_bm *bm, mblock_t b, u32 n)
 {
