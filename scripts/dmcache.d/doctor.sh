@@ -147,15 +147,13 @@ doctor_tab() {
 }
 
 doctor_sets() {
-	all_names; _sets=$R
-	running_names; _running=" $R "
+	sets_and_running
 	# What label_scan() of all_names() found.
 	while IFS= read -r _l; do
 		[ -z "$_l" ] || wrong "$_l" "dmcache label ${_l%%:*}; if it is of no use any more: dmcache label --erase ${_l%%:*}"
 	done << END
 $DAMAGED
 END
-	for _x in $_running; do case $_sets in *" $_x "*) ;; *) _sets="$_sets$_x " ;; esac; done
 	for NAME in $_sets; do
 		case $_running in *" $NAME "*) doctor_running ;; *) doctor_stopped ;; esac
 	done
@@ -171,13 +169,11 @@ doctor_running() {
 	_was=$WRONG
 	[ "$X_rw" = rw ] || wrong "$NAME: its metadata are read-only" "dmesg; dmcache stop $NAME; dmcache check $NAME"
 	[ "$X_check" = - ] || wrong "$NAME: its metadata want a check" "dmcache stop $NAME; dmcache check $NAME"
-	_left=$X_core
-	while [ -n "$_left" ]; do
-		_key=${_left%% *}
-		_left=${_left#* }
-		_value=${_left%% *}
-		case $_left in *' '*) _left=${_left#* } ;; *) _left= ;; esac
-		case $_key in *_errors) wrong "$NAME: $_key: $_value" "dmesg says which device; replace it: dmcache detach $NAME, then dmcache attach" ;; esac
+	# shellcheck disable=SC2086 # words
+	set -- $X_core
+	while [ $# -ge 2 ]; do
+		case $1 in *_errors) wrong "$NAME: $1: $2" "dmesg says which device; replace it: dmcache detach $NAME, then dmcache attach" ;; esac
+		shift 2
 	done
 	[ $((X_mused * 10)) -le $((X_mtotal * 9)) ] || wrong "$NAME: its metadata are nearly full, $X_mused of $X_mtotal blocks" "dmcache detach $NAME, then dmcache attach with a larger --metadata-size"
 	[ "$WRONG" != "$_was" ] || fine "$NAME runs, $X_mode, policy $X_policy"

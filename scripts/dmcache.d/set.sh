@@ -831,13 +831,18 @@ cmd_option() {
 	echo "$R"
 }
 
-cmd_list() {
-	case ${1-} in '' | --names) ;; *) usage_error "list: no option $1" ;; esac
-	tab_check || warn "$R"
+# sets_and_running: " a b " in _sets, those that run in _running
+sets_and_running() {
 	all_names; _sets=$R
 	running_names; _running=" $R "
 	# One that runs and is named nowhere any more.
 	for _x in $_running; do case $_sets in *" $_x "*) ;; *) _sets="$_sets$_x " ;; esac; done
+}
+
+cmd_list() {
+	case ${1-} in '' | --names) ;; *) usage_error "list: no option $1" ;; esac
+	tab_check || warn "$R"
+	sets_and_running
 	if [ -n "${1-}" ]; then
 		for _x in $_sets; do echo "$_x"; done
 		exit 0
