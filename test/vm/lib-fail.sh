@@ -11,6 +11,17 @@ below() {
 	linear "$1" "/dev/${1}0" 0 "$(sectors "/dev/${1}0")"
 }
 
+# below_all M F S, each "MB [WRITE_CACHE_MB]": the usual three; sets META CACHE ORIGIN
+below_all() {
+	# shellcheck disable=SC2086 # two words
+	{
+		below m $1
+		below f $2
+		below s $3
+	}
+	META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
+}
+
 _below_table() { dmsetup reload "$1" --table "$2" && dmsetup suspend --noflush --nolockfs "$1" && dmsetup resume "$1"; }
 # gone NAME [FLAKEY FEATURE]: all I/O fails, FLUSHes too (the error target lets those pass); back NAME: it works
 gone() { _below_table "$1" "0 $(sectors "/dev/${1}0") flakey /dev/${1}0 0 0 1${2:+ 1 $2}"; }

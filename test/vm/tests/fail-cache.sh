@@ -6,10 +6,7 @@
 
 . /job/lib-cache.sh
 . /job/lib-fail.sh
-below m 8
-below f 8 8
-below s 16 16
-META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
+below_all 8 "8 8" "16 16"
 noise /tmp/data 16
 
 # all_right WHAT: the cached device holds the data; in pieces of 1 MiB, and of 4 KiB in some blocks

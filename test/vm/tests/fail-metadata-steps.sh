@@ -7,10 +7,7 @@
 
 . /job/lib-cache.sh
 . /job/lib-fail.sh
-below m 4 4
-below f 4
-below s 8
-META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
+below_all "4 4" 4 8
 noise /tmp/data 8
 
 # step STEP HOW MODE FEATURES: fails so when STEP needs it, and is MODE then

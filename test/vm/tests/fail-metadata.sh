@@ -7,11 +7,8 @@
 
 . /job/lib-cache.sh
 . /job/lib-fail.sh
-below m 4 4
-below f 4
-below s 8
+below_all "4 4" 4 8
 nb log 1 0
-META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
 
 # --- under load: four writers, who know what was acknowledged, promotions, demotions and dirty bits all the time ---
 for how in gone unflushable bad_leaf; do

@@ -7,10 +7,7 @@
 
 . /job/lib-cache.sh
 . /job/lib-fail.sh
-below m 8
-below f 8 8
-below s 16 16
-META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
+below_all 8 "8 8" "16 16"
 # null_blk fails a merged request as a whole: then a bad block would take its neighbours along.
 echo 2 > "$(sysfs /dev/s0)/queue/nomerges"
 noise /tmp/data 16

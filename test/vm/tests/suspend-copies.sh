@@ -7,10 +7,7 @@
 
 . /job/lib-cache.sh
 . /job/lib-fail.sh
-below m 4
-below f 4
-below s 6
-META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
+below_all 4 4 6
 noise /tmp/data 6
 
 # What dm-delay holds back.
