@@ -73,7 +73,8 @@ sysfs() {
 sectors() { cat "$(sysfs "$1")/size"; }
 
 # nb NAME SIZE_MB LATENCY_NS [QUEUE_DEPTH [WRITE_CACHE_MB]]: a null_blk /dev/NAME, kept in memory.
-# Latency is per I/O; serial if the depth is 1. With a write cache it is volatile and wants FLUSH.
+# Latency is per I/O; serial if the depth is 1. With a write cache it is volatile and wants FLUSH. Its sectors have
+# $NB_SECTOR bytes, 512 if that is not set.
 nb() {
 	[ -d /sys/module/null_blk ] || modprobe null_blk nr_devices=0
 	[ -d /sys/kernel/config/nullb ] || mount -t configfs config /sys/kernel/config
@@ -81,7 +82,7 @@ nb() {
 	mkdir "$_d"
 	echo "$2" > "$_d/size"
 	echo 1 > "$_d/memory_backed"
-	echo 512 > "$_d/blocksize"
+	echo "${NB_SECTOR:-512}" > "$_d/blocksize"
 	echo "${4:-64}" > "$_d/hw_queue_depth"
 	echo 1 > "$_d/submit_queues"
 	if [ "$3" -gt 0 ]; then

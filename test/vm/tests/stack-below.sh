@@ -64,17 +64,10 @@ around "" "loop devices"
 for l in 1 2 3; do losetup -d /dev/loop$l; done
 
 # --- sectors of 4 KiB: of all three, and of the origin alone ---
-nb4k() {
-	mkdir /sys/kernel/config/nullb/"$1"
-	for x in size:$2 memory_backed:1 blocksize:4096 irqmode:0 queue_mode:2 discard:1 power:1; do
-		echo "${x#*:}" > /sys/kernel/config/nullb/"$1"/"${x%:*}" 2> /dev/null || [ "${x%:*}" = discard ]
-	done
-	[ -b "/dev/$1" ] || ln -s "nullb$(cat /sys/kernel/config/nullb/"$1"/index)" "/dev/$1"
-	wait_for "[ -b /dev/$1 ]" 5
-}
-nb4k meta4 8
-nb4k fast4 8
-nb4k slow4 40
+NB_SECTOR=4096
+nb meta4 8 0
+nb fast4 8 0
+nb slow4 40 0
 for set in "meta4 fast4 slow4" "meta fast slow4" "meta4 fast4 leg1"; do
 	# shellcheck disable=SC2086 # three words
 	set -- $set
