@@ -9,7 +9,7 @@
 devices 8 16 32 4
 noise /tmp/data 16
 
-show() { head -n 60 /tmp/trace; fail "$*"; }
+show() { head -n 300 /tmp/trace; fail "$*"; }
 
 # A superblock write is one to sector 0 of the metadata: that is a commit.
 for format in 1 2; do
