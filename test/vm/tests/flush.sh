@@ -11,6 +11,16 @@ noise /tmp/data 16
 
 show() { head -n 300 /tmp/trace; fail "$*"; }
 
+# settled NAME: nothing is dirty, and no metadata has been written for 1.5 s: a commit is at most 1 s late
+settled() {
+	wait_for "[ \$(st_dirty $1) = 0 ]" 30
+	_now=
+	until [ "$_now" = "$(dev_writes $META)" ]; do
+		_now=$(dev_writes $META)
+		sleep 1.5
+	done
+}
+
 # A superblock write is one to sector 0 of the metadata: that is a commit.
 for format in 1 2; do
 	f=$(features_of $format)
@@ -47,22 +57,22 @@ for format in 1 2; do
 	dmsetup remove c
 
 	# --- 2. promotions (R2): cache device written, then flushed, then the commit that names the block ---
-	# One migration at a time, so that the order in the trace is its order: copies first, then whole-block writes.
+	# One migration at a time, so that the order in the trace is its order: copies first, then whole-block writes. The trace does
+	# not tell what a commit names: each step waits for what the one before has left to commit, an idle writeback above all.
 	put /tmp/data $ORIGIN
 	blank
 	make_cache c 64 "$f" default
-	sleep 1.5
+	settled c
 	trace_start $META $CACHE $ORIGIN
 	for b in 3 77 200 310 450; do
 		for i in 1 2 3 4 5 6 7 8 9 10; do read_at /dev/mapper/c $((b * 64)) > /dev/null; done
-		sleep 0.5
+		settled c
 	done
 	copied=$(st_promotions c)
 	for b in 5 90 220 330 480; do
 		dd if=/tmp/data of=/dev/mapper/c bs=32k count=1 seek=$b oflag=direct conv=notrunc 2> /dev/null
-		sleep 0.2
+		settled c
 	done
-	sleep 1.5
 	trace_stop
 	p=$(st_promotions c)
 	note "format $format: $copied promotions by copying, $((p - copied)) by whole-block writes"
@@ -85,7 +95,9 @@ for format in 1 2; do
 	assert_eq "$(cat /tmp/sum)" "0 0" "superblock writes before the flush of what they point to, and last one not flushed"
 
 	# --- 3. cleaning (R2): the origin written, then flushed, then the commit that says clean ---
-	[ "$(st_dirty c)" -gt 0 ] || page z | dd of=/dev/mapper/c bs=4096 seek=40 oflag=direct conv=notrunc 2> /dev/null
+	dmsetup message c 0 migration_threshold 0 # nobody else may clean
+	for b in 3 77 200 310 450; do page z | write_at /dev/mapper/c $((b * 64)); done
+	assert_num "$(st_dirty c)" -ge 5 "dirty blocks"
 	dmsetup suspend c
 	dmsetup resume c
 	trace_start $META $CACHE $ORIGIN
@@ -98,6 +110,7 @@ for format in 1 2; do
 		END { print n + 0, commits + 0, bad + 0 }' /tmp/trace > /tmp/sum
 	read -r n commits bad < /tmp/sum
 	note "format $format: $n writes to the origin by cleaning, $commits commits"
+	assert_num "$n" -ge 5 "writes to the origin by cleaning"
 	[ "$bad" = 0 ] || show "blocks were recorded clean before the origin was flushed"
 	dmsetup resume c
 	dmsetup remove c
