@@ -39,6 +39,8 @@ static void copy_ended(int read_err, unsigned long write_err, void *context)
 								  from_cblock(mg->cblock)),
 		    to_cache ? "not promoted" : "stays dirty in the cache");
 	errors_note(c, to_cache == !!read_err ? ERR_ORIGIN : ERR_CACHE);
+	if (!to_cache && !read_err)
+		errors_origin_unwritten(c);
 	if (to_cache && !read_err) {
 		mg->retire_cblock = errors_retire(c);
 		errors_promoted(c, true);

@@ -102,6 +102,8 @@ struct io_errors {
 	u32 said[NR_CACHE_ERRORS];	/* ... and in the log */
 	unsigned long pause;		/* jiffies without promotions; 0: all is well */
 	unsigned long promote_after, failed_at;	/* jiffies */
+	bool singly;			/* one copy at a time... */
+	unsigned long singly_until;	/* ... till then, in jiffies */
 };
 
 struct cache_stats {
@@ -334,6 +336,8 @@ void errors_note(struct cache *c, enum cache_error e);
 void errors_note_dirty(struct cache *c, u32 cblock);
 bool errors_retire(struct cache *c);
 void errors_tell(struct cache *c);
+void errors_origin_unwritten(struct cache *c);
+bool errors_singly(struct cache *c);
 bool errors_may_promote(struct cache *c);
 void errors_promoting(struct cache *c);
 void errors_promoted(struct cache *c, bool failed);

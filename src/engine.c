@@ -133,6 +133,8 @@ static bool may_start_work(struct cache *c)
 	/* What was started but does not copy yet counts too; what only waits for a commit does not. */
 	nr = atomic_read(&c->nr_mg);
 	copied = min(nr, READ_ONCE(c->nr_commit));
+	if (errors_singly(c) && nr > copied)
+		return false;
 	return nr < CACHE_MAX_MIGRATIONS / 2 &&
 	       mg_within_threshold(c, (u64)(nr - copied) * c->block_sectors);
 }

@@ -9,6 +9,10 @@
  * A cache device that failed a promotion gets none for a pause, which doubles while the next one fails
  * too: so a device that is gone costs the load next to nothing, and one that comes back is used again.
  *
+ * After a copy that the origin could not write, copies are made one at a time for a while.  Those of
+ * neighbouring blocks may be merged into one request, which a driver may fail as a whole: one bad
+ * block would keep the good ones beside it dirty for ever.
+ *
  * (What a metadata error does is told in mode.c.)
  *
  * Locks: none; the counts are atomic, what was told of them is the tick's own.
@@ -17,6 +21,9 @@
 
 #define PAUSE_FIRST HZ
 #define PAUSE_MOST (64 * HZ)
+
+/* Longer than a policy waits before it offers failed work again (policies/penalty.h). */
+#define SINGLY_FOR (16 * HZ)
 
 /* Blocks that may be retired between two ticks; if more fail, it is the device, not the blocks. */
 #define RETIRE_MOST 8
@@ -48,7 +55,7 @@ static void say(struct cache *c, enum cache_error e, u32 nr)
 		      cache_name(c), c->cache_dev->name, nr, atomic_read(&c->nr_retired));
 		break;
 	case ERR_ORIGIN:
-		DMERR("%s: origin device %s: %u I/O errors, each given to whoever asked. See what the kernel log says of the device",
+		DMERR("%s: origin device %s: %u I/O errors, each given to whoever asked; a copy that failed is made again later. See what the kernel log says of the device",
 		      cache_name(c), c->origin_dev->name, nr);
 		break;
 	case ERR_DIRTY:
@@ -68,6 +75,8 @@ void errors_tell(struct cache *c)
 	int e;
 
 	atomic_set(&x->retired_now, 0);
+	if (unlikely(x->singly) && time_after_eq(jiffies, READ_ONCE(x->singly_until)))
+		WRITE_ONCE(x->singly, false);
 	for (e = 0; e < NR_CACHE_ERRORS; e++) {
 		u32 nr = atomic_read(&x->nr[e]);
 
@@ -82,6 +91,21 @@ void errors_tell(struct cache *c)
 	}
 	if (unlikely(news))
 		dm_table_event(c->ti->table);
+}
+
+/*----- copies to a failing origin -----*/
+
+/* kcopyd's callback. */
+void errors_origin_unwritten(struct cache *c)
+{
+	WRITE_ONCE(c->errors.singly_until, jiffies + SINGLY_FOR);
+	WRITE_ONCE(c->errors.singly, true);
+}
+
+/* At a glance: is only one copy to be made at a time? */
+bool errors_singly(struct cache *c)
+{
+	return unlikely(READ_ONCE(c->errors.singly));
 }
 
 /*----- promotions to a failing cache device -----*/

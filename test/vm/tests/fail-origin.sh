@@ -8,8 +8,6 @@
 . /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all 8 "8 8" "16 16"
-# null_blk fails a merged request as a whole: then a bad block would take its neighbours along.
-echo 2 > "$(sysfs /dev/s0)/queue/nomerges"
 noise /tmp/data 16
 
 # whole BLOCK WHAT: it is read in one piece, and right
@@ -85,7 +83,7 @@ put_page 400 24
 wait_for 'read_at /dev/mapper/c $((400 * 64)) > /dev/null; [ "$(st_used c)" -ge 66 ]' 20
 whole 400 "written after a discard that failed"
 
-# --- writeback: the block that cannot be written stays dirty, and no other ---
+# --- writeback: the block that cannot be written stays dirty, and no other, though null_blk fails merged requests as a whole ---
 threshold 0
 change /tmp/data 0 32
 dd if=/tmp/change of=/dev/mapper/c bs=32k oflag=direct conv=notrunc 2> /dev/null
