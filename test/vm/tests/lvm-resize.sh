@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: lvm2 of Debian 12 and 13: origin extended, a larger pool, each device moved away (pvmove) under a live cache in use
+# what: lvm2 of Debian 12 and 13: origin and cache extended, each device moved away (pvmove) under a live cache in use
 # long: a minute or two a version of lvm2
 # timeout: 400
 # files: test/vm/lib-cache.sh test/vm/lib-lvm.sh
@@ -49,7 +49,8 @@ for debian in 12 13; do
 	put /tmp/more $LV
 	same /tmp/more $LV "data, written to the extended volume"
 
-	# lvm2 of Debian 12 does not resize pool_cpool_cdata: a larger one takes its place.
+	# A cache pool lvm2 does not resize: a larger one takes its place.
+	lvm_refuses "Can't resize internal logical volume" lvextend -y -L 12m vg/pool_cpool_cdata
 	quietly lvconvert -y --uncache vg/data
 	same /tmp/more $LV "data after --uncache"
 	quietly lvcreate -y --type cache-pool --poolmetadataspare n --chunksize 64k --cachemode writeback -L 12m -n pool vg /dev/fast2
@@ -62,6 +63,25 @@ for debian in 12 13; do
 	same /tmp/more $LV "data after vgchange -an and -ay"
 	quietly lvconvert -y --uncache vg/data
 	same /tmp/more $LV "data after --uncache"
+
+	# A cache volume it does, while it is split off.
+	quietly lvcreate -y -L 8m -n cv vg /dev/fast2
+	cachevol="lvconvert -y --type cache --cachevol vg/cv --chunksize 64k --cachemode writeback --cachepolicy smq vg/data"
+	quietly $cachevol
+	small=$(st_total vg-data)
+	warm_lv $LV 24
+	scribble /tmp/more $LV 4
+	lvm_refuses "Can't resize internal logical volume" lvextend -y -L 16m vg/cv_cvol
+	quietly lvconvert -y --splitcache vg/data
+	same /tmp/more $LV "data after --splitcache"
+	quietly lvextend -y -L 16m vg/cv /dev/fast2
+	quietly $cachevol
+	assert_num "$(st_total vg-data)" -ge $((small + 100)) "blocks of the extended cache: 8 MiB more, some of them for metadata, than $small"
+	warm_lv $LV 24
+	scribble /tmp/more $LV 5
+	same /tmp/more $LV "data on the extended cache"
+	quietly lvconvert -y --uncache vg/data
+	same /tmp/more $LV "data after the last --uncache"
 	quietly lvm vgremove -y vg
 	quietly lvm pvremove -y /dev/slow /dev/fast /dev/slow2 /dev/fast2
 done
