@@ -120,8 +120,8 @@ warm 64 256 2 /tmp/data
 make_cache c 64 metadata2 default
 put /tmp/new /dev/mapper/c
 dmesg_mark
-fails m 0 16384
 ev=$(dmsetup info -c --noheadings -o events c)
+fails m 0 16384
 # Promotions want to change the metadata. The writes themselves may fail or go through.
 timeout 60 dd if=/tmp/data of=/dev/mapper/c bs=32k count=200 seek=500 oflag=direct conv=notrunc 2> /dev/null || :
 for i in 1 2 3; do timeout 60 dd if=/dev/mapper/c of=/dev/null bs=4k count=1000 skip=4000 iflag=direct 2> /dev/null || :; done
