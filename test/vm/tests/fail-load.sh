@@ -11,7 +11,8 @@ below_all "2 2" 4 6
 noise /tmp/data 6
 
 # Nothing moves by itself.
-table() { cache_table 64 metadata2 smq migration_threshold 0; }
+format=2
+table() { cache_table 64 "$(features_of $format)" smq migration_threshold 0; }
 create() { dmsetup create c --table "$(table)"; }
 on_disk() { for d in m f s; do digest /dev/${d}0; done | md5sum; }
 # refused REGEX WHAT: creating the cache fails and says why; nothing was written, nothing is held
@@ -34,22 +35,25 @@ hurt_block() { bad m $((b * 8)) 8; }
 heal_block() { good m $((b * 8)) 8; }
 
 # --- a block of the metadata that cannot be read; the next time it can ---
-warm 64 100 2 /tmp/data true
 hurt=hurt_block heal=heal_block
-for what in superblock space-map mapping-root mapping-leaf dirty-root dirty-leaf discards; do
-	reason='cannot load \(-5\)|not activated \(-5\)'
-	case $what in
-	superblock) b=0 reason='metadata device [0-9:]+: I/O error on the metadata device' ;;
-	space-map) b=$(u64 m 0 $SM_INDEX) reason='metadata device [0-9:]+: I/O error on the metadata device' ;;
-	mapping-root) b=$(u64 m 0 $MAPPINGS) ;;
-	mapping-leaf) b=$(leaf_of m $MAPPINGS) ;;
-	dirty-root) b=$(u64 m 0 $DIRTY) ;;
-	dirty-leaf) b=$(leaf_of m $DIRTY) ;;
-	discards) b=$(leaf_of m $DISCARDS) ;;
-	esac
-	refused "$reason" "$what unreadable"
-	loads "$what readable again"
-	dmsetup remove c
+for format in 1 2; do
+	warm 64 100 $format /tmp/data true
+	# Format 1 has its dirty bits with the mappings.
+	for what in superblock space-map mapping-root mapping-leaf $(test $format = 1 || echo dirty-root dirty-leaf) discards; do
+		reason='cannot load \(-5\)|not activated \(-5\)'
+		case $what in
+		superblock) b=0 reason='metadata device [0-9:]+: I/O error on the metadata device' ;;
+		space-map) b=$(u64 m 0 $SM_INDEX) reason='metadata device [0-9:]+: I/O error on the metadata device' ;;
+		mapping-root) b=$(u64 m 0 $MAPPINGS) ;;
+		mapping-leaf) b=$(leaf_of m $MAPPINGS) ;;
+		dirty-root) b=$(u64 m 0 $DIRTY) ;;
+		dirty-leaf) b=$(leaf_of m $DIRTY) ;;
+		discards) b=$(leaf_of m $DISCARDS) ;;
+		esac
+		refused "$reason" "$what unreadable, format $format"
+		loads "$what readable again, format $format"
+		dmsetup remove c
+	done
 done
 
 # Hints are not worth it.
@@ -87,6 +91,15 @@ block /tmp/data 5 | cmp - /tmp/got || fail "a hit while the origin is gone"
 refute read_at /dev/mapper/c $((150 * 64)) > /dev/null
 back s
 same /tmp/data /dev/mapper/c "loaded while the origin was gone"
+dmsetup remove c
+gone f
+create
+refute read_at /dev/mapper/c $((5 * 64)) > /dev/null
+read_at /dev/mapper/c $((150 * 64)) 64 > /tmp/got || fail "a miss while the cache device is gone"
+block /tmp/data 150 | cmp - /tmp/got || fail "a miss while the cache device is gone"
+back f
+same /tmp/data /dev/mapper/c "loaded while the cache device was gone"
+assert_eq "$(st_mode c) $(st_used c) $(st_dirty c)" "rw 100 100" "mode, blocks cached and dirty, the cache device back"
 
 # --- resume without a new table, and with one ---
 dmsetup suspend c
