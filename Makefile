@@ -34,6 +34,7 @@ comma := ,
 empty :=
 sim_traces = $(subst $(empty) $(empty),$(comma),$(patsubst test/sim/%,%,$(wildcard test/sim/traces/*.gz)))
 sim_loads = $(sim_traces),uniform,uniform-writes,zipf,zipf-flat,zoned,gen-loop,scan,shifting,stream
+HEADERS = /usr/src/dm-cache-headers
 INSTALL_TO = $(DESTDIR)/lib/modules/$(KVER)/updates/dm-cache
 
 # The compiler that the headers' Makefile names may not be installed here.
@@ -51,7 +52,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 .DEFAULT_GOAL := modules
 .PHONY: compat-check compat-probe test-compat modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
 	test bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
-.PHONY: deb check-modinfo test-dkms-suites test-deb test-boot test-long install-tools uninstall-tools
+.PHONY: deb check-modinfo test-dkms-suites test-deb test-boot test-long install-tools uninstall-tools install-headers uninstall-headers
 
 ## Build:
 
@@ -88,9 +89,17 @@ install: modules	## copy the modules to updates/, where modprobe prefers them, a
 	find src -name '*.ko' -exec install -m 644 -t $(INSTALL_TO) {} +
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
 
+uninstall-headers:	## remove what `install-headers` copied
+	rm -rf $(DESTDIR)$(HEADERS)
+
 uninstall:	## remove what `install` copied
 	rm -rf $(INSTALL_TO)
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
+
+install-headers: $(if $(SYMVERS),,modules)	## what a policy of your own is built against (doc/example-policy), into /usr/src/dm-cache-headers
+	install -D -m 644 src/block-types.h $(DESTDIR)$(HEADERS)/block-types.h
+	install -D -m 644 src/policies/policy.h $(DESTDIR)$(HEADERS)/policies/policy.h
+	install -D -m 644 $(or $(SYMVERS),src/Module.symvers) $(DESTDIR)$(HEADERS)/$(KVER)/Module.symvers
 
 dkms-install:	## register with DKMS, build and install; rebuilt at each kernel upgrade
 	scripts/dkms-install
@@ -176,8 +185,8 @@ build-all:	## build for all stock kernels, without a warning
 test-arch:	## build for arm64, s390x, i386; unit tests on s390x and i386
 	test/matrix/arch
 
-test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built here once (TEST=GLOB)
-	test/debug/run $(foreach t,$(TEST),'$(t)')
+test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built here once (TEST=GLOB); KCSAN=1: on one with that
+	test/debug/run $(if $(KCSAN),--kcsan) $(foreach t,$(TEST),'$(t)')
 
 test:	## everything, from a fresh Debian 12 as root: installs what it needs, then all of the above
 	@test/run
