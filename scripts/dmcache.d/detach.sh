@@ -57,6 +57,7 @@ detach_do() {
 	D_table="0 $X_sectors linear $L_origin $_start"
 	detach_tab
 	detach_labels
+	warn_duplicates "$NAME"
 	dm_reload "$NAME" "$D_table" || die $E_FAIL "$NAME: $R" "dmesg | tail"
 	undo_forget
 	for _s in cmeta cdata corig; do
@@ -66,8 +67,13 @@ detach_do() {
 
 # detach_unlabelled: only a set of the tab has no labels; another one's must be found, or the origin would be taken from its wrong place
 detach_unlabelled() {
-	! dm_exists "$NAME-corig" || die $E_MISSING "$NAME: the label of its origin, $L_origin, cannot be found" "dmcache list"
-	[ -n "$LOST" ] || ! dm_exists "$NAME-cdata" || die $E_MISSING "$NAME: the labels of its members cannot be found" "dmcache list; dmcache detach --lost $NAME, if the cache device is broken"
+	if dm_exists "$NAME-corig"; then
+		[ -z "$S_why" ] || { next_for "$S_st" "$NAME"; die "$S_st" "$NAME: $S_why" "$R"; }
+		die $E_MISSING "$NAME: the label of its origin, $L_origin, cannot be found" "dmcache list"
+	fi
+	[ -z "$LOST" ] && dm_exists "$NAME-cdata" || return 0
+	[ -z "$S_why" ] || [ "$S_st" = $E_MISSING ] || { next_for "$S_st" "$NAME"; die "$S_st" "$NAME: $S_why" "$R"; }
+	die $E_MISSING "$NAME: ${S_why:-the labels of its members cannot be found}" "dmcache list; dmcache detach --lost $NAME, if the cache device is broken"
 }
 
 # detach_tab: the name stays: a set with no cache. From here on a label that says otherwise does not count.

@@ -184,3 +184,41 @@ label_scan() {
 $R
 END
 }
+
+# ----- several with the same label -----
+
+DUPLICATES=
+
+# runs_on DEV: is a set that runs built on it? What a killed assemble left has nothing above it.
+runs_on() {
+	holders_of "$1" || return 1
+	for _x in $R; do
+		read_line "/sys/class/block/$_x/dm/uuid" || continue
+		case $R in
+		DMCACHE-*-c????) for _y in "/sys/class/block/$_x"/holders/*; do [ ! -e "$_y" ] || return 0; done ;;
+		DMCACHE-*) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+# running_line LINES: of several with the same label, the one that the set runs on, in R; the others in DUPLICATES
+running_line() {
+	_run= _others=
+	while IFS= read -r _l; do
+		[ -n "$_l" ] || continue
+		get dev "$_l"; _d=$R
+		if [ -z "$_run" ] && runs_on "$_d"; then _run=$_l; else _others="$_others $_d"; fi
+	done << END
+$1
+END
+	[ -n "$_run" ] || return 1
+	DUPLICATES="$DUPLICATES$_others"
+	R=$_run
+}
+
+# warn_duplicates: of a set that runs they are no members; but when it is stopped nobody can tell
+warn_duplicates() {
+	for _x in $DUPLICATES; do warn "$_x has the label of a member of $1 too, and is none; next: dmcache label --erase $_x, or take it away"; done
+	DUPLICATES=
+}

@@ -48,6 +48,7 @@ $S_members
 END
 	[ -n "$_hit" ] || return $E_MISSING
 	if [ -n "$_more" ]; then
+		running_line "$_hit" && return 0
 		# Paths of one device are held by what joins them.
 		_free= _n=
 		while IFS= read -r _l; do
@@ -594,6 +595,7 @@ stop_one() {
 	dm_remove "$1" || { _why=$R; dmsetup resume "$1" > /dev/null 2>&1; R=$_why; return 1; }
 	# A flush that was killed noted there what to put back.
 	rm -f "$RUN/flush.$1"
+	warn_duplicates "$1"
 	R=stopped
 	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] || stop_labels "$1" || return 1
 	case $_dirty in 0) R="stopped; the origin is complete" ;; unknown) R="stopped" ;; *) R="stopped; $_dirty blocks are only in the cache" ;; esac

@@ -29,13 +29,17 @@ cmd_set() {
 	set_tab_note
 }
 
-# set_running NAME: S_* of a running set; S_members is empty if it has no labels
+# set_running NAME: S_* of a running set; S_members is empty if it has no labels, or if they do not fit: S_why says why
 set_running() {
 	ANY_SIZE=1
 	label_scan
 	dm_uuid "$1"
-	S_members= S_origin= S_ostart=0 S_mode=writeback S_state=open S_crc=- S_dirty=unknown S_gen=0 S_args= S_policy=default
-	{ set_labels "${R#DMCACHE-}" || set_labels "$1"; } && set_from_labels || S_members=
+	S_members= S_origin= S_ostart=0 S_mode=writeback S_state=open S_crc=- S_dirty=unknown S_gen=0 S_args= S_policy=default S_why=
+	{ set_labels "${R#DMCACHE-}" || set_labels "$1"; } && set_from_labels || {
+		S_st=$?
+		[ -z "$S_members" ] || S_why=$R
+		S_members=
+	}
 }
 
 # set_arg KEY VALUE: in S_args

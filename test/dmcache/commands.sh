@@ -305,6 +305,45 @@ attach() {
 	run 0 assemble c
 	table c linear
 	run 0 label --erase $D/ssd --yes
+	# A copy of the cache device beside it: what the set runs on is the member. When it does not run nobody knows.
+	run 0 attach c --cache $D/ssd --yes
+	cp $D/ssd $D/ssd2
+	run 0 set c b=7
+	label ssd policy_args b,7
+	run 0 stop c
+	said "ssd2 has the label of a member of c too"
+	label ssd state closed
+	run 4 assemble c
+	said "duplicate: the same member is on .*/ssd .*/ssd2"
+	cp $D/ssd2 $DIR/copy
+	run 0 label --erase $D/ssd2 --yes
+	run 0 assemble c
+	cp $DIR/copy $D/ssd2
+	run 0 detach c --yes
+	said "ssd2 has the label of a member of c too, and is none; next: dmcache label --erase $D/ssd2"
+	table c linear
+	label ssd state detached
+	label ssd2 state open
+	run 0 stop c
+	run 0 assemble c
+	table c linear
+	run 0 label --erase $D/ssd2 --yes
+	run 0 label --erase $D/ssd --yes
+	# Labels that do not fit: nothing is given up, and the reason is said
+	run 0 attach c --cache $D/ssd --yes
+	cp $D/ssd $DIR/copy
+	for s in 0 1; do printf X | dd of=$D/ssd bs=1 seek=$((s * 4096 + 30)) conv=notrunc 2> /dev/null; done
+	run 3 detach c --yes
+	said "the labels of its members cannot be found; next: .*if the cache device is broken"
+	table c ' cache '
+	cp $DIR/copy $D/ssd
+	echo 40000 > $W/sys/class/block/ssd/size
+	run 4 detach c --yes
+	said "ssd has 40000 sectors, its label says"
+	table c ' cache '
+	echo $((24 * 2048)) > $W/sys/class/block/ssd/size
+	run 0 detach c --yes
+	run 0 label --erase $D/ssd --yes
 	# A policy that there is not
 	run 1 attach c --cache $D/ssd --yes --policy nonesuch
 	table c linear
