@@ -95,7 +95,9 @@ block_size_ok() { [ "$1" -ge 64 ] && [ "$1" -le 2097152 ] && [ $(($1 % 64)) = 0 
 
 # tab_write LINE NAME: the tab with LINE in the place of NAME's; an empty LINE removes it. The old file is there until the new one is whole.
 tab_write() {
-	_new=$TAB.new.$$
+	# What is not there need not go: that works on a full disk too.
+	[ -n "$1" ] || (tab_find "$2") || return 0
+	_new=$TAB.new.$$ _whole=1
 	{
 		_done=
 		[ -e "$TAB" ] && while IFS= read -r _l || [ -n "$_l" ]; do
@@ -103,15 +105,18 @@ tab_write() {
 			_key=${_l#"${_l%%[! 	]*}"}
 			_key=${_key%%[ 	]*}
 			if [ "$_key" = "$2" ]; then
-				[ -z "$1" ] || printf '%s\n' "$1"
+				[ -z "$1" ] || printf '%s\n' "$1" || _whole=
 				_done=1
 			else
-				printf '%s\n' "$_l"
+				printf '%s\n' "$_l" || _whole=
 			fi
 		done < "$TAB"
-		[ -n "$_done" ] || [ -z "$1" ] || printf '%s\n' "$1"
-	} > "$_new" && sync "$_new" 2> /dev/null && mv "$_new" "$TAB" && return 0
-	[ ! -e "$_new" ] || mv "$_new" "$TAB" || { rm -f "$_new"; return 1; }
+		[ -n "$_done" ] || [ -z "$1" ] || printf '%s\n' "$1" || _whole=
+	} 2> /dev/null > "$_new" || _whole=
+	# Some know no sync of a single file.
+	if [ -n "$_whole" ] && { sync "$_new" 2> /dev/null || sync; } && mv "$_new" "$TAB"; then return 0; fi
+	rm -f "$_new"
+	return 1
 }
 
 # ----- which device is which -----
