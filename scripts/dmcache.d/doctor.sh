@@ -116,8 +116,11 @@ doctor_boot() {
 # What the initramfs of the running kernel holds matters if / is on a cache, or if it loads another dm-cache than ours.
 doctor_initramfs() {
 	_img=$ROOT/boot/initrd.img-$RELEASE
-	[ -e "$_img" ] && command -v lsinitramfs > /dev/null || return 0
-	_files=$(lsinitramfs "$_img" 2> /dev/null) || { wrong "$_img cannot be read" "update-initramfs -u -k $RELEASE"; return; }
+	_list=lsinitramfs _make="update-initramfs -u -k $RELEASE"
+	command -v $_list > /dev/null || _list=lsinitrd
+	command -v update-initramfs > /dev/null || _make="dracut --force $_img $RELEASE"
+	[ -e "$_img" ] && command -v $_list > /dev/null || return 0
+	_files=$($_list "$_img" 2> /dev/null) || { wrong "$_img cannot be read" "$_make"; return; }
 	_root=
 	[ ! -x "$ROOT/usr/lib/dmcache/boot" ] || ! "$ROOT/usr/lib/dmcache/boot" root || _root=1
 	_lacks=
@@ -127,13 +130,13 @@ doctor_initramfs() {
 	if ! printf '%s\n' "$_files" | grep -q '/dm-cache\.ko'; then
 		_lacks="$_lacks dm-cache.ko"
 	elif has_ours "$RELEASE" && ! printf '%s\n' "$_files" | grep -q 'updates/.*dm-cache\.ko'; then
-		wrong "$_img holds the kernel's own dm-cache: it is loaded first, and ours cannot be then" "update-initramfs -u -k $RELEASE"
+		wrong "$_img holds the kernel's own dm-cache: it is loaded first, and ours cannot be then" "$_make"
 		return
 	fi
 	if [ -z "$_lacks" ]; then
 		fine "$_img can assemble caches"
 	elif [ -n "$_root" ]; then
-		wrong "/ is on a cache, and $_img lacks$_lacks" "update-initramfs -u -k $RELEASE"
+		wrong "/ is on a cache, and $_img lacks$_lacks" "$_make"
 	else
 		fine "$_img lacks$_lacks; only a / on a cache needs that"
 	fi
