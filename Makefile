@@ -110,8 +110,8 @@ dkms-remove:	## undo dkms-install
 install-tools:	## the command dmcache, and what assembles caches at boot: udev rules, units, initramfs parts
 	scripts/tools-install $(DESTDIR)
 
-uninstall-tools:	## remove what `install-tools` copied
-	scripts/tools-install --remove $(DESTDIR)
+uninstall-tools:	## remove what `install-tools` copied; not while sets run, unless told to (FORCE=1)
+	scripts/tools-install --remove $(if $(FORCE),--force) $(DESTDIR)
 
 deb:	## the packages dm-cache-dkms and dmcache, checked with lintian
 	scripts/make-deb
