@@ -156,7 +156,7 @@ member_device() {
 adopted_origin() {
 	member_device origin "$S_oid" || return $?
 	S_origin=$R
-	size_of "$S_origin"
+	size_of "$S_origin" || { R="the origin ($S_oid) is missing: $S_origin has just gone"; return $E_MISSING; }
 	[ "$R" = "$S_osize" ] || [ -n "${ANY_SIZE:-}" ] || {
 		R="$S_origin has $R sectors, the origin of $S_name had $S_osize; if it was resized on purpose: dmcache resize $S_name"
 		return $E_REFUSED
