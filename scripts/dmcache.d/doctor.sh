@@ -98,7 +98,7 @@ doctor_secure_boot() {
 doctor_boot() {
 	_lacks=
 	for _x in lib/dmcache/boot lib/udev/rules.d/62-dmcache.rules lib/systemd/system/dmcache@.service \
-		lib/systemd/system/dmcache-shutdown.service lib/systemd/system-shutdown/dmcache; do
+		lib/systemd/system/dmcache-shutdown.service lib/systemd/system/dmcache-shutdown-net.service lib/systemd/system-shutdown/dmcache; do
 		[ -e "$ROOT/usr/$_x" ] || _lacks="$_lacks /usr/$_x"
 	done
 	if [ -n "$_lacks" ]; then

@@ -173,13 +173,15 @@ doctor() {
 	modules=$root/lib/modules
 	mkdir -p $modules/$k/kernel $modules/$k/updates/dkms $root/boot $root/usr/lib/dmcache $root/usr/lib/udev/rules.d \
 		$root/usr/lib/systemd/system $root/usr/lib/systemd/system-shutdown $root/sys/firmware/efi/efivars $root/var/lib/dkms
-	for f in lib/udev/rules.d/62-dmcache.rules lib/systemd/system/dmcache@.service lib/systemd/system/dmcache-shutdown.service lib/systemd/system-shutdown/dmcache; do
+	for f in lib/udev/rules.d/62-dmcache.rules lib/systemd/system/dmcache@.service lib/systemd/system/dmcache-shutdown.service lib/systemd/system/dmcache-shutdown-net.service lib/systemd/system-shutdown/dmcache; do
 		: > $root/usr/$f
 	done
 	printf '#!/bin/sh\n[ -e %s/root-is-cached ]\n' $DIR > $root/usr/lib/dmcache/boot
 	chmod +x $root/usr/lib/dmcache/boot
 	: > $modules/$k/updates/dkms/dm-cache.ko.xz
 	: > $root/boot/initrd.img-$k
+	: > $W/bin/update-initramfs
+	chmod +x $W/bin/update-initramfs
 	: > $root/var/lib/dkms/mok.pub
 	echo $k > $W/kernel
 	printf 'srcversion ABC\nsigner Me\n' > $W/modinfo
@@ -226,7 +228,12 @@ doctor() {
 	finds 'nothing is assembled at boot' 'reboot without it'
 	echo quiet > $W/proc/cmdline
 	sed -i 's,updates/dkms,kernel/drivers/md,' $W/initramfs
-	finds "holds the kernel's own dm-cache" update-initramfs
+	finds "holds the kernel's own dm-cache" 'update-initramfs -u -k'
+	rm $W/bin/update-initramfs
+	# This machine may have one.
+	command -v update-initramfs > /dev/null || finds "holds the kernel's own dm-cache" 'dracut --force .*initrd.img-'
+	: > $W/bin/update-initramfs
+	chmod +x $W/bin/update-initramfs
 	sed -i '/ko/d' $W/initramfs
 	run 0 doctor
 	said '^ok .* lacks dm-cache.ko; only a / on a cache needs that'
@@ -412,6 +419,11 @@ refuse() {
 	run 3 assemble c
 	said 'metadata member is missing'
 	mv $W/meta.away $W/sys/class/block/meta
+	# It goes while it is looked at.
+	echo 0 > $W/sys/class/block/hdd/size
+	run 3 assemble c
+	said 'the origin .* is missing: .*/hdd has just gone; next: attach the device'
+	echo $((64 * 2048)) > $W/sys/class/block/hdd/size
 	none
 	# A step that fails: what was done is undone, the label says closed
 	: > $W/fail-c-cdata
