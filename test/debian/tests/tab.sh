@@ -5,7 +5,8 @@
 # timeout: 240
 # boot4: without=fast
 #
-# c has no labels: the tab names its three devices. d is what `dmcache create` makes.
+# c has no labels: the tab names its three devices, the origin by the UUID of what is on it, which the cached device has too.
+# d is what `dmcache create` makes.
 unclean() { dmesg | grep -c "device-mapper.*not shut down cleanly" || :; }
 # at TEXT [ARGS]: when the journal of this boot has it
 at() { journalctl -b -o short-monotonic --no-pager | sed -n "/$1/{s/^\[ *\([0-9]*\)\.\([0-9]*\).*/\1\2/p;q}"; }
@@ -24,7 +25,9 @@ case $BOOT in
 	mkfs.ext4 -q -L more $D-slow2
 	size=$(blockdev --getsz $D-slow)
 	dmsetup create c --table "0 $size cache $D-meta $D-fast $D-slow 128 2 metadata2 writeback default 0"
-	echo "c $D-slow $D-fast $D-meta" > /etc/dmcachetab
+	uuid=$(blkid -c /dev/null -o value -s UUID $D-slow)
+	[ -n "$uuid" ] || fail "no UUID on the origin"
+	echo "c UUID=$uuid $D-fast $D-meta" > /etc/dmcachetab
 	assert dmcache create d --origin $D-slow2 --cache $D-fast2 --yes
 	cat /etc/dmcachetab
 	printf 'LABEL=data /srv ext4 defaults 0 2\nLABEL=more /opt ext4 defaults 0 2\n' >> /etc/fstab
