@@ -89,9 +89,6 @@ install: modules	## copy the modules to updates/, where modprobe prefers them, a
 	find src -name '*.ko' -exec install -m 644 -t $(INSTALL_TO) {} +
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
 
-uninstall-headers:	## remove what `install-headers` copied
-	rm -rf $(DESTDIR)$(HEADERS)
-
 uninstall:	## remove what `install` copied
 	rm -rf $(INSTALL_TO)
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
@@ -100,6 +97,9 @@ install-headers: $(if $(SYMVERS),,modules)	## what a policy of your own is built
 	install -D -m 644 src/block-types.h $(DESTDIR)$(HEADERS)/block-types.h
 	install -D -m 644 src/policies/policy.h $(DESTDIR)$(HEADERS)/policies/policy.h
 	install -D -m 644 $(or $(SYMVERS),src/Module.symvers) $(DESTDIR)$(HEADERS)/$(KVER)/Module.symvers
+
+uninstall-headers:	## remove what `install-headers` copied
+	rm -rf $(DESTDIR)$(HEADERS)
 
 dkms-install:	## register with DKMS, build and install; rebuilt at each kernel upgrade
 	scripts/dkms-install

@@ -37,18 +37,16 @@ lv() { lvs --noheadings --nosuffix --units s -o "$2" "$1" 2> /dev/null | tr -d '
 
 # lvs_agrees LV: every number that lvs has of a cache is the one in the status line of its device
 lvs_agrees() {
-	_dm=$(echo "$1" | tr / -) _try=0
+	_dm=$(echo "$1" | tr / -) _try=0 _before=
 	# The cache cleans by itself meanwhile: only a line that stays the same can be compared.
-	until [ "${_after-no}" = "${_before-}" ]; do
+	until _after=$(st_line "$_dm") && [ "$_after" = "$_before" ]; do
 		_try=$((_try + 1))
 		[ $_try -le 20 ] || fail "the status line of $_dm never stays the same: $_after"
-		_before=$(st_line "$_dm")
+		_before=$_after
 		lvs --noheadings --separator ' ' -o cache_used_blocks,cache_total_blocks,cache_read_hits,cache_read_misses,cache_write_hits,cache_write_misses,cache_dirty_blocks,kernel_cache_policy,kernel_metadata_format "$1" 2> /dev/null | sed 's/^ *//' > /tmp/lvs.got
-		_after=$(st_line "$_dm")
 	done
 	# shellcheck disable=SC2086 # words
 	set -- $_after
-	unset _before _after
 	case " $* " in *" metadata2 "*) _format=2 ;; *) _format=1 ;; esac
 	assert_eq "$(cat /tmp/lvs.got)" "${7%/*} ${7#*/} $8 $9 ${10} ${11} ${14} $(st_policy "$_dm") $_format" "what lvs says of $_dm, against its status line"
 }

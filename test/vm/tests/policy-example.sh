@@ -2,7 +2,7 @@
 # what: a policy from outside the tree (doc/example-policy), built against the installed headers: loaded by its name, used, let go
 # stock: no
 # kernels: 5.10 6.1
-# long: the build, and a million of its own decisions are the unit test's
+# long: it builds a module first; the unit tests drive the policy in every `make test`
 # files: test/vm/lib-cache.sh
 # builds: doc/example-policy
 

@@ -14,7 +14,7 @@ for i in 1 2; do
 	linear s$i "$DISK2" $(((i - 1) * 65536)) 65536
 done
 table() { echo "0 65536 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(test $1 = 2 && echo 1 metadata2 || echo 0) ${2:-fifo 0}"; }
-# The same in each boot. Of 256 cached blocks the first 32 are new, and will be the first to leave.
+# The same in each boot. Of 256 cached blocks the first 32 are new.
 seq 1 2000000 | head -c 8388608 > /tmp/old
 { seq 3000000 4000000 | head -c 1048576; tail -c +1048577 /tmp/old; } > /tmp/data
 
