@@ -13,8 +13,8 @@
 #include "miniature.h"
 #include "policy-util.h"
 
-#define MISS_COST	16
-#define SEEK_SECTORS	2400	/* a disk transfers as much in the time that a request takes */
+#define MISS_COST	256
+#define SEEK_SECTORS	1800	/* a disk reads, and an SSD writes, as much in the time of a disk's request */
 #define PERIOD		4	/* accesses a block of the miniature, until costs count half */
 #define PERIOD_MIN	1024
 
@@ -115,8 +115,8 @@ static void judge(struct miniature *m)
 	u32 s;
 
 	for (s = 0; s < NR_STRATEGIES; s++) {
-		/* Not for less than 3%: a change has its own cost. */
-		if (m->cost[s] + m->cost[s] / 32 < m->cost[m->best])
+		/* Not for less than 1.5%: a change has its own cost. */
+		if (m->cost[s] + m->cost[s] / 64 < m->cost[m->best])
 			m->best = s;
 	}
 	/* What gains less than 1.5% is chance, and wear. */

@@ -9,8 +9,9 @@
  * hash, with a share of the cache blocks as large as the sample.  Whichever has cost least lately is
  * what the policy does.
  *
- * Costs are in 16ths of a request to the origin: a hit costs nothing to speak of, a miss 16, a
- * promotion or the writeback of an evicted block one more request, and the transfer of a whole block.
+ * Costs are in 256ths of a request to the origin: a hit costs nothing to speak of, a miss 256, a
+ * promotion or the writeback of an evicted block one more request, and the transfer of a whole block
+ * on both devices.
  *
  * On the bio's path: miniature_note_hit() puts a sampled block into a ring of this CPU, no
  * lock, and may lose some; miss() and tick() empty the rings, under the policy's lock.
@@ -27,13 +28,17 @@
 #define MINIATURE_WAYS		8
 #define MINIATURE_RING		64
 #define MINIATURE_RECENT	64
-#define MINIATURE_FORGETS	24	/* accesses a block, until counts are halved */
-#define MINIATURE_SETS_MAX	128
+#define MINIATURE_FORGETS	32	/* accesses a block, until counts are halved */
+#define MINIATURE_SETS_MAX	256
 
-/* A missed block is promoted if it was asked for as often, and more often than who has to go. */
+/*
+ * A missed block is promoted if it was asked for as often, and more often than who has to go.  Of
+ * two that cost the same the first is used.
+ */
 enum strategy {
-	EVERY_MISS,		/* at once, and the block used least recently goes */
 	WINDOW,			/* at once, but stays only if it passes as one asked for four times would */
+	EVERY_MISS,		/* at once, and the block used least recently goes */
+	THREE_TIMES,		/* whoever has to go: what was hot long ago bars nobody's way */
 	TWICE,
 	FOUR_TIMES,
 	EIGHT_TIMES,
@@ -109,11 +114,13 @@ static inline bool strategy_admits(enum strategy s, u32 wanted, u32 victim)
 	switch (s) {
 	case EVERY_MISS:
 		return true;
+	case THREE_TIMES:
+		return wanted >= 3;
 	case TWICE:
 		return wanted >= 2 && wanted > victim;
 	case WINDOW:
 	case FOUR_TIMES:
-		return wanted >= 4 && wanted > victim + 1;
+		return wanted >= 4 && wanted > 2 * victim;
 	case EIGHT_TIMES:
 		return wanted >= 8 && wanted > victim + 3;
 	default:

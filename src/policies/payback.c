@@ -11,14 +11,14 @@
  * While there are free blocks, a missed block comes in at once: nothing has to go for it.
  *
  * Two queues.  Newcomers are on *probation*; those that were hit there go on to the *protected* ones,
- * three quarters of the cache, until nobody hits them in a round.  So a scan that is let in passes
+ * five eighths of the cache, until nobody hits them in a round.  So a scan that is let in passes
  * through a part of the cache only.  Of the oldest on probation a clean one goes rather than a
  * dirty one, which costs a write first.
  *
  * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
  * the queue.
  *
- * Memory: 10 bytes a cache block in the pool, 4 to 8 for the sketch; 80 KiB for the miniatures.
+ * Memory: 10 bytes a cache block in the pool, 4 to 8 for the sketch; 256 KiB for the miniatures.
  *
  * On the bio's path: payback_hit(), and pool_miss(); see pool.h for the callers and the lock.
  */
@@ -41,7 +41,7 @@ enum { PROBATION, PROTECTED, WINDOWED, NR_QUEUES };
 #define LOOKS		256	/* blocks moved on in one search */
 #define CLEAN_LOOKS	8
 #define WINDOW_PART	64	/* of the cache, for newcomers on trial */
-#define CHALLENGES	48
+#define CHALLENGES	64
 
 /* A mark: how many hits, at most one a tick, and the tick of the last. */
 #define COUNT_MASK	0x0f
@@ -145,7 +145,7 @@ static bool payback_settle(struct pool *pool, u32 b)
 /* Who is not hit any more goes back on probation.  Nobody is protected where all come and go. */
 static void shrink_protected(struct payback *t)
 {
-	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pool.nr - t->pool.nr / 4;
+	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pool.nr - t->pool.nr / 8 * 3;
 	u32 looks = LOOKS, b;
 
 	for (; t->pool.length[PROTECTED] > most && looks; looks--) {
