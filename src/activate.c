@@ -17,6 +17,7 @@
  * Locks: live_caches.lock, then md_mutex.
  */
 #include "block-lock.h"
+#include "hint-grades.h"
 #include "marks.h"
 
 static struct {
@@ -130,7 +131,8 @@ static int check_against_live(struct cache *c, struct cache *live, char **error)
 	return check_smaller(c, live, error);
 }
 
-static int check_on_disk(struct cache *c, char **error)
+/* *@stored: whose hints there are. */
+static int check_on_disk(struct cache *c, struct dmc_md_policy *stored, char **error)
 {
 	struct dmc_md_params params;
 	struct dmc_md_summary summary;
@@ -139,6 +141,7 @@ static int check_on_disk(struct cache *c, char **error)
 
 	md_params(c, &params);
 	r = dmc_md_probe(&params, &summary, &why);
+	*stored = summary.policy;
 	if (r) {
 		DMERR("%s: metadata device %s: %s", cache_name(c), c->metadata_dev->name, why);
 		*error = "Metadata device refused, see the message before";
@@ -146,19 +149,62 @@ static int check_on_disk(struct cache *c, char **error)
 	return r;
 }
 
+static void policy_on_disk(const struct cache *c, struct dmc_md_policy *p)
+{
+	const struct dmc_policy_type *t = c->policy->type;
+
+	memset(p, 0, sizeof(*p));
+	strscpy(p->name, dmc_policy_stored_name(t), sizeof(p->name));
+	memcpy(p->version, t->version, sizeof(p->version));
+	p->hint_size = t->hint_size;
+}
+
+/*
+ * Another policy's hints will be told in the terms of ours.  Its module is wanted for no more than the
+ * promise that they can be, and now, for at the resume it may be on this very device.
+ */
+static void find_hints_from(struct cache *c, const struct dmc_md_policy *stored)
+{
+	const struct dmc_policy_type *ours = c->policy->type;
+	struct dmc_policy_type *type;
+
+	if (!ours->grade_hint || stored->hint_size != sizeof(u32) ||
+	    !strcmp(stored->name, dmc_policy_stored_name(ours)))
+		return;
+	type = policy_type_get(stored->name);
+	if (type && type->grade_hint && type->version[0] == stored->version[0])
+		c->hints_from = type;
+	else if (type)
+		policy_type_put(type);
+}
+
+void activate_forget_hints(struct cache *c)
+{
+	if (c->hints_from)
+		policy_type_put(c->hints_from);
+	c->hints_from = NULL;
+}
+
 /* Could this table be activated?  Changes nothing. 0, or -errno with *@error. */
 int activate_check_table(struct cache *c, char **error)
 {
+	struct dmc_md_policy stored;
 	struct cache *live;
 	int r = 0;
 
 	mutex_lock(&live_caches.lock);
 	live = live_user(c->metadata_dev->bdev);
-	if (live)
+	if (live) {
 		r = check_against_live(c, live, error);
+		policy_on_disk(live, &stored);
+	}
 	mutex_unlock(&live_caches.lock);
 
-	return live ? r : check_on_disk(c, error);
+	if (!live)
+		r = check_on_disk(c, &stored, error);
+	if (!r)
+		find_hints_from(c, &stored);
+	return r;
 }
 
 /*----- before a resume -----*/
@@ -232,14 +278,29 @@ static int load_run(void *ctx, const struct dmc_run *all)
 	return r ? r : tell_policy(c, &run);
 }
 
-static void policy_on_disk(struct cache *c, struct dmc_md_policy *p)
+/* Are the hints on the disk those of @c->hints_from?  Then *@stored is whose to load. */
+static bool translates(const struct cache *c, struct dmc_md_policy *stored)
 {
-	const struct dmc_policy_type *t = c->policy->type;
+	if (!c->hints_from)
+		return false;
+	dmc_md_get_policy(c->md, stored);
+	return !strcmp(stored->name, dmc_policy_stored_name(c->hints_from)) &&
+	       stored->version[0] == c->hints_from->version[0] &&
+	       stored->hint_size == c->hints_from->hint_size;
+}
 
-	memset(p, 0, sizeof(*p));
-	strscpy(p->name, dmc_policy_stored_name(t), sizeof(p->name));
-	memcpy(p->version, t->version, sizeof(p->version));
-	p->hint_size = t->hint_size;
+static void translate_hints(void *ctx, u32 *hints, u32 nr)
+{
+	struct cache *c = ctx;
+
+	if (hint_grades_translate(hints, nr, c->policy->type)) {
+		DMWARN("%s: no memory to translate the hints of policy %s: all blocks count as cold",
+		       cache_name(c), dmc_policy_stored_name(c->hints_from));
+		memset(hints, 0, sizeof(*hints) * nr);
+		return;
+	}
+	DMINFO("%s: what policy %s knew of the cached blocks is told to policy %s", cache_name(c),
+	       dmc_policy_stored_name(c->hints_from), c->policy->type->name);
 }
 
 /* Errors that only what is on the disk can cause. */
@@ -252,10 +313,13 @@ static bool md_damaged(int r)
 static int load(struct cache *c)
 {
 	struct dmc_md_policy policy;
+	bool others = translates(c, &policy);
 	int r;
 
-	policy_on_disk(c, &policy);
-	r = dmc_md_load_mappings(c->md, &policy, load_run, c);
+	if (!others)
+		policy_on_disk(c, &policy);
+	r = dmc_md_load_mappings(c->md, &policy, others ? translate_hints : NULL, load_run, c);
+	activate_forget_hints(c);
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
 	if (r) {

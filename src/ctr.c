@@ -251,6 +251,7 @@ static void parts_exit(struct cache *c)
 
 static void cache_free(struct cache *c)
 {
+	activate_forget_hints(c);
 	destroy_policy(c);
 	parts_exit(c);
 	close_devices(c);

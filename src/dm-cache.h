@@ -126,6 +126,7 @@ struct cache {
 	u64 nr_oblocks;			/* a partial last one included */
 	oblock_t partial_oblock;	/* the last one, if partial; never dirty; else NO_OBLOCK */
 	struct dmc_policy *policy;
+	struct dmc_policy_type *hints_from;	/* until loaded: a policy whose hints may be stored, or NULL */
 	struct dmc_mappings mappings;	/* the policy's view of @table */
 	struct cache_stats __percpu *stats;
 	unsigned long *discarded;	/* one bit a dblock */
@@ -407,6 +408,7 @@ const char *mode_name(enum md_mode mode);
 
 /* activate.c */
 int activate_check_table(struct cache *c, char **error);
+void activate_forget_hints(struct cache *c);
 int activate(struct cache *c);
 void deactivate(struct cache *c);
 

@@ -160,6 +160,7 @@ int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock)
 	r = md_change_begin(md);
 	if (r)
 		return r;
+	md->inserted = true;
 	if (md->live) {
 		/* What the block held before may have left its bit. */
 		r = clear_stored_dirty(md, cb);
@@ -458,6 +459,7 @@ struct load {
 	struct seen seen;
 	u64 nr_dirty;		/* mapped blocks whose stored bit is set */
 	u32 nr_beyond;
+	dmc_md_hints_fn hints_fn;
 	dmc_md_run_fn fn;
 	void *ctx;
 	/* of the run under way */
@@ -503,6 +505,8 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 	if (!r) {
 		md->hints = MD_HINTS_SOUND;
 		md->hints_len = md->nr_cblocks;
+		if (load->hints_fn)
+			load->hints_fn(load->ctx, load->hints, md->nr_cblocks);
 		return;
 	}
 
@@ -661,7 +665,7 @@ static int load_all(struct load *load, const struct dmc_md_policy *policy)
 }
 
 int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
-			 dmc_md_run_fn fn, void *ctx)
+			 dmc_md_hints_fn hints_fn, dmc_md_run_fn fn, void *ctx)
 {
 	struct load *load;
 	int r;
@@ -672,6 +676,7 @@ int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
 	if (!load)
 		return -ENOMEM;
 	load->md = md;
+	load->hints_fn = hints_fn;
 	load->fn = fn;
 	load->ctx = ctx;
 	r = load_all(load, policy);

@@ -191,7 +191,7 @@ int md_resize_hints(struct dmc_md *md)
 
 /*
  * A hint array of @md->nr_cblocks entries, whatever there was before.  *@known: it holds what was stored
- * for, or loaded by, the policy.
+ * for, or loaded by, the policy; not so what the policy was told of another's hints.
  */
 static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy, bool *known)
 {
@@ -199,7 +199,7 @@ static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy, 
 	int r = 0;
 
 	recognise_hints(md, policy);
-	*known = md->hints == MD_HINTS_SOUND;
+	*known = md->hints == MD_HINTS_SOUND && dmc_sb_policy_matches(md->sb, policy);
 	if (md->hints == MD_HINTS_SOUND && md->hints_len == md->nr_cblocks)
 		return make_room(md, blocks);
 

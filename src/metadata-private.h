@@ -70,6 +70,8 @@ struct dmc_md {
 	 */
 	bool dirty_bits_valid;
 
+	bool inserted;			/* mappings, since opened or aborted: their hints are of others */
+
 	/* Loading met dirty bits of unmapped blocks (format 2). */
 	bool stray_dirty;
 

@@ -167,6 +167,7 @@ static int open_transaction(struct dmc_md *md)
 	md->hint_root = le64_to_cpu(sb->hint_root);
 	md->was_clean = le32_to_cpu(sb->flags) & DMC_SB_CLEAN;
 	md->was_live = dmc_sb_is_live(sb);
+	md->inserted = false;
 	md->dirty_bits_valid = md->was_clean;
 	note_usage(md);
 	return 0;
@@ -223,8 +224,11 @@ static int look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_sup
 	}
 	/* It was read before it is known what it is: whoever wants it next has it read, and checked, anew. */
 	dmc_bm_forget(bm, DMC_SB_BLOCK);
-	if (!dmc_sb_is_blank(sb))
-		return dmc_sb_check(sb, p, device_blocks, out, why);
+	if (!dmc_sb_is_blank(sb)) {
+		r = dmc_sb_check(sb, p, device_blocks, out, why);
+		dmc_sb_get_policy(sb, &out->policy);
+		return r;
+	}
 
 	out->blank = true;
 	if (device_blocks < dmc_md_min_blocks(p->nr_cblocks, p->nr_dblocks, p->format2)) {
@@ -411,6 +415,11 @@ void dmc_md_get_stats(struct dmc_md *md, struct dmc_md_stats *stats)
 	stats->write_misses = le32_to_cpu(md->sb->write_misses);
 }
 
+void dmc_md_get_policy(struct dmc_md *md, struct dmc_md_policy *policy)
+{
+	dmc_sb_get_policy(md->sb, policy);
+}
+
 bool dmc_md_changed(struct dmc_md *md)
 {
 	return md->changed;
@@ -421,6 +430,13 @@ bool dmc_md_changed(struct dmc_md *md)
 static __le32 saturate(u64 count)
 {
 	return cpu_to_le32(min_t(u64, count, U32_MAX));
+}
+
+/* Whose hints they are need not be said anew: they are as they were, and of the blocks that are mapped. */
+static bool hints_are_kept(const struct dmc_md *md, const struct dmc_md_policy *policy)
+{
+	return !policy->hint_size && md->hint_root && md->hints != MD_HINTS_DAMAGED &&
+	       md->was_clean && !md->inserted;
 }
 
 /* Puts the next superblock together in md->next; all but the space map's root and the live mark. */
@@ -452,7 +468,7 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 	}
 	if (!md->hint_root)
 		next->policy_hint_size = 0;
-	if (!s)
+	if (!s || hints_are_kept(md, &s->policy))
 		return;
 
 	memset(next->policy_name, 0, sizeof(next->policy_name));
@@ -460,7 +476,7 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 	       strnlen(s->policy.name, sizeof(next->policy_name) - 1));
 	for (i = 0; i < 3; i++)
 		next->policy_version[i] = cpu_to_le32(s->policy.version[i]);
-	/* A policy without hints leaves those of another in place; its name keeps them unused. */
+	/* A policy without hints leaves those of another in place; its name keeps stale ones unused. */
 	if (s->policy.hint_size)
 		next->policy_hint_size = cpu_to_le32(s->policy.hint_size);
 }

@@ -64,6 +64,7 @@ struct dmc_md_summary {
 	bool clean;		/* clean-shutdown flag */
 	bool needs_check;
 	u32 fingerprint;	/* dmc_md_fingerprint() of the one who opens it */
+	struct dmc_md_policy policy;	/* whose hints are stored; an empty name: nobody's */
 };
 
 /*
@@ -104,6 +105,7 @@ bool dmc_md_was_live(struct dmc_md *md);
 /* A number that changes with every committed superblock (its checksum): has anyone else written? */
 u32 dmc_md_fingerprint(struct dmc_md *md);
 void dmc_md_get_stats(struct dmc_md *md, struct dmc_md_stats *stats);
+void dmc_md_get_policy(struct dmc_md *md, struct dmc_md_policy *policy);
 /* Blocks of 4096 bytes.  Callable at any time, from any context that may sleep. */
 void dmc_md_get_usage(struct dmc_md *md, u64 *used, u64 *total);
 
@@ -118,14 +120,17 @@ int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy);
 /*
  * Calls @fn for runs of cblocks, ascending, that leave out no mapped one.  dirty: stored dirty state if
  * was_clean, else true.  There are hints only if was_clean and name, major version and hint size equal
- * @policy's.  Checks all of the arrays' structure on the way, and that no oblock comes twice and
+ * @policy's; @hints_fn, optional, is shown all of them once, before the first run, and may change what @fn
+ * will be told (then the shutdown's policy must be another than @policy, for the disk keeps what it
+ * has).  Checks all of the arrays' structure on the way, and that no oblock comes twice and
  * none is beyond p->origin_blocks: a clean mapping beyond the end is not shown, and removed (by
  * begin_changes, or if that was before, with the next commit); a dirty one is -EFBIG.  Stops at the
  * first error, its own or @fn's.  @fn may sleep, and must not call anything of this header.
  */
 typedef int (*dmc_md_run_fn)(void *ctx, const struct dmc_run *run);
+typedef void (*dmc_md_hints_fn)(void *ctx, u32 *hints, u32 nr);
 int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
-			 dmc_md_run_fn fn, void *ctx);
+			 dmc_md_hints_fn hints_fn, dmc_md_run_fn fn, void *ctx);
 
 /*
  * Calls @fn for each maximal run of discarded sectors [begin, end), rounded to the discard block
@@ -198,7 +203,8 @@ int dmc_md_commit(struct dmc_md *md, const struct dmc_md_stats *stats);
  * Optional: @dirty_changed(ctx, first, nr) is false if these cblocks have the very dirty bits that
  * dmc_md_load_mappings() gave and dmc_md_set_dirty() made; asked only while live.
  * @hints_changed(ctx, first, nr) is false if the mapped ones of these cblocks have the very hints that
- * loading gave as valid, or that the last dmc_md_commit_clean() stored.
+ * loading gave as valid, or that the last dmc_md_commit_clean() stored; not asked if another policy
+ * did.
  */
 struct dmc_md_shutdown {
 	void *ctx;

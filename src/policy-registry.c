@@ -92,12 +92,18 @@ static struct dmc_policy_type *get_loaded(const char *name)
 	return type;
 }
 
+/* May come from a disk: no word with a meaning of its own for modprobe. */
+static bool name_is_plain(const char *name)
+{
+	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
+}
+
 /* May sleep, and load a module.  NULL: there is no such policy.  Give back with policy_type_put(). */
 struct dmc_policy_type *policy_type_get(const char *name)
 {
 	struct dmc_policy_type *type;
 
-	if (!name_is_good(name) || strchr(name, '/'))
+	if (!name_is_good(name) || !name_is_plain(name))
 		return NULL;
 	type = get_loaded(name);
 	if (!type) {

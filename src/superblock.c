@@ -279,3 +279,16 @@ bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_
 	       le32_to_cpu(sb->policy_version[0]) == policy->version[0] &&
 	       le32_to_cpu(sb->policy_hint_size) == policy->hint_size;
 }
+
+void dmc_sb_get_policy(const struct dmc_superblock *sb, struct dmc_md_policy *policy)
+{
+	const size_t len = strnlen((const char *)sb->policy_name, sizeof(sb->policy_name));
+	int i;
+
+	memset(policy, 0, sizeof(*policy));
+	if (len < sizeof(policy->name))
+		memcpy(policy->name, sb->policy_name, len);
+	for (i = 0; i < 3; i++)
+		policy->version[i] = le32_to_cpu(sb->policy_version[i]);
+	policy->hint_size = le32_to_cpu(sb->policy_hint_size);
+}

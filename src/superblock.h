@@ -149,5 +149,7 @@ __le32 dmc_sb_checksum(const struct dmc_superblock *sb);
 
 /* The hints on disk belong to @policy: same name, major version and hint size. */
 bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_policy *policy);
+/* Whose they are; an empty name if nobody's. */
+void dmc_sb_get_policy(const struct dmc_superblock *sb, struct dmc_md_policy *policy);
 
 #endif

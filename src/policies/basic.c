@@ -158,6 +158,18 @@ static u32 queue_hint(struct pool *pool, u32 b)
 	return pool_queue_of(pool, b);
 }
 
+/* All but a time or a count of 0, which would be older or less than any. */
+static u32 use_grade_hint(u32 grade)
+{
+	return grade + 1;
+}
+
+/* The second of the two queues is the warmer one. */
+static u32 queue_grade_hint(u32 grade)
+{
+	return grade >= DMC_GRADES / 2;
+}
+
 /*----- parts -----*/
 
 static void basic_exit(struct pool *pool)
@@ -194,7 +206,7 @@ static int basic_init(struct pool *pool, u64 block_sectors)
 
 /*----- the family -----*/
 
-#define BASIC_TYPE(n, hit_function)			\
+#define BASIC_TYPE(n, hit_function, grade_function)	\
 	.type = {					\
 		.name = #n,				\
 		.version = { 1, 0, 0 },			\
@@ -203,13 +215,15 @@ static int basic_init(struct pool *pool, u64 block_sectors)
 		.create = n##_create,			\
 		.hit = hit_function,			\
 		POOL_METHODS,				\
+		.grade_hint = grade_function,		\
 		.set_config = pool_set_config,		\
 	}
 
-#define BASIC_KIND(n, hit_function, ...)						\
+#define BASIC_KIND(n, hit_function, ...) BASIC_GRADED(n, hit_function, use_grade_hint, __VA_ARGS__)
+#define BASIC_GRADED(n, hit_function, grade_function, ...)				\
 	static struct dmc_policy *n##_create(const struct dmc_mappings *map, u32 nr,	\
 					     u64 origin_sectors, u64 block_sectors);	\
-	static struct basic_kind n##_kind = { BASIC_TYPE(n, hit_function), __VA_ARGS__ };	\
+	static struct basic_kind n##_kind = { BASIC_TYPE(n, hit_function, grade_function), __VA_ARGS__ };	\
 	static struct dmc_policy *n##_create(const struct dmc_mappings *map, u32 nr,	\
 					     u64 origin_sectors, u64 block_sectors)	\
 	{										\
@@ -237,10 +251,11 @@ BASIC_KIND(mfu_ws, hit_counts_sectors, .ops = HEAP_OPS, .heap = true, .largest_f
 BASIC_KIND(random, hit_marks, .ops = PLAIN_OPS(random_victim));
 BASIC_KIND(multiqueue, hit_counts, .ops = LEVELS_OPS, .stamps = true);
 BASIC_KIND(multiqueue_ws, hit_counts_sectors, .ops = LEVELS_OPS, .stamps = true);
-BASIC_KIND(twoqueue, hit_marks, .ghosts = true,
+BASIC_GRADED(twoqueue, hit_marks, queue_grade_hint, .ghosts = true,
 	   .ops = { .admit = basic_admit, .insert = two_insert, .remove = pool_dequeue,
 		    .victim = twoqueue_victim, .evicted = twoqueue_evicted, .hint = queue_hint, BASIC_PARTS });
-BASIC_KIND(q2, hit_marks, .ops = OPS(basic_admit, two_insert, pool_dequeue, q2_victim, queue_hint));
+BASIC_GRADED(q2, hit_marks, queue_grade_hint,
+	     .ops = OPS(basic_admit, two_insert, pool_dequeue, q2_victim, queue_hint));
 BASIC_KIND(dumb, hit_marks, .ops = PLAIN_OPS(dumb_victim));
 BASIC_KIND(noop, hit_marks, .ops = OPS(noop_admit, plain_insert, pool_unlink, no_victim, use_hint));
 

@@ -254,6 +254,7 @@ static struct dmc_policy_type mq_type = {
 	.get_hints = mq_get_hints,
 	.hints_changed = mq_hints_changed,
 	.hints_saved = mq_hints_saved,
+	.grade_hint = resident_grade_hint,
 	.residency = mq_residency,
 	.set_config = mq_set_config,
 	.emit_config = mq_emit_config,

@@ -285,6 +285,11 @@ static u32 payback_hint(struct pool *pool, u32 b)
 	return count_of(to_payback(pool), b) | (pool_queue_of(pool, b) == PROTECTED ? HINT_PROTECTED : 0);
 }
 
+static u32 payback_grade_hint(u32 grade)
+{
+	return grade / 4 + (grade >= DMC_GRADES / 2 ? HINT_PROTECTED : 0);
+}
+
 static int payback_init(struct pool *pool, u64 block_sectors)
 {
 	pool->count_mask = COUNT_MASK;
@@ -350,6 +355,7 @@ static int payback_set_config(struct dmc_policy *p, const char *key, const char 
 	.owner = THIS_MODULE,			\
 	.hit = payback_hit,			\
 	POOL_METHODS,				\
+	.grade_hint = payback_grade_hint,	\
 	.set_config = payback_set_config
 
 static struct dmc_policy *payback_create(const struct dmc_mappings *map, u32 nr_cblocks,

@@ -63,6 +63,8 @@ enum dmc_op {
 	DMC_OP_WRITEBACK,	/* clean @cblock, which holds @oblock; the mapping stays */
 };
 
+#define DMC_GRADES 16		/* of warmth; see grade_hint() */
+
 struct dmc_work {
 	enum dmc_op op;
 	oblock_t oblock;
@@ -181,6 +183,15 @@ struct dmc_policy_type {
 	void (*get_hints)(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out);
 	bool (*hints_changed)(struct dmc_policy *p, cblock_t first, u32 nr);
 	void (*hints_saved)(struct dmc_policy *p);
+
+	/*
+	 * Optional, no instance: what hint would a block of this warmth have?  @grade: 0 for blocks of which
+	 * another policy knew no good, the rest is spread evenly over 1 to DMC_GRADES - 1 by the order
+	 * of its hints.  A type that has this promises such an order: of two hints of its own, the
+	 * larger is of the warmer block, and 0 of the coldest.  Then a switch from or to another such type
+	 * takes along what is known (hint-grades.h); without, the new policy starts with no hints.
+	 */
+	u32 (*grade_hint)(u32 grade);
 
 	/* Number of resident cblocks as the policy counts them. */
 	u32 (*residency)(struct dmc_policy *p);

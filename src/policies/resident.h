@@ -172,6 +172,11 @@ void resident_set_dirty(struct resident *r, cblock_t cblock);
 void resident_clear_dirty(struct resident *r, cblock_t cblock);
 void resident_invalidate(struct resident *r, cblock_t cblock);
 void resident_get_hints(struct resident *r, cblock_t first, u32 nr, u32 *out);
+/* grade_hint() of policy.h: as many hits. */
+static inline u32 resident_grade_hint(u32 grade)
+{
+	return grade;
+}
 /* A second has passed.  True: an epoch ended. */
 bool resident_tick(struct resident *r);
 

@@ -127,6 +127,11 @@ static u32 s3fifo_hint(struct pool *pool, u32 b)
 	return pool_mark(pool, b) | (pool_queue_of(pool, b) == MAIN ? HINT_MAIN : 0);
 }
 
+static u32 s3fifo_grade_hint(u32 grade)
+{
+	return min_t(u32, grade / 4, MARK_MAX) + (grade >= DMC_GRADES / 2 ? HINT_MAIN : 0);
+}
+
 static const struct pool_ops s3fifo_ops = {
 	.admit = s3fifo_admit,
 	.insert = s3fifo_insert,
@@ -155,6 +160,7 @@ static struct dmc_policy_type s3fifo_type = {
 	.create = s3fifo_create,
 	.hit = pool_method_hit,
 	POOL_METHODS,
+	.grade_hint = s3fifo_grade_hint,
 	.set_config = pool_set_config,
 };
 

@@ -97,6 +97,11 @@ static int sieve_init(struct pool *pool, u64 block_sectors)
 	return 0;
 }
 
+static u32 sieve_grade_hint(u32 grade)
+{
+	return grade >= DMC_GRADES / 2;
+}
+
 static const struct pool_ops sieve_ops = {
 	.admit = sieve_admit,
 	.insert = sieve_insert,
@@ -125,6 +130,7 @@ static struct dmc_policy_type sieve_type = {
 	.create = sieve_create,
 	.hit = pool_method_hit,
 	POOL_METHODS,
+	.grade_hint = sieve_grade_hint,
 	.set_config = pool_set_config,
 };
 

@@ -238,6 +238,7 @@ static struct dmc_policy_type smq_type = {
 	.get_hints = smq_get_hints,
 	.hints_changed = smq_hints_changed,
 	.hints_saved = smq_hints_saved,
+	.grade_hint = resident_grade_hint,
 	.residency = smq_residency,
 	.set_config = smq_set_config,
 	.emit_config = smq_emit_config,

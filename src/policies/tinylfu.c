@@ -163,6 +163,11 @@ static u32 tinylfu_hint(struct pool *pool, u32 b)
 	return pool_mark(pool, b) | (pool_queue_of(pool, b) == PROTECTED ? HINT_PROTECTED : 0);
 }
 
+static u32 tinylfu_grade_hint(u32 grade)
+{
+	return grade / 4 + (grade >= DMC_GRADES / 2 ? HINT_PROTECTED : 0);
+}
+
 static const struct pool_ops tinylfu_ops = {
 	.admit = tinylfu_admit,
 	.insert = tinylfu_insert,
@@ -191,6 +196,7 @@ static struct dmc_policy_type tinylfu_type = {
 	.create = tinylfu_create,
 	.hit = pool_method_hit,
 	POOL_METHODS,
+	.grade_hint = tinylfu_grade_hint,
 	.set_config = pool_set_config,
 };
 

@@ -8,5 +8,7 @@ echo 120 > /sys/module/workqueue/parameters/watchdog_thresh
 # One scan at the end, not one in the middle of a test.
 # shellcheck disable=SC2154 # run sets it
 [ "$debug_kind" != debug ] || echo scan=off > /sys/kernel/debug/kmemleak
+# Not from the start: the boot's own races are others'.
+[ "$debug_kind" != kcsan ] || echo on > /sys/kernel/debug/kcsan
 # shellcheck disable=SC2034 # end.sh uses it
 debug_started=$(cut -d. -f1 /proc/uptime)

@@ -199,7 +199,7 @@ int md_load_each(struct dmc_md *md, const struct dmc_md_policy *policy, md_mappi
 {
 	struct each each = { .fn = fn, .ctx = ctx };
 
-	return dmc_md_load_mappings(md, policy, load_each, &each);
+	return dmc_md_load_mappings(md, policy, NULL, load_each, &each);
 }
 
 static int load_mapping(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty, u32 h, bool valid)

@@ -102,6 +102,123 @@ static void test_policy_switch(void)
 	}
 }
 
+static void triple(void *ctx, u32 *hints, u32 nr)
+{
+	struct model *m = ctx;
+	u32 i;
+
+	CHECK_EQ(nr, m->nr);
+	for (i = 0; i < nr; i++)
+		hints[i] *= 3;
+}
+
+static int is_triple(void *ctx, const struct dmc_run *run)
+{
+	struct model *m = ctx;
+	u32 i, cb;
+
+	CHECK(run->hints);
+	for (i = 0; i < run->nr; i++) {
+		cb = from_cblock(run->first) + i;
+		CHECK(!dmc_run_maps(run, i) || run->hints[i] == 3 * m->hint[cb]);
+	}
+	return 0;
+}
+
+static bool none_changed(void *ctx, cblock_t first, u32 nr)
+{
+	return false;
+}
+
+/*
+ * A policy is told the hints of another, in its own terms.  It then says that none has changed since; all
+ * must be written nevertheless, for the disk has the other's.  Next time only what did change.
+ */
+static void test_translated_hints(void)
+{
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(3000);
+		struct dmc_md_shutdown s;
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		unsigned long writes;
+		u32 i;
+
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		p = params(d, format2);
+		md = md_open_ok(&p);
+		CHECK_OK(dmc_md_load_mappings(md, &m->policy, triple, is_triple, m));
+		strcpy(m->policy.name, "other");
+		for (i = 0; i < m->nr; i++)
+			m->hint[i] *= 3;
+		CHECK_OK(dmc_md_begin_changes(md));
+		s = model_shutdown(m);
+		s.hints_changed = none_changed;
+		CHECK_OK(dmc_md_commit_clean(md, &s));
+		expect_disk(d, m, DMC_SB_CLEAN);
+
+		writes = d->count[DISK_WRITE];
+		CHECK_OK(dmc_md_begin_changes(md));
+		CHECK_OK(dmc_md_commit_clean(md, &s));
+		CHECK(d->count[DISK_WRITE] <= writes + 2);
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
+/* The cleaner has no hints, and brings nothing in: what is left keeps the hints of the policy before. */
+static void test_kept_hints(void)
+{
+	int inserts;
+
+	for (inserts = 0; inserts < 2; inserts++) {
+		struct model *m = model_create(3000);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		struct dmc_md_policy policy = m->policy;
+		u32 i;
+
+		model_fill(m, ORIGIN_BLOCKS, 50);
+		for (i = 0; i < 10; i++)
+			model_map(m, i, ORIGIN_BLOCKS - 1 - i, false);
+		d = disk_of(m, inserts, DISK_BLOCKS);
+		p = params(d, inserts);
+		md = md_open_ok(&p);
+		strcpy(m->policy.name, "cleaner");
+		m->policy.hint_size = 0;
+		CHECK_OK(dmc_md_begin_changes(md));
+		for (i = 0; i < 10; i++) {
+			CHECK_OK(dmc_md_remove(md, to_cblock(i)));
+			model_unmap(m, i);
+		}
+		if (inserts) {
+			CHECK_OK(dmc_md_insert(md, to_cblock(0), to_oblock(ORIGIN_BLOCKS - 1)));
+			model_map(m, 0, ORIGIN_BLOCKS - 1, false);
+		}
+		shutdown_ok(md, m);
+		dmc_md_close(md);
+
+		m->policy = policy;
+		md = md_open_ok(&p);
+		for (i = 0; i < m->nr; i++)
+			m->hint_valid[i] = !inserts;
+		expect_load(md, m);
+		if (inserts) {
+			dmc_md_get_policy(md, &policy);
+			CHECK(!strcmp(policy.name, "cleaner"));
+		}
+		dmc_md_close(md);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
 /* No room for old and new hints and flags side by side: it shuts down all the same. */
 static void test_shutdown_in_slices(void)
 {
@@ -199,6 +316,8 @@ int main(int argc, char **argv)
 	static const struct unit_test tests[] = {
 		{ "nothing changed, nothing written", test_idle_commits },
 		{ "policies come and go", test_policy_switch },
+		{ "the hints of another policy, translated", test_translated_hints },
+		{ "hints outlive a policy without", test_kept_hints },
 		{ "a shutdown with little room", test_shutdown_in_slices },
 		{ "damaged hints cost only the hints", test_damaged_hints },
 		{ }

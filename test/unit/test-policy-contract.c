@@ -346,6 +346,35 @@ static void test_changed_hints(void)
 	}
 }
 
+/* What grade_hint() says is a hint of the policy's own, and more for a warmer block. */
+static void test_grades(void)
+{
+	u32 hints[DMC_GRADES], g, graded = 0;
+	struct dmc_policy_type *t;
+
+	EACH_TYPE(t) {
+		struct model *m;
+
+		unit_note("%s", t->name);
+		if (!t->grade_hint)
+			continue;
+		graded++;
+		CHECK_EQ(t->hint_size, 4);
+		CHECK(t->grade_hint(DMC_GRADES - 1) > t->grade_hint(0));
+		m = model_new(t, DMC_GRADES, 100);
+		for (g = 0; g < DMC_GRADES; g++) {
+			CHECK(!g || t->grade_hint(g) >= t->grade_hint(g - 1));
+			model_load(m, g, g, false, t->grade_hint(g), true);
+		}
+		t->get_hints(m->p, to_cblock(0), DMC_GRADES, hints);
+		for (g = 0; g < DMC_GRADES; g++)
+			CHECK_EQ(hints[g], t->grade_hint(g));
+		model_free(m);
+	}
+	/* All but the cleaner, and the example. */
+	CHECK_EQ(graded, model_nr_types - 2);
+}
+
 /* What a foreign or broken hint says is taken within bounds. */
 static void test_any_hint(void)
 {
@@ -728,6 +757,7 @@ int main(int argc, char **argv)
 		{ "hints make a round trip, blocks count once", test_hints_round_trip },
 		{ "hints that changed are told from others", test_changed_hints },
 		{ "any hint is taken", test_any_hint },
+		{ "grades of warmth are hints", test_grades },
 		{ "failures neither spin nor lose blocks", test_failures },
 		{ "a failed block waits", test_failed_block_waits },
 		{ "blocks invalidated while busy", test_invalidate_busy },

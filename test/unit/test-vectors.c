@@ -187,6 +187,7 @@ static void check_probe(const struct dmc_md_params *p, const struct md_content *
 	CHECK_EQ(dmc_md_probe(p, &s, &why), 0);
 	CHECK(!s.blank && s.version == c->version && s.nr_cblocks == c->nr_cblocks);
 	CHECK(s.clean == (c->flags & 1) && !s.needs_check && s.block_sectors == 64);
+	CHECK(!strcmp(s.policy.name, c->policy) && s.policy.hint_size == c->hint_size);
 }
 
 static void one_good(const struct good *g)
