@@ -29,7 +29,11 @@ ROWS = [
     ("resume-default", "1M blocks: resume, policy default", "ms"),
     ("resume-default-first", "1M blocks: the same, hints of another policy", "ms"),
     ("bytes-per-1024-blocks-default-first", "1M blocks: memory a block, policy default", "bytes"),
-]
+] + [(load + row, "%s: %s" % (name, label), how)
+     for load, name in (("zipf-64k", "zipf 1.1, 64 KiB"), ("zipf-256k", "zipf 1.1, 256 KiB"),
+                        ("zoned", "zoned 90/10:10/90, 64 KiB"), ("uniform-writes", "uniform writes, 64 KiB"))
+     for row, label, how in (("-first", "IOPS at first", "plain"), ("-iops", "IOPS", "plain"), ("-hits", "hits, per mille", "plain"),
+                             ("-least", "least window, % of mean", "plain"), ("-slowest", "slowest request, ms", "plain"))]
 
 
 def read(path):
@@ -49,13 +53,13 @@ def shown(results, who, row, how):
         return value - results["linear", row]
     if how == "times":
         return value / results["linear", row]
-    return value / (1e6 if how == "ms" else 1024)
+    return value if how == "plain" else value / (1e6 if how == "ms" else 1024)
 
 
 def text(value, how):
     if value is None:
         return "-"
-    return {"over": "%+d", "times": "%.3f x", "ms": "%.1f ms", "bytes": "%.1f B"}[how] % value
+    return {"over": "%+d", "times": "%.3f x", "ms": "%.1f ms", "bytes": "%.1f B", "plain": "%d"}[how] % value
 
 
 def ratio(results, row, to):
@@ -107,9 +111,9 @@ def main():
             results = read("%s/%s.results" % (where, kernel))
             table(kernel, results)
             plot("%s/bench-%s.svg" % (where, kernel), kernel, results)
-            for row, _, how in ROWS:
+            for row, label, how in ROWS:
                 if ("ours", row) in results:
-                    w.writerow([kernel, row, "ns" if how != "bytes" else "bytes per 1024 blocks"]
+                    w.writerow([kernel, row, {"bytes": "bytes per 1024 blocks", "plain": label}.get(how, "ns")]
                                + [results.get((who, row), "") for who in ("raw", "linear", "kernel", "ours")])
     print("\nalso in %s/bench.csv and %s/bench-*.svg" % (where, where))
 

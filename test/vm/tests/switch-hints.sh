@@ -21,7 +21,7 @@ order = sorted(hint.values())
 rank = {h: (order.index(h) + len(order) - order[::-1].index(h)) / 2 for h in set(order)}
 for which in True, False:
     ranks = [rank[h] for c, h in hint.items() if hot[c] == which]
-    print(round(sum(ranks) / len(ranks)) if ranks else "none", end=" ")
+    print(round(sum(ranks) / len(ranks)) if ranks else "none", end=" " if which else "\n")
 END
 }
 
