@@ -28,7 +28,7 @@ int miniature_init(struct miniature *m, u32 nr_blocks, u64 block_sectors)
 	}
 	m->nr_ways = min_t(u32, nr, MINIATURE_WAYS);
 	m->nr_sets = nr / m->nr_ways;
-	m->copy_cost = MISS_COST + min_t(u64, block_sectors, 1 << 20) * MISS_COST / SEEK_SECTORS;
+	m->copy_cost = MISS_COST + (u32)min_t(u64, block_sectors, 1 << 20) * MISS_COST / SEEK_SECTORS;
 	m->best = FOUR_TIMES;
 
 	m->ways = policy_zalloc_table(NR_STRATEGIES * m->nr_sets * MINIATURE_WAYS,
