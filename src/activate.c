@@ -149,10 +149,8 @@ static int check_on_disk(struct cache *c, struct dmc_md_policy *stored, char **e
 	return r;
 }
 
-static void policy_on_disk(const struct cache *c, struct dmc_md_policy *p)
+static void policy_on_disk(const struct dmc_policy_type *t, struct dmc_md_policy *p)
 {
-	const struct dmc_policy_type *t = c->policy->type;
-
 	memset(p, 0, sizeof(*p));
 	strscpy(p->name, dmc_policy_stored_name(t), sizeof(p->name));
 	memcpy(p->version, t->version, sizeof(p->version));
@@ -196,7 +194,7 @@ int activate_check_table(struct cache *c, char **error)
 	live = live_user(c->metadata_dev->bdev);
 	if (live) {
 		r = check_against_live(c, live, error);
-		policy_on_disk(live, &stored);
+		policy_on_disk(live->policy->type, &stored);
 	}
 	mutex_unlock(&live_caches.lock);
 
@@ -283,10 +281,8 @@ static bool translates(const struct cache *c, struct dmc_md_policy *stored)
 {
 	if (!c->hints_from)
 		return false;
-	dmc_md_get_policy(c->md, stored);
-	return !strcmp(stored->name, dmc_policy_stored_name(c->hints_from)) &&
-	       stored->version[0] == c->hints_from->version[0] &&
-	       stored->hint_size == c->hints_from->hint_size;
+	policy_on_disk(c->hints_from, stored);
+	return dmc_md_policy_matches(c->md, stored);
 }
 
 static void translate_hints(void *ctx, u32 *hints, u32 nr)
@@ -317,7 +313,7 @@ static int load(struct cache *c)
 	int r;
 
 	if (!others)
-		policy_on_disk(c, &policy);
+		policy_on_disk(c->policy->type, &policy);
 	r = dmc_md_load_mappings(c->md, &policy, others ? translate_hints : NULL, load_run, c);
 	activate_forget_hints(c);
 	if (!r)
@@ -496,7 +492,7 @@ static int shut_down_cleanly(struct cache *c)
 		      cache_name(c), r);
 		return 0;
 	}
-	policy_on_disk(c, &s.policy);
+	policy_on_disk(c->policy->type, &s.policy);
 	stats_for_disk(c, &s.stats);
 	r = dmc_md_commit_clean(c->md, &s);
 	if (!r && s.policy.hint_size)

@@ -420,6 +420,11 @@ void dmc_md_get_policy(struct dmc_md *md, struct dmc_md_policy *policy)
 	dmc_sb_get_policy(md->sb, policy);
 }
 
+bool dmc_md_policy_matches(struct dmc_md *md, const struct dmc_md_policy *policy)
+{
+	return dmc_sb_policy_matches(md->sb, policy);
+}
+
 bool dmc_md_changed(struct dmc_md *md)
 {
 	return md->changed;

@@ -106,6 +106,8 @@ bool dmc_md_was_live(struct dmc_md *md);
 u32 dmc_md_fingerprint(struct dmc_md *md);
 void dmc_md_get_stats(struct dmc_md *md, struct dmc_md_stats *stats);
 void dmc_md_get_policy(struct dmc_md *md, struct dmc_md_policy *policy);
+/* The hints on disk are those of @policy: same name, major version and hint size. */
+bool dmc_md_policy_matches(struct dmc_md *md, const struct dmc_md_policy *policy);
 /* Blocks of 4096 bytes.  Callable at any time, from any context that may sleep. */
 void dmc_md_get_usage(struct dmc_md *md, u64 *used, u64 *total);
 

@@ -269,26 +269,26 @@ void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p)
 	sb->metadata_block_sectors = cpu_to_le32(DMC_SB_METADATA_BLOCK_SECTORS);
 }
 
-bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_policy *policy)
-{
-	/* A stored name without NUL is longer than any of ours, so it cannot match. */
-	return strnlen((const char *)sb->policy_name, sizeof(sb->policy_name)) ==
-		       strnlen(policy->name, sizeof(policy->name)) &&
-	       !memcmp(sb->policy_name, policy->name, strnlen(policy->name, sizeof(policy->name))) &&
-	       sb->policy_name[0] &&
-	       le32_to_cpu(sb->policy_version[0]) == policy->version[0] &&
-	       le32_to_cpu(sb->policy_hint_size) == policy->hint_size;
-}
-
 void dmc_sb_get_policy(const struct dmc_superblock *sb, struct dmc_md_policy *policy)
 {
 	const size_t len = strnlen((const char *)sb->policy_name, sizeof(sb->policy_name));
 	int i;
 
+	/* A stored name without NUL is longer than any of ours, so it is as good as none. */
 	memset(policy, 0, sizeof(*policy));
 	if (len < sizeof(policy->name))
 		memcpy(policy->name, sb->policy_name, len);
 	for (i = 0; i < 3; i++)
 		policy->version[i] = le32_to_cpu(sb->policy_version[i]);
 	policy->hint_size = le32_to_cpu(sb->policy_hint_size);
+}
+
+bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_policy *policy)
+{
+	struct dmc_md_policy stored;
+
+	dmc_sb_get_policy(sb, &stored);
+	return stored.name[0] && !strcmp(stored.name, policy->name) &&
+	       stored.version[0] == policy->version[0] &&
+	       stored.hint_size == policy->hint_size;
 }

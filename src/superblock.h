@@ -147,9 +147,9 @@ bool dmc_sb_is_live(const struct dmc_superblock *sb);
 /* What csum must be.  Writing fills it in; this is for knowing it without reading back. */
 __le32 dmc_sb_checksum(const struct dmc_superblock *sb);
 
-/* The hints on disk belong to @policy: same name, major version and hint size. */
-bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_policy *policy);
-/* Whose they are; an empty name if nobody's. */
+/* Whose the hints on disk are; an empty name if nobody's. */
 void dmc_sb_get_policy(const struct dmc_superblock *sb, struct dmc_md_policy *policy);
+/* They belong to @policy: same name, major version and hint size. */
+bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_policy *policy);
 
 #endif

@@ -167,7 +167,7 @@ static u32 use_grade_hint(u32 grade)
 /* The second of the two queues is the warmer one. */
 static u32 queue_grade_hint(u32 grade)
 {
-	return grade >= DMC_GRADES / 2;
+	return pool_grade_hint(grade, 0, 1);
 }
 
 /*----- parts -----*/

@@ -287,7 +287,7 @@ static u32 payback_hint(struct pool *pool, u32 b)
 
 static u32 payback_grade_hint(u32 grade)
 {
-	return grade / 4 + (grade >= DMC_GRADES / 2 ? HINT_PROTECTED : 0);
+	return pool_grade_hint(grade, COUNT_MASK, HINT_PROTECTED);
 }
 
 static int payback_init(struct pool *pool, u64 block_sectors)

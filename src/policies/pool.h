@@ -248,6 +248,12 @@ static inline bool pool_is_end(const struct pool *pool, u32 b)
 	return b >= pool->nr;
 }
 
+/* For grade_hint(): a mark of @mark_max at most, and for the warmer half @warm too. */
+static inline u32 pool_grade_hint(u32 grade, u32 mark_max, u32 warm)
+{
+	return min(grade / 4, mark_max) + (grade >= DMC_GRADES / 2 ? warm : 0);
+}
+
 void pool_append(struct pool *pool, u32 which, u32 b);
 void pool_unlink(struct pool *pool, u32 b);
 

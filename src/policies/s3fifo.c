@@ -129,7 +129,7 @@ static u32 s3fifo_hint(struct pool *pool, u32 b)
 
 static u32 s3fifo_grade_hint(u32 grade)
 {
-	return min_t(u32, grade / 4, MARK_MAX) + (grade >= DMC_GRADES / 2 ? HINT_MAIN : 0);
+	return pool_grade_hint(grade, MARK_MAX, HINT_MAIN);
 }
 
 static const struct pool_ops s3fifo_ops = {

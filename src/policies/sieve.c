@@ -99,7 +99,7 @@ static int sieve_init(struct pool *pool, u64 block_sectors)
 
 static u32 sieve_grade_hint(u32 grade)
 {
-	return grade >= DMC_GRADES / 2;
+	return pool_grade_hint(grade, 0, 1);
 }
 
 static const struct pool_ops sieve_ops = {

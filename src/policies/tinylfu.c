@@ -165,7 +165,7 @@ static u32 tinylfu_hint(struct pool *pool, u32 b)
 
 static u32 tinylfu_grade_hint(u32 grade)
 {
-	return grade / 4 + (grade >= DMC_GRADES / 2 ? HINT_PROTECTED : 0);
+	return pool_grade_hint(grade, SKETCH_MAX, HINT_PROTECTED);
 }
 
 static const struct pool_ops tinylfu_ops = {
