@@ -98,8 +98,6 @@ void copy_start(struct migration *mg)
 		return;
 	}
 
-	atomic_add(c->block_sectors, &c->copying_sectors);
-	mg->counted = true;
 	make_regions(mg, &origin, &cache);
 	if (mg->kind != MG_PROMOTE)
 		dm_kcopyd_copy(c->copier, &cache, 1, &origin, 0, copy_ended, mg);

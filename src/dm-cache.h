@@ -163,7 +163,7 @@ struct cache {
 	struct list_head mg_commit;	/* wait for the commit; under mg_lock */
 	u32 nr_commit;			/* those, and the batch being committed; under mg_lock */
 	atomic_t nr_mg;
-	atomic_t copying_sectors;
+	atomic_t nr_holding;		/* those of them that hold a write back */
 	wait_queue_head_t mg_wait;	/* nr_mg fell to 0 */
 	mempool_t *mg_pool;
 	struct dm_kcopyd_client *copier;

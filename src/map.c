@@ -171,20 +171,34 @@ static bool covers_block(struct cache *c, const struct bio *bio)
 }
 
 /*
- * A write that covers a whole block, or falls into a discarded one, can be cached without reading the
- * origin.  Everything the promotion needs is taken before the policy is asked, so its yes can be
- * honoured.  Returns true if the bio was taken, with *@r.
+ * Can the block come in for the sake of this write, at no cost to the origin?  A write that covers it, or
+ * falls into a discarded one, spares the origin altogether.  Any other can wait for the copy, and then be a
+ * hit: one request to the origin, where the write now and a copy later are two.  Unless it has to reach
+ * the origin all the same, or waited in vain before.
  */
-static bool try_cheap_promotion(struct cache *c, struct bio *bio, oblock_t ob, int *r)
+static bool can_bring_in(struct cache *c, struct bio *bio, oblock_t ob)
+{
+	const struct bio_ctx *x = bio_ctx(bio);
+
+	if (unlikely(ob == c->partial_oblock || x->retried || x->counted))
+		return false;
+	return covers_block(c, bio) || discarded(c, ob) ||
+	       (c->io_mode == IO_WRITEBACK && !errors_singly(c));
+}
+
+/*
+ * While blocks are free, a write can bring its block in.  Everything the promotion needs is taken before
+ * the policy is asked, so its yes can be honoured.  Returns true if the bio was taken, with *@r.
+ */
+static bool try_bring_in(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 {
 	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
-	bool cheap = covers_block(c, bio) || discarded(c, ob);
 	struct bio_ctx *x = bio_ctx(bio);
 	struct migration *mg = NULL;
 	enum dmc_advice advice;
 
-	if (unlikely(cheap && ob != c->partial_oblock && !x->retried))
-		mg = mg_alloc_promotion(c, ob, covers_block(c, bio));
+	if (can_bring_in(c, bio, ob))
+		mg = mg_alloc_promotion(c, ob, !covers_block(c, bio));
 
 	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio),
 				       mg != NULL, READ_ONCE(c->nr_free));
@@ -231,7 +245,7 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	 * The promotion comes before the count, or it would wait for this very bio.  Whether the
 	 * block got mapped meanwhile is found out below, or by mg_start().
 	 */
-	if (likely(c->io_mode != IO_PASSTHROUGH) && try_cheap_promotion(c, bio, ob, &r))
+	if (likely(c->io_mode != IO_PASSTHROUGH) && try_bring_in(c, bio, ob, &r))
 		return r;
 	if (!slot_count(c, slot))
 		return park(c, ob, bio);

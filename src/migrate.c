@@ -59,7 +59,21 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
 	return threshold && (!sectors || sectors + c->block_sectors <= threshold);
 }
 
-/* Is now a time for promotions that need no copy?  At a glance; mg_alloc_promotion() knows. */
+/*
+ * May one more write be held back until its block has come in?  As many as the threshold has room for,
+ * whatever the engine is copying: it counts them too, and so makes way.
+ */
+static bool holding_get(struct cache *c)
+{
+	const u32 others = atomic_inc_return(&c->nr_holding) - 1;
+
+	if (mg_within_threshold(c, (u64)others * c->block_sectors))
+		return true;
+	atomic_dec(&c->nr_holding);
+	return false;
+}
+
+/* Is now a time for promotions?  At a glance; mg_alloc_promotion() knows. */
 bool mg_may_promote(struct cache *c)
 {
 	return !READ_ONCE(c->quiescing) && c->io_mode != IO_PASSTHROUGH &&
@@ -68,25 +82,25 @@ bool mg_may_promote(struct cache *c)
 }
 
 /*
- * A promotion with its free cblock, if now is a time for one.  With @overwrite nothing is copied, so
- * copies in progress do not matter.  Never sleeps.
+ * A promotion with its free cblock, if now is a time for one.  @holding: a write is to wait for it.
+ * Never sleeps.
  */
-struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool overwrite)
+struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool holding)
 {
-	u64 copying = overwrite ? 0 : atomic_read(&c->copying_sectors);
 	struct migration *mg;
 
-	if (!mg_may_promote(c) || !mg_within_threshold(c, copying))
+	if (!mg_may_promote(c))
 		return NULL;
 	mg = mg_alloc(c, MG_PROMOTE, ob, to_cblock(0));
 	if (!mg)
 		return NULL;
-	mg->owns_cblock = free_block_take(c, &mg->cblock);
+	mg->holding = holding && holding_get(c);
+	if (mg->holding == holding)
+		mg->owns_cblock = free_block_take(c, &mg->cblock);
 	if (!mg->owns_cblock) {
 		mg_free(mg);
 		return NULL;
 	}
-	errors_promoting(c);
 	return mg;
 }
 
@@ -95,6 +109,8 @@ void mg_free(struct migration *mg)
 {
 	struct cache *c = mg->c;
 
+	if (mg->holding)
+		atomic_dec(&c->nr_holding);
 	if (mg->owns_cblock && mg->retire_cblock)
 		atomic_inc(&c->nr_retired);
 	else if (mg->owns_cblock)
@@ -193,10 +209,12 @@ int mg_start(struct migration *mg)
 		commit_soon(c);
 		return 0;
 	}
-	if (mg_locks_entry(mg))
+	if (mg_locks_entry(mg)) {
 		block_lock(entry_of(c, mg->cblock), lock_bit(mg));
-	else
+	} else {
 		slot_claim(c, mg->slot);
+		errors_promoting(c);
+	}
 	/* Whoever leaves after this look sees the claim, and comes to mg_drained(). */
 	mg->state = MG_DRAINING;
 	drained = mg_is_drained(mg);
@@ -271,10 +289,6 @@ static void mg_after_copy(struct migration *mg)
 	unsigned long flags;
 	bool urgent;
 
-	if (mg->counted) {
-		atomic_sub(c->block_sectors, &c->copying_sectors);
-		mg->counted = false;
-	}
 	if (mg->error || mg->kind == MG_WRITEBACK) {
 		mg_make_ready(mg, MG_COMMITTED);
 		return;

@@ -52,7 +52,7 @@ struct migration {
 	bool asked_by_policy;		/* tell it with work_done() */
 	bool owns_cblock;		/* it is free for others when this migration is freed */
 	bool retire_cblock;		/* the cache device failed there: not to be used again */
-	bool counted;			/* in copying_sectors */
+	bool holding;			/* a promotion that a write waits for from the start; in nr_holding */
 	bool marked;			/* a promotion: its dirty bit is on disk with its mapping */
 	struct bio_list parked;		/* wait for the end; under mg_lock while hashed */
 	struct bio *overwriter;		/* promotes by overwriting the whole block */
@@ -69,7 +69,7 @@ static inline bool mg_claims_slot(const struct migration *mg)
 }
 
 struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb);
-struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool overwrite);
+struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool holding);
 void mg_free(struct migration *mg);
 bool mg_may_promote(struct cache *c);
 bool mg_within_threshold(struct cache *c, u64 sectors);

@@ -54,7 +54,7 @@ enum dmc_dir {
 enum dmc_advice {
 	DMC_LEAVE,	/* serve it from the origin, nothing more to do */
 	DMC_WORK,	/* serve it from the origin; next_work() now has something */
-	DMC_PROMOTE,	/* only if @cheap: promote with this very bio, no copy is needed */
+	DMC_PROMOTE,	/* only if @cheap: bring the block in now, for this very bio */
 };
 
 enum dmc_op {
@@ -125,9 +125,10 @@ struct dmc_policy_type {
 
 	/*
 	 * A bio did not find @oblock.  @sector is the bio's offset in the target, @sectors its
-	 * length.  @cheap: a promotion needs no read of the origin (the bio covers the whole
-	 * block or the block is discarded).  @nr_free: cblocks that are neither resident nor
-	 * being filled, at a glance; stale by the time it is read.
+	 * length.  @cheap: a promotion now costs the origin no more than this bio: it covers the
+	 * whole block, or the block is discarded, or it is a write that can wait for the copy.
+	 * @nr_free: cblocks that are neither resident nor being filled, at a glance; stale by the
+	 * time it is read.
 	 *
 	 * After DMC_PROMOTE the core may still decline (no free block, throttled); it calls
 	 * work_done(PROMOTE) in every case, with success or not.

@@ -33,7 +33,10 @@ ROWS = [
      for load, name in (("zipf-64k", "zipf 1.1, 64 KiB"), ("zipf-256k", "zipf 1.1, 256 KiB"),
                         ("zoned", "zoned 90/10:10/90, 64 KiB"), ("uniform-writes", "uniform writes, 64 KiB"))
      for row, label, how in (("-first", "IOPS at first", "plain"), ("-iops", "IOPS", "plain"), ("-hits", "hits, per mille", "plain"),
-                             ("-least", "least window, % of mean", "plain"), ("-slowest", "slowest request, ms", "plain"))]
+                             ("-least", "least window, % of mean", "plain"), ("-slowest", "slowest request, ms", "plain"))] + [
+    ("restart-before", "zipf 1.1, 64 KiB: hits, per mille, in the minute before a clean restart", "plain"),
+    ("restart-after", "the same, in the minute after it", "plain"),
+]
 
 
 def read(path):

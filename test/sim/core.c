@@ -107,18 +107,18 @@ static void writeback(struct sim *s, u32 cb)
 	s->type->clear_dirty(s->p, to_cblock(cb));
 }
 
-static void promote(struct sim *s, struct dmc_work *w, bool cheap)
+static void promote(struct sim *s, struct dmc_work *w, bool covered)
 {
 	u64 ob = from_oblock(w->oblock);
 	u32 cb = s->free[--s->nr_free];
 
-	if (!cheap)
+	if (!covered)
 		copy(s, ob);
 	s->cblock[ob] = cb;
 	s->oblock[cb] = ob;
 	w->cblock = to_cblock(cb);
 	s->res->promotions++;
-	s->res->cheap += cheap;
+	s->res->cheap += covered;
 	s->type->work_done(s->p, w, true);
 }
 
@@ -169,21 +169,20 @@ static void write_into(struct sim *s, u32 cb)
 static void miss(struct sim *s, const struct piece *x, bool write)
 {
 	/* A read that covers the block needs a copy all the same: the data goes to its reader. */
-	bool cheap = write && x->sectors == s->run->block_sectors;
+	bool covered = write && x->sectors == s->run->block_sectors;
 	struct dmc_work w = { .op = DMC_OP_PROMOTE, .oblock = to_oblock(x->oblock) };
 	enum dmc_advice advice;
 
 	s->res->misses++;
 	advice = s->type->miss(s->p, w.oblock, write ? DMC_WRITE : DMC_READ, x->sector, x->sectors,
-			       cheap, s->nr_free);
-	if (advice == DMC_PROMOTE && s->nr_free) {
+			       write && s->nr_free, s->nr_free);
+	if (advice == DMC_PROMOTE) {
+		/* What it does not cover is copied first; the write waits, and does not reach the origin. */
+		promote(s, &w, covered);
 		cache_io(s, x->sectors);
-		promote(s, &w, true);
 		write_into(s, from_cblock(w.cblock));
 		return;
 	}
-	if (advice == DMC_PROMOTE)
-		s->type->work_done(s->p, &w, false);
 	origin_io(s, x->sector, x->sectors);
 }
 

@@ -63,6 +63,27 @@ workload() {
 	dmsetup remove c
 }
 
+# minute NAME: what the load hit in it, per mille. The same requests each time: so the hot ones are the same.
+minute() {
+	hits > /tmp/before
+	load 60 --rw=randrw --rwmixread=70 --random_distribution=zipf:1.1
+	result "restart-$1" "$(hits | paste -d' ' - /tmp/before | awk '{ printf "%d", ($1 - $3) * 1000 / ($2 - $4) }')"
+}
+
+# The minute before a clean restart, and the first one after it.
+restart() {
+	blank
+	make_cache c 128 writeback "$POLICY"
+	DEV=/dev/mapper/c
+	load 180 --rw=randrw --rwmixread=70 --random_distribution=zipf:1.1
+	minute before
+	dmsetup remove c
+	make_cache c 128 writeback "$POLICY"
+	minute after
+	note "$WHO restart: $(dmsetup status c)"
+	dmsetup remove c
+}
+
 all() {
 	WHO=$1 POLICY=$2
 	workload zipf-64k 128 360 --rw=randrw --rwmixread=70 --random_distribution=zipf:1.1
@@ -71,6 +92,7 @@ all() {
 	WINDOW=10
 	workload uniform-writes 128 60 --rw=randwrite
 	WINDOW=30
+	restart
 }
 
 WHO=raw DEV=$ORIGIN WINDOW=10

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: while blocks are free, a write that misses waits for its block and is one request to the origin, not two
+# needs: mem=512
+# timeout: 180
+# files: test/vm/lib-cache.sh
+
+. /job/lib-cache.sh
+nb m0 8 0
+nb f0 16 0
+nb s0 32 0
+META=/dev/m0 CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
+for d in f s; do linear $d /dev/${d}0 0 "$(sectors /dev/${d}0)"; done
+noise /tmp/data 32
+put /tmp/data $ORIGIN
+
+swap_table() { dmsetup reload "$1" --table "$2" && dmsetup suspend --noflush --nolockfs "$1" && dmsetup resume "$1"; }
+# write BLOCK: 4 KiB somewhere in it, to the cache and to what it should hold
+write() {
+	page "block $1" > /tmp/page
+	dd if=/tmp/page of=/tmp/data bs=4k seek=$(($1 * 8 + 3)) conv=notrunc 2> /dev/null
+	dd if=/tmp/page of=/dev/mapper/c bs=4k seek=$(($1 * 8 + 3)) oflag=direct conv=notrunc 2> /dev/null || fail "write to block $1"
+}
+# origin_saw: since the last call, "READS WRITES"
+origin_saw() {
+	set -- "$(dev_reads /dev/s0)" "$(dev_writes /dev/s0)"
+	saw="$(($1 - ${reads:-0})) $(($2 - ${writes:-0}))"
+	reads=$1 writes=$2
+}
+fresh() { # MODE [POLICY...]
+	blank
+	mode=$1
+	shift
+	make_cache c 64 "metadata2 $mode" "${@:-smq}"
+	origin_saw
+}
+
+# --- one request each, and the block is in ---
+fresh writeback
+for b in $(seq 1 3 60); do write "$b"; done
+origin_saw
+assert_eq "$saw" "20 0" "reads and writes of the origin by 20 writes that missed"
+assert_eq "$(st_promotions c) $(st_used c) $(st_write_misses c)" "20 20 20" "promotions, blocks, write misses"
+for b in $(seq 1 3 60); do write "$b"; done
+origin_saw
+assert_eq "$saw" "0 0" "the same blocks once more"
+same /tmp/data /dev/mapper/c "with 20 held writes"
+clean_all c 64 "metadata2 writeback"
+same /tmp/data $ORIGIN "the origin, after 20 held writes were written back"
+dmsetup remove c
+
+# --- not where it has to reach the origin all the same, or nothing is to be copied ---
+fresh writethrough
+for b in 2 5 8; do write $b; done
+wait_for '[ $(st_promotions c) = 3 ]' 10
+origin_saw
+assert_eq "$saw" "3 3" "reads and writes of the origin in writethrough mode"
+dmsetup remove c
+fresh writeback smq migration_threshold 0
+for b in 3 6 9; do write $b; done
+origin_saw
+assert_eq "$saw" "0 3" "reads and writes of the origin without a copy"
+dmsetup remove c
+
+# --- what cannot come in is written where it was ---
+swap_table s "0 640 linear /dev/s0 0
+640 8 error
+648 $(($(sectors /dev/s0) - 648)) linear /dev/s0 648"
+fresh writeback
+write 10
+assert_eq "$(st_promotions c)" 0 "promotions of a block that cannot be read as a whole"
+wait_for 'origin_saw; [ "$saw" = "0 0" ]' 5
+write 11
+assert_eq "$(st_promotions c)" 1 "promotions of the next one"
+dmsetup remove c
+swap_table s "0 $(sectors /dev/s0) linear /dev/s0 0"
+dd if=/tmp/data of=$ORIGIN bs=32k seek=11 skip=11 count=1 oflag=direct conv=notrunc 2> /dev/null
+
+fresh writeback
+swap_table f "0 $(sectors /dev/f0) error"
+for b in 12 13 14 15; do write $b; done
+assert_eq "$(st_promotions c)" 0 "promotions to a cache device that is gone"
+swap_table f "0 $(sectors /dev/f0) linear /dev/f0 0"
+same /tmp/data /dev/mapper/c "writes beside a cache device that was gone"
+dmsetup remove c
+
+# --- as many as the threshold has room for; and a suspend waits for them ---
+modprobe dm-delay
+swap_table s "0 $(sectors /dev/s0) delay /dev/s0 0 300"
+fresh writeback smq migration_threshold 128
+quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=write --bs=4k --zonemode=strided --zonesize=4k --zonerange=64k --size=384k \
+	--ioengine=libaio --iodepth=6 --number_ios=6 --zero_buffers
+w=$(($(dev_writes /dev/s0) - writes))
+assert_eq "$w" 4 "writes of the origin by six at a time, of which two may wait"
+for b in 0 2 4 6 8 10; do dd if=/dev/zero of=/tmp/data bs=4k seek=$((b * 8)) count=1 conv=notrunc 2> /dev/null; done
+(
+	page "suspend" > /tmp/suspend
+	dd if=/tmp/suspend of=/dev/mapper/c bs=4k seek=$((20 * 8)) oflag=direct conv=notrunc 2> /dev/null
+	: > /tmp/written
+) &
+wait_for "grep -q '[1-9]' $(sysfs /dev/mapper/c)/inflight" 5
+quietly dmsetup suspend c
+[ -e /tmp/written ] || wait_for '[ -e /tmp/written ]' 5
+dmsetup resume c
+wait
+page "suspend" | dd of=/tmp/data bs=4k seek=$((20 * 8)) conv=notrunc 2> /dev/null
+swap_table s "0 $(sectors /dev/s0) linear /dev/s0 0"
+same /tmp/data /dev/mapper/c "all that was written"
+dmsetup remove c
