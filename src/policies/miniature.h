@@ -120,9 +120,9 @@ static inline bool strategy_admits(enum strategy s, u32 wanted, u32 victim)
 		return wanted >= 2 && wanted > victim;
 	case WINDOW:
 	case FOUR_TIMES:
-		return wanted >= 4 && wanted > 2 * victim;
+		return wanted >= 4 && 2 * wanted > 3 * victim;
 	case EIGHT_TIMES:
-		return wanted >= 8 && wanted > victim + 3;
+		return wanted >= 8 && wanted > victim + 5;
 	default:
 		return false;
 	}

@@ -10,10 +10,10 @@
  *
  * While there are free blocks, a missed block comes in at once: nothing has to go for it.
  *
- * Two queues.  Newcomers are on *probation*; those that were hit there go on to the *protected* ones,
- * five eighths of the cache, until nobody hits them in a round.  So a scan that is let in passes
- * through a part of the cache only.  Of the oldest on probation a clean one goes rather than a
- * dirty one, which costs a write first.
+ * Two queues.  Newcomers are on *probation*; those that were hit there, or had to be asked for often
+ * to come in, are *protected*, five eighths of the cache, until nobody hits them in a round.  So a
+ * scan that is let in passes through a part of the cache only.  Of the oldest on probation a clean
+ * one goes rather than a dirty one, which costs a write first.
  *
  * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
  * the queue.
@@ -39,7 +39,7 @@
 enum { PROBATION, PROTECTED, WINDOWED, NR_QUEUES };
 
 #define LOOKS		256	/* blocks moved on in one search */
-#define CLEAN_LOOKS	8
+#define CLEAN_LOOKS	4
 #define WINDOW_PART	64	/* of the cache, for newcomers on trial */
 #define CHALLENGES	64
 
@@ -227,14 +227,23 @@ static bool payback_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, 
 	return challenge(t, sketch_get(&t->pool.sketch, oblock));
 }
 
+/* Who had to prove itself before it came in is as good as who did so afterwards. */
+static u8 queue_of_newcomer(struct payback *t, int why)
+{
+	if (why != POOL_NEW || !pool_is_full(&t->pool))
+		return PROBATION;
+	if (t->trials.best == WINDOW)
+		return WINDOWED;
+	return t->trials.best == FOUR_TIMES || t->trials.best == EIGHT_TIMES ? PROTECTED : PROBATION;
+}
+
 static void payback_insert(struct pool *pool, u32 b, u32 tag, int why)
 {
 	struct payback *t = to_payback(pool);
 
 	__clear_bit(b, t->unlearned);
 	set_count(t, b, 0);
-	pool_enqueue(pool, why == POOL_NEW && t->trials.best == WINDOW && pool_is_full(pool) ?
-		     WINDOWED : PROBATION, b);
+	pool_enqueue(pool, queue_of_newcomer(t, why), b);
 }
 
 static u8 payback_place(u32 tag, u8 *mark)

@@ -89,6 +89,12 @@ state() {
 	md5sum /lib/modules/*/modules.dep /lib/modules/*/modules.alias /lib/modules/*/modules.symbols
 }
 
+# nothing_since FILE: what state() says is what it said when it wrote that
+nothing_since() {
+	state > /dmc/state-now
+	cmp -s "$1" /dmc/state-now || bad "left behind or changed: $(diff "$1" /dmc/state-now | grep '^[<>]' | head -n 3 | tr '\n' ' ')"
+}
+
 # ----- steps -----
 
 step_before() {
@@ -111,8 +117,7 @@ step_before() {
 }
 
 step_headers() {
-	local before after
-	before=$(state | md5sum)
+	state > /dmc/state-was
 	if run scripts/dkms-install "9.9.9-none"; then bad "a kernel that is not there: no error"; fi
 	mv "/lib/modules/$K1/build" /root/build
 	if run make dkms-install; then bad "no headers: no error"; fi
@@ -121,8 +126,7 @@ step_headers() {
 	grep -q "linux-headers-$K1" <<< "$said" || bad "named kernel without headers: does not say what to install: $(last)"
 	mv /root/build "/lib/modules/$K1/build"
 	run make dkms-remove || bad "dkms-remove: $(last)"
-	after=$(state | md5sum)
-	[ "$before" = "$after" ] || bad "something stayed behind"
+	nothing_since /dmc/state-was
 	check no-headers
 }
 
@@ -230,8 +234,7 @@ step_plain() {
 step_clean() { state > /dmc/state-clean; }
 
 same_as_before() {
-	state > /dmc/state-now
-	cmp -s /dmc/state-clean /dmc/state-now || bad "left behind or changed: $(diff /dmc/state-clean /dmc/state-now | grep '^[<>]' | head -n 3 | tr '\n' ' ')"
+	nothing_since /dmc/state-clean
 	check "$1"
 }
 
