@@ -143,7 +143,9 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 	if (unlikely(!(state & (BL_DIRTY | BL_MARKED))) && marks_needed(c))
 		return wait_for_mark(c, bio, ob, cb);
 	discard_forget(c, ob);
-	tell_hit(c, bio, ob, cb, DMC_WRITE);
+	/* Who waited for its block has been counted as a miss. */
+	if (likely(!bio_ctx(bio)->counted))
+		tell_hit(c, bio, ob, cb, DMC_WRITE);
 	if (write_makes_dirty(c, ob)) {
 		if (unlikely(!(state & BL_DIRTY)))
 			dirty_set(c, cb);

@@ -39,7 +39,7 @@ fresh writeback
 for b in $(seq 1 3 60); do write "$b"; done
 origin_saw
 assert_eq "$saw" "20 0" "reads and writes of the origin by 20 writes that missed"
-assert_eq "$(st_promotions c) $(st_used c) $(st_write_misses c)" "20 20 20" "promotions, blocks, write misses"
+assert_eq "$(st_promotions c) $(st_used c) $(st_write_misses c) $(st_write_hits c)" "20 20 20 0" "promotions, blocks, write misses and hits"
 for b in $(seq 1 3 60); do write "$b"; done
 origin_saw
 assert_eq "$saw" "0 0" "the same blocks once more"
