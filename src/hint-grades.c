@@ -5,7 +5,7 @@
  * Grades come from a sample: the error of a rank among 4096 is far below a grade.
  */
 #include <linux/errno.h>
-#include <linux/minmax.h>
+#include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
