@@ -18,11 +18,11 @@ for format in 1 2; do
 		sleep 0.1
 		if [ $((n % 2)) = 0 ]; then dmsetup suspend c; else dmsetup suspend --noflush c; fi
 		# Quiet means quiet: no I/O of ours or theirs on any device.
-		a=$(cat /sys/block/meta/stat /sys/block/fast/stat /sys/block/slow/stat)
+		a=$(cat "$(sysfs /dev/meta)/stat" "$(sysfs /dev/fast)/stat" "$(sysfs /dev/slow)/stat")
 		sleep 0.05
-		b=$(cat /sys/block/meta/stat /sys/block/fast/stat /sys/block/slow/stat)
+		b=$(cat "$(sysfs /dev/meta)/stat" "$(sysfs /dev/fast)/stat" "$(sysfs /dev/slow)/stat")
 		assert_eq "$b" "$a" "I/O counters while suspended (round $n)"
-		assert_eq "$(cat /sys/block/meta/inflight /sys/block/fast/inflight /sys/block/slow/inflight | tr -s ' \n' ' ')" " 0 0 0 0 0 0 " "I/O in flight while suspended"
+		assert_eq "$(cat "$(sysfs /dev/meta)/inflight" "$(sysfs /dev/fast)/inflight" "$(sysfs /dev/slow)/inflight" | tr -s ' \n' ' ')" " 0 0 0 0 0 0 " "I/O in flight while suspended"
 		# Status of a suspended cache must not hang.
 		timeout 20 dmsetup status c > /tmp/status || fail "status of a suspended cache"
 		# Every commit is complete: the metadata checks while suspended.
