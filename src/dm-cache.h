@@ -231,7 +231,7 @@ struct bio_ctx {
 	bool origin_failed;
 	bool dropping;			/* drop.c: waits until cblocks are dropped, @nr from @index on */
 	bool named;			/* drop.c: a FLUSH has said which */
-	bool counted;			/* is in the statistics, though it comes to map.c again */
+	bool counted;			/* waited once for its block to come or go: is in the statistics; waits for none to come again */
 	struct migration *mg;		/* HELD_OVERWRITE */
 	atomic_t halves;		/* of a pair, not ended yet */
 	blk_status_t pair_status;	/* of whichever half failed */

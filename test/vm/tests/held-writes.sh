@@ -2,18 +2,14 @@
 # what: while blocks are free, a write that misses waits for its block and is one request to the origin, not two
 # needs: mem=512
 # timeout: 180
-# files: test/vm/lib-cache.sh
+# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
 . /job/lib-cache.sh
-nb m0 8 0
-nb f0 16 0
-nb s0 32 0
-META=/dev/m0 CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
-for d in f s; do linear $d /dev/${d}0 0 "$(sectors /dev/${d}0)"; done
+. /job/lib-fail.sh
+below_all 8 16 32
 noise /tmp/data 32
 put /tmp/data $ORIGIN
 
-swap_table() { dmsetup reload "$1" --table "$2" && dmsetup suspend --noflush --nolockfs "$1" && dmsetup resume "$1"; }
 # write BLOCK: 4 KiB somewhere in it, to the cache and to what it should hold
 write() {
 	page "block $1" > /tmp/page
@@ -62,9 +58,7 @@ assert_eq "$saw" "0 3" "reads and writes of the origin without a copy"
 dmsetup remove c
 
 # --- what cannot come in is written where it was ---
-swap_table s "0 640 linear /dev/s0 0
-640 8 error
-648 $(($(sectors /dev/s0) - 648)) linear /dev/s0 648"
+bad s 640 8
 fresh writeback
 write 10
 assert_eq "$(st_promotions c)" 0 "promotions of a block that cannot be read as a whole"
@@ -72,20 +66,21 @@ wait_for 'origin_saw; [ "$saw" = "0 0" ]' 5
 write 11
 assert_eq "$(st_promotions c)" 1 "promotions of the next one"
 dmsetup remove c
-swap_table s "0 $(sectors /dev/s0) linear /dev/s0 0"
+good s 640 8
 dd if=/tmp/data of=$ORIGIN bs=32k seek=11 skip=11 count=1 oflag=direct conv=notrunc 2> /dev/null
 
 fresh writeback
-swap_table f "0 $(sectors /dev/f0) error"
+gone f
 for b in 12 13 14 15; do write $b; done
 assert_eq "$(st_promotions c)" 0 "promotions to a cache device that is gone"
-swap_table f "0 $(sectors /dev/f0) linear /dev/f0 0"
+back f
 same /tmp/data /dev/mapper/c "writes beside a cache device that was gone"
 dmsetup remove c
 
 # --- as many as the threshold has room for; and a suspend waits for them ---
+# Reads too, which slow() leaves as they are.
 modprobe dm-delay
-swap_table s "0 $(sectors /dev/s0) delay /dev/s0 0 300"
+_below_table s "0 $(sectors /dev/s0) delay /dev/s0 0 300"
 fresh writeback smq migration_threshold 128
 quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=write --bs=4k --zonemode=strided --zonesize=4k --zonerange=64k --size=384k \
 	--ioengine=libaio --iodepth=6 --number_ios=6 --zero_buffers
@@ -103,6 +98,6 @@ quietly dmsetup suspend c
 dmsetup resume c
 wait
 page "suspend" | dd of=/tmp/data bs=4k seek=$((20 * 8)) conv=notrunc 2> /dev/null
-swap_table s "0 $(sectors /dev/s0) linear /dev/s0 0"
+back s
 same /tmp/data /dev/mapper/c "all that was written"
 dmsetup remove c
