@@ -144,7 +144,15 @@ static inline void *kvmalloc(size_t size, gfp_t gfp)
 #define kvzalloc(size, gfp)	kvmalloc(size, (gfp) | __GFP_ZERO)
 #endif
 
-/* Since 4.18; drop when 4.4 goes. */
+/* Since 4.18; drop when 4.14 goes. Too much for any allocator, if it does not fit. */
+#ifndef HAVE_ARRAY_SIZE_FN
+static inline size_t array_size(size_t n, size_t size)
+{
+	return size && n > SIZE_MAX / size ? SIZE_MAX : n * size;
+}
+#endif
+
+/* Since 4.18; drop when 4.14 goes. */
 #ifndef HAVE_KVCALLOC
 static inline void *kvcalloc(size_t n, size_t size, gfp_t gfp)
 {

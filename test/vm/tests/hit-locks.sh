@@ -10,8 +10,8 @@
 T=/sys/kernel/tracing
 [ -d $T/events ] || mount -t tracefs trace $T
 grep -qw function $T/available_tracers || skip "no function tracer in this kernel"
-# iocost does a tenth more, to warm up.
-COUNT=200 IOS=220
+# iocost does a tenth more, to warm up. So many that what a process takes to start (170 page faults, say) is not half of that.
+COUNT=500 IOS=550
 
 ram 3 128
 META=/dev/ram2 CACHE=/dev/ram1 ORIGIN=/dev/ram0
