@@ -259,16 +259,19 @@ step_deb() {
 	same_as_before deb-purge
 }
 
-# The package with the command and what assembles caches at boot; with the kernel's own modules here.
+# The package with the command and what assembles caches at boot; with the kernel's own modules here. The trigger of
+# initramfs-tools makes the initramfs of the newest kernel anew.
 step_tools() {
-	local deb f
+	local deb f newest
+	newest=$(linux-version list | linux-version sort | tail -n 1)
 	deb=$(ls /dmc/deb/dmcache_*.deb)
 	run dpkg -i "$deb" || bad "dpkg -i: $(last)"
+	! grep -q ' lacks ' <<< "$said" || bad "dpkg -i: $(grep ' lacks ' <<< "$said")"
 	run dpkg -V dmcache || bad "dpkg -V: $(last)"
 	run dmcache size 10G || bad "dmcache size: $(last)"
 	grep -q 'cache blocks' <<< "$said" || bad "dmcache size says: $(last)"
 	[ -s /usr/share/man/man8/dmcache.8.gz ] && [ -s /usr/share/man/man5/dmcachetab.5.gz ] || bad "no manual pages"
-	run lsinitramfs "/boot/initrd.img-$K1"
+	run lsinitramfs "/boot/initrd.img-$newest"
 	for f in usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/set.sh usr/lib/udev/rules.d/62-dmcache.rules; do
 		grep -qx "$f" <<< "$said" || bad "the initramfs lacks $f"
 	done
@@ -276,7 +279,7 @@ step_tools() {
 	run dpkg -i "$deb" || bad "dpkg -i again: $(last)"
 	check tools-reinstall
 	run dpkg -r dmcache || bad "dpkg -r: $(last)"
-	run lsinitramfs "/boot/initrd.img-$K1"
+	run lsinitramfs "/boot/initrd.img-$newest"
 	! grep -q 'sbin/dmcache$' <<< "$said" || bad "the initramfs still has dmcache"
 	check tools-remove
 	run dpkg -P dmcache || bad "dpkg -P: $(last)"
