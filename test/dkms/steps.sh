@@ -81,9 +81,10 @@ initrd_kernels() {
 }
 
 # Everything that an installation may change: names, modes, sizes, times; and what depmod wrote, by what it holds.
+# Without what python writes beside programs that others start.
 state() {
 	find /etc /usr /opt /srv /lib/modules /boot /var/lib ! -path '/var/lib/dpkg*' ! -path '/var/lib/apt*' ! -path '/var/lib/systemd*' \
-		! -path '/boot/initrd*' ! -path '/var/lib/initramfs-tools*' ! -path '/var/lib/dkms/mok*' ! -path '/lib/modules/*/modules.*' \
+		! -path '/boot/initrd*' ! -path '/var/lib/initramfs-tools*' ! -path '/var/lib/dkms/mok*' ! -path '*/__pycache__*' ! -path '/lib/modules/*/modules.*' \
 		! -path '/usr/lib/modules/*/modules.*' \( -type d -printf '%p %m\n' -o -type l -printf '%p -> %l\n' -o -printf '%p %m %s %T@\n' \) 2> /dev/null |
 		sort
 	md5sum /lib/modules/*/modules.dep /lib/modules/*/modules.alias /lib/modules/*/modules.symbols

@@ -30,18 +30,23 @@ put() { dd if="$1" of="$2" bs="${4:-1M}" seek="$((${3:-0} * 1048576))" oflag=dir
 # same FILE DEV WHAT [MB [SKIP_MB]]: the device holds what the file holds (from SKIP_MB of both)
 same() {
 	_mb=${4:-$(($(wc -c < "$1") / 1048576))}
-	_got=$(digest "$2" "${5:-0}" "$_mb")
-	_want=$(dd if="$1" bs=1M skip="${5:-0}" count="$_mb" 2> /dev/null | md5sum | cut -d' ' -f1)
-	[ "$_got" = "$_want" ] || fail "$3: $2 differs from what was written (first difference: $(
-		dd if="$2" bs=1M skip="${5:-0}" count="$_mb" iflag=direct of=/tmp/same.got 2> /dev/null
-		dd if="$1" bs=1M skip="${5:-0}" count="$_mb" of=/tmp/same.want 2> /dev/null
-		cmp /tmp/same.got /tmp/same.want 2>&1 | head -n 1))"
+	read_mb "$2" "$_mb" "${5:-0}"
+	_first=$(cmp -i "$((${5:-0} * 1048576)):0" -n $((_mb * 1048576)) "$1" /tmp/read 2>&1) ||
+		fail "$3: $2 differs from what was written: $_first"
+	rm /tmp/read
 }
 
 # differs FILE DEV WHAT: the opposite; proves that a test would notice
 differs() {
-	[ "$(digest "$2" 0 $(($(wc -c < "$1") / 1048576)))" != "$(md5sum < "$1" | cut -d' ' -f1)" ] ||
-		fail "$3: $2 holds the new data already"
+	read_mb "$2" $(($(wc -c < "$1") / 1048576)) 0
+	if cmp -s "$1" /tmp/read; then fail "$3: $2 holds the new data already"; fi
+	rm /tmp/read
+}
+
+# read_mb DEV MB SKIP_MB: past the page cache, to /tmp/read
+read_mb() {
+	dd if="$1" of=/tmp/read bs=1M count="$2" skip="$3" iflag=direct 2> /dev/null || :
+	[ "$(wc -c < /tmp/read)" = $(($2 * 1048576)) ] || fail "cannot read $2 MB of $1 from MB $3 on"
 }
 
 # warm BLOCK_SECTORS BLOCKS FORMAT FILE [DIRTY]: origin = FILE, and its first BLOCKS blocks in the cache,

@@ -91,6 +91,6 @@ for t in "0 smq 0" "1 writeback mq 0" "2 writethrough metadata2 cleaner 0" "3 me
 	expect_fail 'block size' dmsetup reload c --table "0 $len cache $D 63 $t"
 	expect_fail '[Pp]olicy' dmsetup reload c --table "0 $len cache $D 64 0 nosuch 0"
 	dmsetup resume c
-	assert_eq "$(digest /dev/mapper/c 0 4)" "$(md5sum < /tmp/data | cut -d' ' -f1)" "data through '$t'"
+	assert_eq "$(digest /dev/mapper/c 0 4)" "$(md5_of /tmp/data)" "data through '$t'"
 	dmsetup remove c
 done

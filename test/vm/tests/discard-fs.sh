@@ -12,7 +12,7 @@ devices 8 96 400
 
 # files DIR N SEED: N files of 256 KiB, and their sums
 files() { for _i in $(seq "$2"); do dd if=/dev/urandom of="$1/$3.$_i" bs=256k count=1 2> /dev/null; done; sync; (cd "$1" && md5sum -- "$3".* > "/tmp/sums.$3"); }
-whole() { (cd "$1" && md5sum -cs "/tmp/sums.$2") || fail "$3: a file is not what it was"; }
+whole() { (cd "$1" && md5sum -c --status "/tmp/sums.$2") || fail "$3: a file is not what it was"; }
 
 mkdir -p /mnt/c
 for fs in ext4 xfs; do

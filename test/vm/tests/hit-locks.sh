@@ -10,7 +10,7 @@
 T=/sys/kernel/tracing
 [ -d $T/events ] || mount -t tracefs trace $T
 grep -qw function $T/available_tracers || skip "no function tracer in this kernel"
-# iocost does a tenth more, to warm up. So many that what a process takes to start (170 page faults, say) is not half of that.
+# iocost does a tenth more, to warm up. So many that what a process takes to start, 170 page faults, is not half of that.
 COUNT=500 IOS=550
 
 ram 3 128
@@ -22,7 +22,11 @@ locks() {
 	# Once before: the first hit of a block in a second is counted, and may be told to the policy.
 	/job/iocost "$1" "$2" 4096 1 $COUNT 0 131072 > /dev/null
 	echo 16384 > $T/buffer_size_kb
-	echo '_raw_*lock* mutex_lock* down_read* down_write* rwsem_*' > $T/set_ftrace_filter
+	echo '_raw_*lock*' > $T/set_ftrace_filter
+	# Which of these there are depends on the kernel: the last ones are PREEMPT_RT's.
+	for _f in 'mutex_lock*' 'down_read*' 'down_write*' 'rwsem_*' 'rt_spin_*lock*' 'rt_read_*lock*' 'rt_write_*lock*' 'rwbase_*'; do
+		echo "$_f" >> $T/set_ftrace_filter || :
+	done 2> /dev/null
 	echo function > $T/current_tracer
 	echo 1 > $T/options/function-fork 2> /dev/null || true
 	echo > $T/trace
@@ -107,6 +111,8 @@ count() { # WHO DIRTY "FEATURES"
 	dmsetup remove c
 }
 
+# The first time does not count: what only the first process of its kind faults in takes locks, too.
+locks /dev/mapper/l read
 locks /dev/mapper/l read
 linear_read=$(per_io)
 locks /dev/mapper/l write

@@ -29,7 +29,7 @@ for format in 1 2; do
 	promoted=$(st_promotions c)
 	noise /tmp/more 4
 	put /tmp/more /dev/mapper/c 1
-	assert_eq "$(digest /dev/mapper/c 1 4)" "$(md5sum < /tmp/more | cut -d" " -f1)" "what was written to a read-only cache"
+	assert_eq "$(digest /dev/mapper/c 1 4)" "$(md5_of /tmp/more)" "what was written to a read-only cache"
 	read_blocks c 64 64 400
 	assert_eq "$(st_promotions c)" "$promoted" "promotions on read-only metadata"
 
@@ -45,7 +45,7 @@ for format in 1 2; do
 	make_cache c 64 "$features" mq
 	assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "the mode after the repair"
 
-	assert_eq "$(digest /dev/mapper/c 1 4)" "$(md5sum < /tmp/more | cut -d' ' -f1)" "what was written while read-only"
+	assert_eq "$(digest /dev/mapper/c 1 4)" "$(md5_of /tmp/more)" "what was written while read-only"
 	dmsetup remove c
 	check_metadata $META
 done

@@ -45,7 +45,7 @@ for t in "8 1 writeback" "37 2 writeback" "63 1 writethrough" "1 2 writethrough"
 	dd if=/tmp/piece of=/dev/mapper/c bs=$(((tail + 8) * 512)) seek=$(((last - 8) * 512)) oflag=direct,seek_bytes conv=notrunc 2> /dev/null
 	dd if=/tmp/piece of=/tmp/now bs=512 seek=$((last - 8)) conv=notrunc 2> /dev/null
 	refute dd if=/dev/zero of=/dev/mapper/c bs=512 seek=$size count=1 oflag=direct conv=notrunc 2> /dev/null
-	want=$(md5sum < /tmp/now | cut -d' ' -f1)
+	want=$(md5_of /tmp/now)
 	assert_eq "$(digest /dev/mapper/c)" "$want" "data (tail $tail, format $format, $mode)"
 
 	# Clean shutdown, the metadata as every tool wants it, and what is dirty is found again.

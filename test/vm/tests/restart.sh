@@ -52,13 +52,13 @@ for format in 1 2; do
 		read_blocks c 64 20 100
 		assert_num "$(st_read_hits c)" -ge $((h + 100)) "hits right after a restart"
 		assert_num "$(dev_reads $ORIGIN)" -eq "$r" "reads of the origin right after a restart"
-		[ "$(digest /dev/mapper/c 2 4)" = "$(md5sum < /tmp/new | cut -d' ' -f1)" ] || fail "dirty data at 2 MB after restarts"
-		[ "$(digest /dev/mapper/c 16 4)" = "$(md5sum < /tmp/new | cut -d' ' -f1)" ] || fail "dirty data at 16 MB after restarts"
+		[ "$(digest /dev/mapper/c 2 4)" = "$(md5_of /tmp/new)" ] || fail "dirty data at 2 MB after restarts"
+		[ "$(digest /dev/mapper/c 16 4)" = "$(md5_of /tmp/new)" ] || fail "dirty data at 16 MB after restarts"
 		same /tmp/old /dev/mapper/c "clean data after a restart" 8 8
 		clean_all c 64 "$f"
 		dmsetup remove c
-		[ "$(digest $ORIGIN 2 4)" = "$(md5sum < /tmp/new | cut -d' ' -f1)" ] || fail "origin at 2 MB after cleaning"
-		[ "$(digest $ORIGIN 16 4)" = "$(md5sum < /tmp/new | cut -d' ' -f1)" ] || fail "origin at 16 MB after cleaning"
+		[ "$(digest $ORIGIN 2 4)" = "$(md5_of /tmp/new)" ] || fail "origin at 2 MB after cleaning"
+		[ "$(digest $ORIGIN 16 4)" = "$(md5_of /tmp/new)" ] || fail "origin at 16 MB after cleaning"
 	done
 done
 
