@@ -203,7 +203,7 @@ check_metadata() {
 	/tpt1/cache_check "$_dev" > /tmp/check.out 2>&1 || fail "cache_check 1.x refuses $_dev: $(cat /tmp/check.out)"
 	# Only what is in use: the image may be large, the decoder is slow here.
 	dd if="$_dev" of=/tmp/check.img bs=1M iflag=direct conv=sparse 2> /dev/null
-	python3 -I /decode_cache_metadata.py --summary "$@" /tmp/check.img > /tmp/check.out 2>&1 ||
+	python3 -I /decode_cache_metadata.pyc --summary "$@" /tmp/check.img > /tmp/check.out 2>&1 ||
 		fail "decode_cache_metadata.py refuses $_dev: $(tail -n 5 /tmp/check.out)"
 	rm -f /tmp/check.img
 }

@@ -9,7 +9,7 @@ noise /tmp/data 24
 noise /tmp/piece 1
 MB=1048576
 # discarded: number of discarded blocks of the metadata of a removed cache
-discarded() { dd if=$META of=/tmp/d.img bs=1M conv=sparse iflag=direct 2> /dev/null; python3 -I /decode_cache_metadata.py /tmp/d.img > /tmp/d.json 2>&1 || cat /tmp/d.json; python3 -I - <<-'END'
+discarded() { dd if=$META of=/tmp/d.img bs=1M conv=sparse iflag=direct 2> /dev/null; python3 -I /decode_cache_metadata.pyc /tmp/d.img > /tmp/d.json 2>&1 || cat /tmp/d.json; python3 -I - <<-'END'
 	import json
 	d = json.load(open("/tmp/d.json"))
 	def find(o):
