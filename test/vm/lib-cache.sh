@@ -29,7 +29,7 @@ put() { dd if="$1" of="$2" bs="${4:-1M}" seek="$((${3:-0} * 1048576))" oflag=dir
 
 # same FILE DEV WHAT [MB [SKIP_MB]]: the device holds what the file holds (from SKIP_MB of both)
 same() {
-	_mb=${4:-$(($(wc -c < "$1") / 1048576))}
+	_mb=${4:-$(($(stat -c %s "$1") / 1048576))}
 	read_mb "$2" "$_mb" "${5:-0}"
 	_first=$(cmp -i "$((${5:-0} * 1048576)):0" -n $((_mb * 1048576)) "$1" /tmp/read 2>&1) ||
 		fail "$3: $2 differs from what was written: $_first"
@@ -38,7 +38,7 @@ same() {
 
 # differs FILE DEV WHAT: the opposite; proves that a test would notice
 differs() {
-	read_mb "$2" $(($(wc -c < "$1") / 1048576)) 0
+	read_mb "$2" $(($(stat -c %s "$1") / 1048576)) 0
 	if cmp -s "$1" /tmp/read; then fail "$3: $2 holds the new data already"; fi
 	rm /tmp/read
 }
@@ -46,7 +46,7 @@ differs() {
 # read_mb DEV MB SKIP_MB: past the page cache, to /tmp/read
 read_mb() {
 	dd if="$1" of=/tmp/read bs=1M count="$2" skip="$3" iflag=direct 2> /dev/null || :
-	[ "$(wc -c < /tmp/read)" = $(($2 * 1048576)) ] || fail "cannot read $2 MB of $1 from MB $3 on"
+	[ "$(stat -c %s /tmp/read)" = $(($2 * 1048576)) ] || fail "cannot read $2 MB of $1 from MB $3 on"
 }
 
 # warm BLOCK_SECTORS BLOCKS FORMAT FILE [DIRTY]: origin = FILE, and its first BLOCKS blocks in the cache,
@@ -88,7 +88,7 @@ read_blocks() {
 read_at() { dd if="$1" bs=$((512 * ${3:-8})) count=1 skip=$(($2 * 512)) iflag=direct,skip_bytes 2> /dev/null; }
 write_at() {
 	cat > /tmp/write_at
-	dd if=/tmp/write_at of="$1" bs="$(wc -c < /tmp/write_at)" seek=$(($2 * 512)) oflag=direct,seek_bytes conv=notrunc 2> /dev/null
+	dd if=/tmp/write_at of="$1" bs="$(stat -c %s /tmp/write_at)" seek=$(($2 * 512)) oflag=direct,seek_bytes conv=notrunc 2> /dev/null
 }
 
 # page TEXT: 4 KiB of it

@@ -53,7 +53,7 @@ lvs_agrees() {
 
 # scribble FILE DEV SEED [BYTES]: 24 pieces of 1 to 40 sectors, anywhere in FILE's length or its first BYTES, to both
 scribble() {
-	_n=0 _len=$((${4:-$(wc -c < "$1")} / 512))
+	_n=0 _len=$((${4:-$(stat -c %s "$1")} / 512))
 	while [ $_n -lt 24 ]; do
 		_n=$((_n + 1))
 		_at=$((($3 * 7919 + _n * 104729 + _n * _n * 31) % (_len - 40))) _size=$(((_n * 5) % 40 + 1))

@@ -13,7 +13,7 @@ mixed() {
 
 # agrees FILE DEV WHAT [ALIGN]: $PIECES (40) pieces of all sizes, written to both; then all of the device is as the file
 agrees() {
-	_i=0 _sectors=$(($(wc -c < "$1") / 512)) _align=${4:-1}
+	_i=0 _sectors=$(($(stat -c %s "$1") / 512)) _align=${4:-1}
 	while [ $_i -lt "${PIECES:-40}" ]; do
 		_i=$((_i + 1))
 		_at=$(((_i * 104729 + _i * _i * 7919) % (_sectors - 300) / _align * _align)) _len=$(((_i * 37 % 260 + 1 + _align - 1) / _align * _align))

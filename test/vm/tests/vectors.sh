@@ -88,7 +88,7 @@ assert_num "$(wc -l < /tmp/list)" -gt 40 "vectors in the manifest"
 good=0 bad=0
 while read -r name kind version blocks mapped dirty origin; do
 	gzip -dc "/job/vectors/$name.img.gz" > /tmp/img
-	bytes=$(wc -c < /tmp/img)
+	bytes=$(stat -c %s /tmp/img)
 	[ "$bytes" -le 16777216 ] || { note "$name: too large for here"; continue; }
 	# As long as the image, and no longer.
 	linear m $META0 0 $((bytes / 512))
