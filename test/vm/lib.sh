@@ -8,6 +8,8 @@
 #                  $STOCK         1: the kernel's own dm-cache, not ours      $KERNEL  as in uname -r
 
 KERNEL=$(uname -r)
+NEWLINE='
+'
 DMESG_MARK=0
 
 # ----- saying and failing -----
@@ -159,15 +161,28 @@ reload_cache() {
 	dmsetup resume "$_name"
 }
 
-# Fields of the status line, by name. With one cache only, the name may be left out.
-st_line() { dmsetup status --noflush "${1:-$(dmsetup ls --target cache | awk 'NR == 1 { print $1 }')}"; }
-st() { st_line "${2:-}" | awk -v f="$1" '{ print $f }'; }
+# Fields of the status line, by name. With one cache only, the name may be left out. Few programs: tests ask often.
+st_line() {
+	[ -z "${1:-}" ] || { dmsetup status --noflush "$1"; return; }
+	_line=$(dmsetup status --noflush --target cache)
+	case $_line in *": "*) _line=${_line%%"$NEWLINE"*}; echo "${_line#*: }" ;; *) return 1 ;; esac
+}
+# st N [NAME]: the Nth word
+st() {
+	# shellcheck disable=SC2046 # words
+	set -- "$1" $(st_line "${2:-}")
+	if [ $# -gt "$1" ]; then shift "$1"; else set --; fi
+	echo "${1-}"
+}
+# st_left, st_right N [NAME]: what is before and behind the slash in it
+st_left() { _word=$(st "$@"); echo "${_word%/*}"; }
+st_right() { _word=$(st "$@"); echo "${_word#*/}"; }
 st_metadata_block_size() { st 4 "$@"; }
-st_metadata_used() { st 5 "$@" | cut -d/ -f1; }
-st_metadata_total() { st 5 "$@" | cut -d/ -f2; }
+st_metadata_used() { st_left 5 "$@"; }
+st_metadata_total() { st_right 5 "$@"; }
 st_block_size() { st 6 "$@"; }
-st_used() { st 7 "$@" | cut -d/ -f1; }
-st_total() { st 7 "$@" | cut -d/ -f2; }
+st_used() { st_left 7 "$@"; }
+st_total() { st_right 7 "$@"; }
 st_read_hits() { st 8 "$@"; }
 st_read_misses() { st 9 "$@"; }
 st_write_hits() { st 10 "$@"; }
