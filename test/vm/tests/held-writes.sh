@@ -38,7 +38,9 @@ assert_eq "$saw" "20 0" "reads and writes of the origin by 20 writes that missed
 assert_eq "$(st_promotions c) $(st_used c) $(st_write_misses c) $(st_write_hits c)" "20 20 20 0" "promotions, blocks, write misses and hits"
 for b in $(seq 1 3 60); do write "$b"; done
 origin_saw
-assert_eq "$saw" "0 0" "the same blocks once more"
+# Its writes may be those of dirty blocks that are written back meanwhile.
+assert_eq "${saw% *}" 0 "reads of the origin by the same blocks once more"
+assert_eq "$(st_write_misses c) $(st_write_hits c)" "20 20" "write misses and hits, the same blocks once more"
 same /tmp/data /dev/mapper/c "with 20 held writes"
 clean_all c 64 "metadata2 writeback"
 same /tmp/data $ORIGIN "the origin, after 20 held writes were written back"
