@@ -31,8 +31,8 @@ for format in 1 2; do
 	n=$(dev_discards $ORIGIN)
 	blkdiscard -o $((20 * MB)) -l $((2 * MB)) /dev/mapper/c
 	assert_num "$(dev_discards $ORIGIN)" -gt "$n" "discards that reached the origin"
-	dd if=/dev/zero bs=1M count=2 2> /dev/null | cmp - /dev/mapper/c -i 0:$((20 * MB)) -n $((2 * MB)) 2> /dev/null ||
-		[ "$(digest /dev/mapper/c 20 2)" = "$(dd if=/dev/zero bs=1M count=2 2> /dev/null | md5sum | cut -d' ' -f1)" ] || fail "a passed-down discard did not reach the origin's data"
+	dd if=/dev/zero of=/tmp/zeroes bs=1M count=2 2> /dev/null
+	assert_eq "$(digest /dev/mapper/c 20 2)" "$(md5_of /tmp/zeroes)" "data after a discard that reached the origin"
 
 	# A discard of a part of a block: the rest of it stays readable, cached (block 0) and not (block 300).
 	for b in 0 300; do
