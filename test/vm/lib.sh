@@ -10,7 +10,7 @@
 KERNEL=$(uname -r)
 NEWLINE='
 '
-DMESG_MARK=0
+DMESG_MARKS=0
 
 # ----- saying and failing -----
 
@@ -44,12 +44,24 @@ wait_for() {
 
 # ----- the kernel log -----
 
-dmesg_mark() { DMESG_MARK=$(dmesg | wc -l); }
-dmesg_new() { dmesg | tail -n +$((DMESG_MARK + 1)); }
+# A mark is a line in the log itself: to count the lines would go wrong once the log has dropped its oldest ones.
+dmesg_mark() {
+	DMESG_MARKS=$((DMESG_MARKS + 1))
+	echo "test: mark $DMESG_MARKS" > /dev/kmsg
+}
+# What came since the last mark; all there is, if there was none or it has been dropped, too.
+dmesg_new() {
+	dmesg | awk -v mark="test: mark $DMESG_MARKS" '
+		substr($0, length($0) - length(mark) + 1) == mark { n = 0; next }
+		{ line[n++] = $0 }
+		END { for (i = 0; i < n; i++) print line[i] }'
+}
 
 # assert_dmesg REGEX: in the lines since the last dmesg_mark
-assert_dmesg() { dmesg_new | grep -Eq -- "$1" || fail "kernel log: expected a line like /$1/, got:
-$(dmesg_new)"; }
+assert_dmesg() { dmesg_new | grep -Eq -- "$1" || fail "kernel log: expected a line like /$1/ after mark $DMESG_MARKS, got:
+$(dmesg_new)
+and the log ends
+$(dmesg | tail -n 5)"; }
 
 # expect_fail REGEX CMD...: CMD must fail, and say why in the kernel log lines it causes
 expect_fail() {
