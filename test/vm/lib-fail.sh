@@ -22,12 +22,23 @@ below_all() {
 	META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
 }
 
-_below_table() { dmsetup reload "$1" --table "$2" && dmsetup suspend --noflush --nolockfs "$1" && dmsetup resume "$1"; }
+# below_table NAME TABLE: another one for it
+below_table() { dmsetup reload "$1" --table "$2" && dmsetup suspend --noflush --nolockfs "$1" && dmsetup resume "$1"; }
 # gone NAME [FLAKEY FEATURE]: all I/O fails, FLUSHes too (the error target lets those pass); back NAME: it works
-gone() { _below_table "$1" "0 $(sectors "/dev/${1}0") flakey /dev/${1}0 0 0 1${2:+ 1 $2}"; }
-back() { _below_table "$1" "0 $(sectors "/dev/${1}0") linear /dev/${1}0 0"; }
+gone() { below_table "$1" "0 $(sectors "/dev/${1}0") flakey /dev/${1}0 0 0 1${2:+ 1 $2}"; }
+back() { below_table "$1" "0 $(sectors "/dev/${1}0") linear /dev/${1}0 0"; }
+# fails NAME FIRST COUNT: I/O to these sectors of it fails, but no FLUSH
+fails() {
+	_n=$(sectors "/dev/${1}0") _end=$(($2 + $3))
+	{
+		[ "$2" = 0 ] || echo "0 $2 linear /dev/${1}0 0"
+		echo "$2 $3 error"
+		[ $_end = "$_n" ] || echo "$_end $((_n - _end)) linear /dev/${1}0 $_end"
+	} > /tmp/table
+	below_table "$1" "$(cat /tmp/table)"
+}
 # slow NAME MS: its writes take so long
-slow() { modprobe dm-delay && _below_table "$1" "0 $(sectors "/dev/${1}0") delay /dev/${1}0 0 0 /dev/${1}0 0 $2"; }
+slow() { modprobe dm-delay && below_table "$1" "0 $(sectors "/dev/${1}0") delay /dev/${1}0 0 0 /dev/${1}0 0 $2"; }
 # bad NAME FIRST COUNT, good NAME FIRST COUNT: sectors of the null_blk below that fail, or work again
 bad() { echo "+$2-$(($2 + $3 - 1))" > "/sys/kernel/config/nullb/${1}0/badblocks"; }
 good() { echo "-$2-$(($2 + $3 - 1))" > "/sys/kernel/config/nullb/${1}0/badblocks"; }
@@ -55,7 +66,7 @@ change() {
 # unflushable NAME, which has a write cache: it reads and writes, all but its last 4 KiB, and each FLUSH fails
 unflushable() {
 	_n=$(($(sectors "/dev/${1}0") - 8))
-	_below_table "$1" "0 $_n linear /dev/${1}0 0
+	below_table "$1" "0 $_n linear /dev/${1}0 0
 $_n 8 flakey /dev/${1}0 $_n 0 1 1 error_writes"
 }
 # ios NAME: reads and writes that the null_blk below was given so far

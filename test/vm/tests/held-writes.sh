@@ -82,7 +82,7 @@ dmsetup remove c
 # --- as many as the threshold has room for; and a suspend waits for them ---
 # Reads too, which slow() leaves as they are.
 modprobe dm-delay
-_below_table s "0 $(sectors /dev/s0) delay /dev/s0 0 300"
+below_table s "0 $(sectors /dev/s0) delay /dev/s0 0 300"
 fresh writeback smq migration_threshold 128
 quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=write --bs=4k --zonemode=strided --zonesize=4k --zonerange=64k --size=384k \
 	--ioengine=libaio --iodepth=6 --number_ios=6 --zero_buffers

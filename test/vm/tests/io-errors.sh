@@ -1,35 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: errors of origin, cache and metadata reach the bios they concern, and nothing else; no data lost, no spinning
 # timeout: 300
-# files: test/vm/lib-cache.sh
+# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
 . /job/lib-cache.sh
-nb m0 8 0
-nb f0 16 0
-nb s0 32 0
+. /job/lib-fail.sh
+below_all 8 16 32
 noise /tmp/data 24
 noise /tmp/new 4
-META=/dev/mapper/m CACHE=/dev/mapper/f ORIGIN=/dev/mapper/s
-for d in m f s; do linear $d /dev/${d}0 0 "$(sectors /dev/${d}0)"; done
-
-swap_table() { dmsetup reload "$1" --table "$2" && dmsetup suspend --noflush --nolockfs "$1" && dmsetup resume "$1"; }
-# fails NAME FIRST SECTORS: that range of it gives errors; works NAME: not any more
-fails() {
-	_n=$(sectors /dev/${1}0)
-	{
-		[ "$2" = 0 ] || echo "0 $2 linear /dev/${1}0 0"
-		echo "$2 $3 error"
-		[ $(($2 + $3)) = "$_n" ] || echo "$(($2 + $3)) $((_n - $2 - $3)) linear /dev/${1}0 $(($2 + $3))"
-	} > /tmp/table
-	swap_table "$1" "$(cat /tmp/table)"
-}
-works() { swap_table "$1" "0 $(sectors /dev/${1}0) linear /dev/${1}0 0"; }
-# idle_share SECONDS: per cent of all CPUs
-idle_share() {
-	awk '/^cpu / { print $5 + $6, $2 + $3 + $4 + $5 + $6 + $7 + $8 }' /proc/stat > /tmp/cpu1
-	sleep "$1"
-	awk '/^cpu / { print $5 + $6, $2 + $3 + $4 + $5 + $6 + $7 + $8 }' /proc/stat | paste /tmp/cpu1 - | awk '{ print int(100 * ($3 - $1) / ($4 - $2)) }'
-}
 
 # --- a clean block that cannot be read from the cache is read from the origin ---
 warm 64 256 2 /tmp/data
@@ -43,7 +21,7 @@ for b in 4 6 100 300; do
 	read_at /dev/mapper/c $((b * 64)) 64 > /tmp/got || fail "block $b, which has no error, was not read"
 	dd if=/tmp/data bs=512 skip=$((b * 64)) count=64 2> /dev/null | cmp - /tmp/got || fail "wrong data for block $b"
 done
-works f
+back f
 assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "mode after a read error of the cache device"
 same /tmp/data /dev/mapper/c "all data after a read error" 24
 
@@ -59,7 +37,7 @@ assert_num "$(st_dirty c)" -eq "$n" "dirty blocks after a read error"
 dmsetup message c 0 migration_threshold 2048
 sleep 1
 assert_num "$(st_dirty c)" -eq "$n" "dirty blocks after failing writebacks"
-works f
+back f
 dd if=/dev/mapper/c bs=32k skip=7 count=1 iflag=direct 2> /dev/null > /tmp/got
 dd if=/tmp/new bs=32k count=1 2> /dev/null | cmp - /tmp/got || fail "the dirty block after the error went away"
 same /tmp/data /dev/mapper/c "the rest after the error went away" 16 8
@@ -77,12 +55,12 @@ fails s 0 65536
 reload_cache c 64 metadata2 cleaner
 sleep 0.5
 w=$(dev_writes /dev/f0)
-idle=$(idle_share 3)
-note "with a failing origin: $idle% idle, $(st_dirty c) of $n dirty"
+busy=$(busy 3)
+note "with a failing origin: $busy% busy, $(st_dirty c) of $n dirty"
 assert_num "$(st_dirty c)" -eq "$n" "dirty blocks over a failing origin"
-assert_num "$idle" -ge 20 "idle share of CPUs over a failing origin"
+assert_num "$busy" -le 80 "busy share of CPUs over a failing origin"
 same /tmp/new /dev/mapper/c "dirty data over a failing origin"
-works s
+back s
 wait_for '[ $(st_dirty c) = 0 ]' 60
 same /tmp/new $ORIGIN "the origin when it works again"
 dmsetup remove c
@@ -97,7 +75,7 @@ for i in 1 2 3 4 5 6; do
 	refute dd if=/dev/mapper/c of=/dev/null bs=4k skip=$((50 * 8)) count=1 iflag=direct 2> /dev/null
 	read_at /dev/mapper/c $((49 * 64)) > /dev/null || fail "a neighbour of a bad block was not read"
 done
-works s
+back s
 # ... and of the cache: reads go on, from the origin.
 fails f 0 32768
 for i in 1 2 3 4; do
@@ -106,8 +84,8 @@ for i in 1 2 3 4; do
 done
 dd if=/dev/mapper/c bs=1M count=8 iflag=direct 2> /dev/null > /tmp/got || fail "reads of uncached blocks with a failing cache device"
 dd if=/tmp/data bs=1M count=8 2> /dev/null | cmp - /tmp/got || fail "wrong data with a failing cache device"
-assert_num "$(idle_share 2)" -ge 20 "idle share with a failing cache device"
-works f
+assert_num "$(busy 2)" -le 80 "busy share with a failing cache device"
+back f
 same /tmp/data /dev/mapper/c "data after failed promotions" 24
 for i in 1 2 3 4; do read_blocks c 64 0 200; done
 same /tmp/data /dev/mapper/c "data after later promotions" 24
@@ -120,7 +98,7 @@ warm 64 256 2 /tmp/data
 make_cache c 64 metadata2 default
 put /tmp/new /dev/mapper/c
 dmesg_mark
-ev=$(dmsetup info -c --noheadings -o events c)
+ev=$(events c)
 fails m 0 16384
 # Promotions want to change the metadata. The writes themselves may fail or go through.
 timeout 60 dd if=/tmp/data of=/dev/mapper/c bs=32k count=200 seek=500 oflag=direct conv=notrunc 2> /dev/null || :
@@ -128,11 +106,11 @@ for i in 1 2 3; do timeout 60 dd if=/dev/mapper/c of=/dev/null bs=4k count=1000 
 wait_for 'case "$(st_mode c)" in ro | Fail) true ;; *) false ;; esac' 10
 note "metadata failing: $(st_mode c), $(st_line c | awk '{ print $NF }')"
 assert_dmesg 'read-only|[Ff]ail|abort'
-assert_num "$(dmsetup info -c --noheadings -o events c)" -gt "$ev" "dm events, after the metadata mode changed"
+assert_num "$(events c)" -gt "$ev" "dm events, after the metadata mode changed"
 if [ "$(st_mode c)" = ro ]; then same /tmp/new /dev/mapper/c "cached, dirty data with read-only metadata"; fi
-assert_num "$(idle_share 2)" -ge 20 "idle share with failing metadata"
+assert_num "$(busy 2)" -le 80 "busy share with failing metadata"
 assert timeout 60 dmsetup remove c
-works m
+back m
 if cache_check $META > /dev/null 2>&1; then :; else note "cache_check after it: $(cache_check $META 2>&1 | head -n 1)"; fi
 cache_check --clear-needs-check-flag $META > /dev/null 2>&1 || :
 make_cache c 64 metadata2 smq
