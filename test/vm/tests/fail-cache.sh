@@ -105,6 +105,8 @@ done
 warm 64 200 2 /tmp/data
 make_cache c 64 "metadata2 writethrough" smq
 dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
+# On a slow machine the cache is idle between the writes and the shutdown, and flushes its devices.
+unflushable f
 for b in 50 51 90; do
 	change /tmp/data $b
 	write_at /dev/mapper/c $((b * 64)) < /tmp/change
