@@ -74,12 +74,29 @@ same /tmp/data $ORIGIN "the origin after the dirty block was readable again"
 dmsetup remove c
 check_metadata $META
 
+# --- writethrough: a FLUSH that the cache device does not do is the origin's alone; what the cache may have lost is not used ---
+warm 64 200 2 /tmp/data
+make_cache c 64 "metadata2 writethrough" smq
+dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
+unflushable f
+for b in 40 41 90; do
+	change /tmp/data $b
+	write_at /dev/mapper/c $((b * 64)) < /tmp/change
+done
+sync_of c || fail "a FLUSH that only the cache device did not do"
+dd if=/tmp/old of=/dev/f0 bs=1M oflag=direct conv=fsync 2> /dev/null
+all_right "writethrough, when the cache device has lost what it did not flush"
+back f
+dmsetup remove c
+check_metadata $META
+
 # --- writethrough: the cache device is gone; and what it has when it comes back is older ---
 for mode in writethrough passthrough; do
 	warm 64 200 2 /tmp/data
 	make_cache c 64 "metadata2 $mode" smq
 	dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
-	# Acknowledged by both devices, flushed by none.
+	# Acknowledged by both devices, flushed by none: not either by the cache, when it is idle.
+	unflushable f
 	change /tmp/data 40
 	write_at /dev/mapper/c $((40 * 64)) < /tmp/change
 	gone f
