@@ -34,9 +34,12 @@ for format in 1 2; do
 	dd if=/dev/zero of=/tmp/zeroes bs=1M count=2 2> /dev/null
 	assert_eq "$(digest /dev/mapper/c 20 2)" "$(md5_of /tmp/zeroes)" "data after a discard that reached the origin"
 
-	# A discard of a part of a block: the rest of it stays readable, cached (block 0) and not (block 300).
+	# A discard of a part of a block: the rest of it stays readable, cached (block 0) and not (block 300), even if
+	# a write brings the block in.
+	dmsetup message c 0 migration_threshold 204800
 	for b in 0 300; do
 		blkdiscard -o $((b * 32768 + 8192)) -l 8192 /dev/mapper/c
+		page "in the hole" | write_at /dev/mapper/c $((b * 64 + 16))
 		read_at /dev/mapper/c $((b * 64)) 16 > /tmp/got
 		dd if=/tmp/data bs=512 skip=$((b * 64)) count=16 2> /dev/null | cmp - /tmp/got || fail "data before a partial discard of block $b"
 		read_at /dev/mapper/c $((b * 64 + 32)) 32 > /tmp/got
@@ -46,7 +49,6 @@ for format in 1 2; do
 	# A write to a discarded block needs no read of the origin to be cached: 4 KiB into each of 16 blocks. (The
 	# blocks read above may be cached already.)
 	blkdiscard -o $((22 * MB)) -l $MB /dev/mapper/c
-	dmsetup message c 0 migration_threshold 204800
 	r=$(dev_read_sectors $ORIGIN) p=$(st_promotions c) u=$(st_used c)
 	for b in 704 705 706 707 708 709 710 711 712 713 714 715 716 717 718 719; do
 		dd if=/tmp/piece of=/dev/mapper/c bs=4096 count=1 seek=$((b * 8)) oflag=direct conv=notrunc 2> /dev/null

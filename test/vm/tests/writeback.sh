@@ -41,3 +41,25 @@ for format in 1 2; do
 	assert_num "$(grep -c "<mapping .*dirty=.false" /tmp/xml)" -ge 256 "clean mappings in the dump"
 	refute grep -q "dirty=.true" /tmp/xml
 done
+
+# A write to a block that is being written back waits for that, or nobody would know that the origin lacks it.
+modprobe dm-delay
+warm 64 16 2 /tmp/old
+n=$(sectors $ORIGIN)
+dmsetup create late --table "0 $n delay $ORIGIN 0 0 $ORIGIN 0 3000"
+ORIGIN=/dev/mapper/late
+make_cache c 64 metadata2 smq migration_threshold 0
+page first | write_at /dev/mapper/c $((3 * 64))
+r=$(dev_reads $CACHE)
+reload_cache c 64 metadata2 cleaner migration_threshold 2048
+# Read for the copy, which takes the origin three seconds.
+wait_for '[ "$(dev_reads $CACHE)" -gt '"$r ]" 20
+assert_eq "$(st_dirty c)" 1 "dirty blocks while one is written back"
+page second > /tmp/second
+write_at /dev/mapper/c $((3 * 64)) < /tmp/second
+wait_for '[ $(st_dirty c) = 0 ]' 30
+read_at /dev/mapper/c $((3 * 64)) | cmp - /tmp/second || fail "the cache has lost what was written during a writeback"
+read_at $ORIGIN $((3 * 64)) | cmp - /tmp/second || fail "all is clean, and the origin lacks what was written during a writeback"
+dmsetup remove c
+dmsetup remove late
+check_metadata $META
