@@ -46,13 +46,13 @@ done
 modprobe dm-delay
 warm 64 16 2 /tmp/old
 n=$(sectors $ORIGIN)
-dmsetup create late --table "0 $n delay $ORIGIN 0 0 $ORIGIN 0 3000"
+dmsetup create late --table "0 $n delay $ORIGIN 0 0 $ORIGIN 0 5000"
 ORIGIN=/dev/mapper/late
 make_cache c 64 metadata2 smq migration_threshold 0
 page first | write_at /dev/mapper/c $((3 * 64))
 r=$(dev_reads $CACHE)
 reload_cache c 64 metadata2 cleaner migration_threshold 2048
-# Read for the copy, which takes the origin three seconds.
+# Read for the copy, which takes the origin five seconds.
 wait_for '[ "$(dev_reads $CACHE)" -gt '"$r ]" 20
 assert_eq "$(st_dirty c)" 1 "dirty blocks while one is written back"
 page second > /tmp/second
