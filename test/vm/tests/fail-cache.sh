@@ -30,6 +30,20 @@ write_all() {
 		fail "$1: 16 blocks were not written and flushed"
 }
 
+# unflushed MODE BLOCK...: a cache c, and writes to these blocks that are acknowledged, and flushed by none: not by the
+# cache either, which on a slow machine is idle afterwards and flushes. What its device had before is in /tmp/old.
+unflushed() {
+	warm 64 200 2 /tmp/data
+	make_cache c 64 "metadata2 $1" smq
+	dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
+	unflushable f
+	shift
+	for b in "$@"; do
+		change /tmp/data $b
+		write_at /dev/mapper/c $((b * 64)) < /tmp/change
+	done
+}
+
 # --- writeback: one bad block ---
 warm 64 128 2 /tmp/data
 make_cache c 64 metadata2 smq
@@ -75,14 +89,7 @@ dmsetup remove c
 check_metadata $META
 
 # --- writethrough: a FLUSH that the cache device does not do is the origin's alone; what the cache may have lost is not used ---
-warm 64 200 2 /tmp/data
-make_cache c 64 "metadata2 writethrough" smq
-dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
-unflushable f
-for b in 40 41 90; do
-	change /tmp/data $b
-	write_at /dev/mapper/c $((b * 64)) < /tmp/change
-done
+unflushed writethrough 40 41 90
 sync_of c || fail "a FLUSH that only the cache device did not do"
 dd if=/tmp/old of=/dev/f0 bs=1M oflag=direct conv=fsync 2> /dev/null
 all_right "writethrough, when the cache device has lost what it did not flush"
@@ -92,13 +99,7 @@ check_metadata $META
 
 # --- writethrough: the cache device is gone; and what it has when it comes back is older ---
 for mode in writethrough passthrough; do
-	warm 64 200 2 /tmp/data
-	make_cache c 64 "metadata2 $mode" smq
-	dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
-	# Acknowledged by both devices, flushed by none: not either by the cache, when it is idle.
-	unflushable f
-	change /tmp/data 40
-	write_at /dev/mapper/c $((40 * 64)) < /tmp/change
+	unflushed $mode 40
 	gone f
 	write_all "$mode, cache device gone"
 	all_right "$mode, cache device gone"
@@ -119,15 +120,7 @@ for mode in writethrough passthrough; do
 done
 
 # --- writethrough: gone at the shutdown, with what was not flushed ---
-warm 64 200 2 /tmp/data
-make_cache c 64 "metadata2 writethrough" smq
-dd if=/dev/f0 of=/tmp/old bs=1M iflag=direct 2> /dev/null
-# On a slow machine the cache is idle between the writes and the shutdown, and flushes its devices.
-unflushable f
-for b in 50 51 90; do
-	change /tmp/data $b
-	write_at /dev/mapper/c $((b * 64)) < /tmp/change
-done
+unflushed writethrough 50 51 90
 gone f
 dmesg_mark
 dmsetup suspend c
