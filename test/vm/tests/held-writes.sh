@@ -80,26 +80,41 @@ same /tmp/data /dev/mapper/c "writes beside a cache device that was gone"
 dmsetup remove c
 
 # --- as many as the threshold has room for; and a suspend waits for them ---
-# Reads too, which slow() leaves as they are.
-modprobe dm-delay
-below_table s "0 $(sectors /dev/s0) delay /dev/s0 0 300"
+# A suspended origin answers nothing, so all are under way at once, however slow the host.
+stop() { dmsetup suspend --noflush --nolockfs s; }
+under_way() { awk -v n="$1" '{ found = $2 == n } END { exit !found }' "$(sysfs /dev/mapper/c)/inflight"; }
 fresh writeback smq migration_threshold 128
+stop
 quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=write --bs=4k --zonemode=strided --zonesize=4k --zonerange=64k --size=384k \
-	--ioengine=libaio --iodepth=6 --number_ios=6 --zero_buffers
+	--ioengine=libaio --iodepth=6 --number_ios=6 --zero_buffers &
+wait_for 'under_way 6' 20
+dmsetup resume s
+wait $!
 origin_saw
 assert_eq "${saw#* }" 4 "writes of the origin by six at a time, of which two may wait"
 for b in 0 2 4 6 8 10; do dd if=/dev/zero of=/tmp/data bs=4k seek=$((b * 8)) count=1 conv=notrunc 2> /dev/null; done
+
+dmsetup message c 0 migration_threshold 2048
+stop
 (
 	page "suspend" > /tmp/suspend
 	dd if=/tmp/suspend of=/dev/mapper/c bs=4k seek=$((20 * 8)) oflag=direct conv=notrunc 2> /dev/null
 	: > /tmp/written
 ) &
-wait_for "grep -q '[1-9]' $(sysfs /dev/mapper/c)/inflight" 5
-quietly dmsetup suspend c
-[ -e /tmp/written ] || wait_for '[ -e /tmp/written ]' 5
+writer=$!
+wait_for 'under_way 1' 20
+(
+	dmsetup suspend c
+	: > /tmp/suspended
+) &
+sleep 1
+[ ! -e /tmp/suspended ] || fail "suspended while a write waits for its block"
+dmsetup resume s
+wait $!
+wait $writer
+origin_saw
+assert_eq "${saw#* }" 0 "writes of the origin by one that waited, while a suspend did"
 dmsetup resume c
-wait
 page "suspend" | dd of=/tmp/data bs=4k seek=$((20 * 8)) conv=notrunc 2> /dev/null
-back s
 same /tmp/data /dev/mapper/c "all that was written"
 dmsetup remove c
