@@ -177,9 +177,10 @@ mounts_of() {
 		case " $_m " in *" $_point "*) continue ;; esac
 		! devno_of "$_source" || [ "$R" != "$_no" ] || _m="$_m $_point"
 	done < /proc/mounts
-	while read -r _source _rest; do
+	# A kernel without swap has no such file.
+	[ ! -e /proc/swaps ] || while read -r _source _rest; do
 		case $_source in /dev/*) ! devno_of "$_source" || [ "$R" != "$_no" ] || _m="$_m swap" ;; esac
-	done < /proc/swaps 2> /dev/null
+	done < /proc/swaps
 	R=${_m# }
 }
 

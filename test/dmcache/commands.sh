@@ -16,7 +16,7 @@ run() { # STATUS ARGS...
 	_got=0
 	PATH=$W/bin:$PATH $SH "$HERE/../../scripts/dmcache" "$@" > $OUT 2>&1 < /dev/null || _got=$?
 	[ $_got = "$_want" ] || bad "'dmcache $*' gave $_got, not $_want: $(cat $OUT)"
-	! grep -E 'not found$|[Ss]yntax error|parameter not set|unbound|bad number|Illegal number' $OUT || bad "'dmcache $*': an error of the shell"
+	! grep -E 'not found$|[Ss]yntax error|parameter not set|unbound|bad number|Illegal number|can(not|.t) (open|create)' $OUT || bad "'dmcache $*': an error of the shell"
 }
 said() { grep -Eq -- "$1" $OUT || bad "not said: /$1/ but: $(cat $OUT)"; }
 table() { grep -Eq -- "$2" "$W/dm/$1/table" || bad "table of $1: not /$2/ but $(cat "$W/dm/$1/table")"; }
@@ -45,6 +45,7 @@ begun() {
 }
 
 live() {
+	rm "$W/proc/swaps"	# a kernel without swap
 	run 0 create c --origin $D/hdd --cache $D/ssd --yes --policy smq --set a=1
 	table c 'cache .* 2 writeback metadata2 smq 2 a 1$'
 	label ssd state open
