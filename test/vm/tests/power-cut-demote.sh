@@ -22,12 +22,15 @@ if [ "$BOOT" = 1 ]; then
 	for i in 1 2; do
 		META=/dev/mapper/m$i CACHE=/dev/mapper/f$i ORIGIN=/dev/mapper/s$i
 		warm 64 256 $i /tmp/old
-		dmsetup create c$i --table "$(table $i)"
+		dmsetup create c$i --table "$(table $i 'fifo 2 migration_threshold 0')"
 		dd if=/tmp/data of=/dev/mapper/c$i bs=32k count=32 oflag=direct conv=notrunc,fsync 2> /dev/null
 		assert_num "$(st_dirty c$i)" -eq 32 "dirty blocks of c$i"
-		# Never idle, or they would be written back in the background, and the origin flushed for that.
+		# Never idle from before anything may be copied, or they would be written back in the background, and the origin flushed for that.
+		h=$(st_read_hits c$i)
 		fio --minimal --name=b --thread --filename=/dev/mapper/c$i --direct=1 --rw=randread --bs=4k --offset=$((255 * 32768)) \
 			--size=32k --time_based --runtime=600 > /dev/null 2>&1 &
+		wait_for "[ \$(st_read_hits c$i) -gt $((h + 10)) ]" 30
+		dmsetup message c$i 0 migration_threshold 2048
 		n=0
 		while [ "$(st_dirty c$i)" -gt 20 ]; do
 			n=$((n + 1))

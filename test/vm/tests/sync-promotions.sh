@@ -11,17 +11,23 @@ linear m $META 0 "$(sectors $META)"
 RAW=$META META=/dev/mapper/m
 
 warm 64 64 2 /tmp/data true
-make_cache c 64 metadata2 smq migration_threshold 20480
-p=$(st_promotions c)
+make_cache c 64 metadata2 smq migration_threshold 0
+p=$(st_promotions c) h=$(st_read_hits c)
+# Never idle from before anything may be copied, or dirty blocks would be written back, and a write to one of those waits.
+fio --minimal --name=b --thread --filename=/dev/mapper/c --direct=1 --rw=randread --bs=4k --offset=$((63 * 32768)) --size=32k \
+	--rate_iops=40 --time_based --runtime=600 > /dev/null 2>&1 &
+reader=$!
+wait_for '[ $(st_read_hits c) -gt $((h + 10)) ]' 30
+dmsetup message c 0 migration_threshold 20480
 
 # syncs FILE: writes of 4 KiB all over the dirty blocks, a sync after each; FILE is there when they are done
 syncs() {
 	rm -f "$1"
-	{ quiet_fio --name=s --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=4k --size=2m --number_ios=64 --fdatasync=1 && : > "$1"; } &
+	{ quiet_fio --name=s --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=4k --size=2016k --number_ios=64 --fdatasync=1 && : > "$1"; } &
 }
 syncs /tmp/before
 wait_for '[ -e /tmp/before ]' 30
-assert_num "$(st_dirty c)" -ge 1 "dirty blocks"
+assert_eq "$(st_dirty c)" 64 "dirty blocks"
 
 # From now on whatever goes to the metadata device waits. (The status would wait too.)
 dmsetup suspend --noflush --nolockfs m
@@ -38,6 +44,7 @@ done
 ended=$([ -e /tmp/during ] && echo yes) || ended=no
 assert_eq "$(dev_writes $RAW)" "$m" "metadata writes while its device was suspended"
 dmsetup resume m
+kill $reader
 wait
 assert_eq $ended yes "the syncs ended while a commit hung"
 
