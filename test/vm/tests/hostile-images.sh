@@ -85,6 +85,7 @@ while [ $i -lt 30 ]; do
 done
 before=$(kernel_kb)
 mv /tmp/slabs /tmp/slabs.before
+loaded=0 refused=0 broke=0
 i=0
 while [ $i -lt $IMAGES ]; do
 	one $((FIRST + i))
