@@ -18,8 +18,15 @@ write() {
 }
 # origin_saw: since the last call, "READS WRITES". Of the writes only those of 4 KiB, as made here: on a slow host dirty
 # blocks are written back meanwhile, 64 sectors each. Of w small and b whole ones, 64 * (w + b) - (8 * w + 64 * b) = 56 * w.
+# All of one look, and of one at which nothing changes.
 origin_saw() {
-	set -- "$(dev_reads /dev/s0)" "$((64 * $(dev_writes /dev/s0) - $(dev_write_sectors /dev/s0)))"
+	_was=
+	until _now=$(awk '{ print $1, 64 * $5 - $7 }' "$(sysfs /dev/s0)/stat") && [ "$_now" = "$_was" ]; do
+		_was=$_now
+		sleep 0.1
+	done
+	# shellcheck disable=SC2086 # two words
+	set -- $_now
 	saw="$(($1 - ${reads:-0})) $((($2 - ${writes:-0}) / 56))"
 	reads=$1 writes=$2
 }
