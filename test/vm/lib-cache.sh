@@ -75,6 +75,18 @@ quiet_fio() {
 	rm -f /tmp/fio.$$.out
 }
 
+# keep_busy NAME BLOCK [FIO-OPTION...]: a cache with a migration_threshold of 0 gets the usual one, and is never idle from before
+# that on: nothing is written back in the background. Reads one of its cached blocks of 32 KiB until $reader is killed.
+keep_busy() {
+	_c=$1 _b=$2 _h=$(st_read_hits "$1")
+	shift 2
+	fio --minimal --name=b --thread --filename="/dev/mapper/$_c" --direct=1 --rw=randread --bs=4k --offset=$((_b * 32768)) --size=32k \
+		--time_based --runtime=600 "$@" > /dev/null 2>&1 &
+	reader=$!
+	wait_for '[ $(st_read_hits $_c) -gt $((_h + 10)) ]' 30
+	dmsetup message "$_c" 0 migration_threshold 2048
+}
+
 # quietly CMD...: it must succeed; what it says is shown only if it does not
 quietly() { "$@" > /tmp/quietly.out 2>&1 || fail "$*: $(cat /tmp/quietly.out)"; }
 

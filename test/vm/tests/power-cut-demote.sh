@@ -25,12 +25,8 @@ if [ "$BOOT" = 1 ]; then
 		dmsetup create c$i --table "$(table $i 'fifo 2 migration_threshold 0')"
 		dd if=/tmp/data of=/dev/mapper/c$i bs=32k count=32 oflag=direct conv=notrunc,fsync 2> /dev/null
 		assert_num "$(st_dirty c$i)" -eq 32 "dirty blocks of c$i"
-		# Never idle from before anything may be copied, or they would be written back in the background, and the origin flushed for that.
-		h=$(st_read_hits c$i)
-		fio --minimal --name=b --thread --filename=/dev/mapper/c$i --direct=1 --rw=randread --bs=4k --offset=$((255 * 32768)) \
-			--size=32k --time_based --runtime=600 > /dev/null 2>&1 &
-		wait_for "[ \$(st_read_hits c$i) -gt $((h + 10)) ]" 30
-		dmsetup message c$i 0 migration_threshold 2048
+		# They would be written back in the background else, and the origin flushed for that.
+		keep_busy c$i 255
 		n=0
 		while [ "$(st_dirty c$i)" -gt 20 ]; do
 			n=$((n + 1))

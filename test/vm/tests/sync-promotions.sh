@@ -12,12 +12,9 @@ RAW=$META META=/dev/mapper/m
 
 warm 64 64 2 /tmp/data true
 make_cache c 64 metadata2 smq migration_threshold 0
-p=$(st_promotions c) h=$(st_read_hits c)
-# Never idle from before anything may be copied, or dirty blocks would be written back, and a write to one of those waits.
-fio --minimal --name=b --thread --filename=/dev/mapper/c --direct=1 --rw=randread --bs=4k --offset=$((63 * 32768)) --size=32k \
-	--rate_iops=40 --time_based --runtime=600 > /dev/null 2>&1 &
-reader=$!
-wait_for '[ $(st_read_hits c) -gt $((h + 10)) ]' 30
+p=$(st_promotions c)
+# Dirty blocks would be written back else, and a write to one of those waits.
+keep_busy c 63 --rate_iops=40
 dmsetup message c 0 migration_threshold 20480
 
 # syncs FILE: writes of 4 KiB all over the dirty blocks, a sync after each; FILE is there when they are done
