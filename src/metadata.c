@@ -143,13 +143,32 @@ static enum md_hints judge_hints(const struct dmc_md *md)
 	return MD_HINTS_UNKNOWN;
 }
 
+/* The space map that @sb names, which must have as many blocks in use as what @sb claims takes. */
+static int open_space_map(struct dmc_bm *bm, const struct dmc_superblock *sb, const char *name,
+			  struct dmc_tm **tm)
+{
+	u64 nr_used;
+	int r;
+
+	r = dmc_tm_open(bm, DMC_SB_BLOCK, &sb->sm_root, tm);
+	if (r)
+		return r;
+	nr_used = dmc_tm_nr_blocks(*tm) - dmc_tm_nr_free(*tm);
+	if (dmc_sb_arrays_fit(sb, nr_used))
+		return 0;
+	DMERR("%s: %u cache blocks and %llu discard blocks cannot be in %llu metadata blocks", name,
+	      le32_to_cpu(sb->nr_cblocks), le64_to_cpu(sb->discard_nr_blocks), nr_used);
+	dmc_tm_destroy(*tm);
+	return -EILSEQ;
+}
+
 /* Starts a transaction from md->sb. */
 static int open_transaction(struct dmc_md *md)
 {
 	const struct dmc_superblock *sb = md->sb;
 	int r;
 
-	r = dmc_tm_open(md->bm, DMC_SB_BLOCK, &sb->sm_root, &md->tm);
+	r = open_space_map(md->bm, sb, md->name, &md->tm);
 	if (r) {
 		md->tm = NULL;
 		return r;
@@ -239,14 +258,15 @@ static int look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_sup
 }
 
 /* Can the space map that @sb names be opened?  Reads, never writes. */
-static int probe_space_map(struct dmc_bm *bm, const struct dmc_superblock *sb, dmc_md_reason_t *why)
+static int probe_space_map(struct dmc_bm *bm, const struct dmc_superblock *sb, const char *name,
+			   dmc_md_reason_t *why)
 {
 	struct dmc_tm *tm;
 	int r;
 
-	r = dmc_tm_open(bm, DMC_SB_BLOCK, &sb->sm_root, &tm);
+	r = open_space_map(bm, sb, name, &tm);
 	if (r)
-		*why = reason_for(r, "the space map is damaged: " MD_REPAIR);
+		*why = reason_for(r, "the space map, or what it has to hold, is damaged: " MD_REPAIR);
 	else
 		dmc_tm_destroy(tm);
 	return r;
@@ -263,7 +283,7 @@ static int probe_once(const struct dmc_md_params *p, struct dmc_superblock *sb, 
 		return PTR_ERR(bm);
 	r = look(bm, p, sb, out, why);
 	if (!r && !out->blank && !sb_only)
-		r = probe_space_map(bm, sb, why);
+		r = probe_space_map(bm, sb, p->dev_name, why);
 	dmc_bm_destroy(bm);
 	return r;
 }
@@ -345,7 +365,7 @@ struct dmc_md *dmc_md_open(const struct dmc_md_params *p, dmc_md_reason_t *why)
 		*why = reason_for(r, "formatting the metadata device failed");
 	} else {
 		r = open_transaction(md);
-		*why = reason_for(r, "the space map is damaged: " MD_REPAIR);
+		*why = reason_for(r, "the space map, or what it has to hold, is damaged: " MD_REPAIR);
 	}
 	if (r)
 		goto err_close;

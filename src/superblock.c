@@ -22,6 +22,8 @@
 /* Largest metadata a space map can cover: 255 bitmaps of 16320 blocks. */
 #define SB_MAX_METADATA_BLOCKS (255ULL * 16320)
 
+#define SB_WORD_BITS 64
+
 const struct dmc_validator dmc_sb_validator = {
 	.name = "superblock",
 	.salt = DMC_SB_SALT,
@@ -182,6 +184,20 @@ static bool too_many_cblocks(const struct sb_judged *j)
 	return le32_to_cpu(j->sb->nr_cblocks) > DMC_MAX_CBLOCKS;
 }
 
+bool dmc_sb_arrays_fit(const struct dmc_superblock *sb, u64 nr_blocks)
+{
+	u64 nr_words = nr_blocks * DMC_SB_WORDS_PER_BLOCK;
+
+	return le32_to_cpu(sb->nr_cblocks) <= nr_words &&
+	       le64_to_cpu(sb->discard_nr_blocks) <= nr_words * SB_WORD_BITS;
+}
+
+/* Memory is allocated by these numbers: so no more is believed than could be stored. */
+static bool arrays_too_long(const struct sb_judged *j)
+{
+	return !dmc_sb_arrays_fit(j->sb, sm_nr_blocks(j->sb));
+}
+
 static bool bad_discards(const struct sb_judged *j)
 {
 	u64 nr = le64_to_cpu(j->sb->discard_nr_blocks);
@@ -227,6 +243,8 @@ static const struct {
 	{ bad_space_map, -EILSEQ, "the space map's root is damaged: " SB_REPAIR },
 	{ bad_root, -EILSEQ, "a root in the superblock is not a metadata block: " SB_REPAIR },
 	{ too_many_cblocks, -EFBIG, "more cache blocks than a cache can have: " SB_REPAIR },
+	{ arrays_too_long, -EILSEQ, "more cache or discard blocks than the metadata has room for: "
+	  SB_REPAIR },
 	{ bad_discards, -EILSEQ, "the size of the discard bitset makes no sense: " SB_REPAIR },
 	{ no_room_to_grow, -ENOSPC, "the metadata device has no room for so many more cache blocks: "
 	  "use cache_repair onto a larger metadata device, then load the table with that" },

@@ -135,6 +135,15 @@ void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p);
 /* Is @root, from a superblock, the number of a block that the space map covers? */
 bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
 
+/* Mappings, or words of a bitset, in an array block. */
+#define DMC_SB_WORDS_PER_BLOCK 509
+
+/*
+ * Can @nr_blocks metadata blocks hold the mappings and discard bits that @sb claims?  Array blocks can be
+ * shared, but no dm-cache and no tool makes metadata that needs that.
+ */
+bool dmc_sb_arrays_fit(const struct dmc_superblock *sb, u64 nr_blocks);
+
 /* Metadata blocks that @to instead of @from cache blocks take, with room to copy on write. */
 u64 dmc_md_growth(u32 from, u32 to, bool format2);
 

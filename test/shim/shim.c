@@ -40,6 +40,7 @@ struct alloc_head {
 
 static struct alloc_head live = { .next = &live, .prev = &live };
 static unsigned long nr_allocs, nr_live, fail_countdown;
+static unsigned long long live_bytes, peak_bytes;
 static bool alloc_failed;
 static int atomic_depth, locks_held;
 
@@ -64,6 +65,14 @@ unsigned long shim_live_allocs(void)
 	return nr_live;
 }
 
+unsigned long long shim_peak_bytes(void)
+{
+	unsigned long long peak = peak_bytes;
+
+	peak_bytes = live_bytes;
+	return peak;
+}
+
 void shim_print_live_allocs(unsigned int max)
 {
 	struct alloc_head *h;
@@ -85,7 +94,9 @@ void *shim_alloc(size_t n, gfp_t gfp, const char *file, int line)
 	}
 	if (n > SIZE_MAX / 2)
 		return NULL;
-	h = malloc(sizeof(*h) + n);
+	peak_bytes = max(peak_bytes, live_bytes + n);
+	/* A large one that is never used costs no memory. */
+	h = gfp & __GFP_ZERO ? calloc(1, sizeof(*h) + n) : malloc(sizeof(*h) + n);
 	shim_assert(h);
 	h->file = file;
 	h->line = line;
@@ -95,7 +106,9 @@ void *shim_alloc(size_t n, gfp_t gfp, const char *file, int line)
 	h->next->prev = h;
 	live.next = h;
 	nr_live++;
-	memset(h + 1, gfp & __GFP_ZERO ? 0 : 0xa5, n);
+	live_bytes += n;
+	if (!(gfp & __GFP_ZERO))
+		memset(h + 1, 0xa5, n);
 	return h + 1;
 }
 
@@ -109,6 +122,7 @@ void shim_free(const void *p)
 	h->next->prev = h->prev;
 	h->prev->next = h->next;
 	nr_live--;
+	live_bytes -= h->size;
 	free(h);
 }
 

@@ -10,6 +10,8 @@ void shim_fail_alloc(unsigned long n);
 bool shim_alloc_failed(void);
 unsigned long shim_nr_allocs(void);	/* allocations so far */
 unsigned long shim_live_allocs(void);	/* not yet freed */
+/* The most bytes that were asked for and not yet freed, at any time since this was last asked. */
+unsigned long long shim_peak_bytes(void);
 /* Lists where the live ones came from, at most @max, on stderr. */
 void shim_print_live_allocs(unsigned int max);
 

@@ -398,6 +398,7 @@ static const struct bad {
 	{ "c58-policy-no-nul", LOADS, .mapped = 6 },
 	{ "c59-random", REFUSE, -ENOTBLK },
 	{ "c61-beyond-origin-dirty", REFUSE, -EFBIG },
+	{ "c63-cacheblocks-2g", REFUSE, -EILSEQ },
 };
 
 static void one_bad(const struct bad *b)

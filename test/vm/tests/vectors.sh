@@ -57,6 +57,7 @@ cat > /tmp/list <<-'END'
 	c58-policy-no-nul any 0 512 0 0 262144
 	c59-random refuse 0 512 0 0 262144
 	c61-beyond-origin-dirty refuse 0 512 0 0 262144
+	c63-cacheblocks-2g refuse 0 512 0 0 262144
 	g01-empty-v1-restore good 1 512 0 0 262144
 	g02-empty-v2-restore good 2 512 0 0 262144
 	g03-few-clean-v1 good 1 512 6 0 262144
