@@ -7,13 +7,15 @@
  * in *zones* of the origin, about one for eight cache blocks, and written in ascending order
  * of the zones, from the lowest block on within each.  Idle or not makes no difference.
  *
+ * What gets dirty in the zone that is being written waits for the next round over all zones: so
+ * blocks that are written again and again do not keep the others waiting.
+ *
  * It has no opinion on what is hot, so no hints.
  *
  * On the bio's path: nothing happens on hits and misses, but the first write to a clean block calls
  * cleaner_set_dirty().  The migration engine calls cleaner_next_work() and cleaner_work_done(); a
  * worker cleaner_tick().  Locks: cleaner->lock, interrupts disabled, innermost.
  */
-#include <linux/bitmap.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -22,10 +24,10 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/vmalloc.h>
 
-#include "penalty.h"
 #include "../version.h"
+#include "bit-tree.h"
+#include "penalty.h"
 #include "policy-util.h"
 #include "policy.h"
 #include "queues.h"
@@ -42,11 +44,13 @@ struct cleaner {
 	spinlock_t lock;	/* protects all below */
 	struct queues q;	/* QUEUED: resident; also linked to its zone if it is dirty */
 	struct penalty penalty;
-	unsigned long *zones;	/* bitmap: those that may have blocks to write */
-	u32 nr_zones;		/* list heads 0 to nr_zones - 1 */
+	struct bit_tree zones;	/* those that have blocks to write */
+	u32 nr_zones;		/* list heads 0 to nr_zones - 1, and one for @zone's next round */
 	u64 zone_oblocks;
 	u32 nr_resident;
 	oblock_t next;		/* behind the last one offered */
+	u32 zone;		/* that is being written, if @passing */
+	bool passing;
 };
 
 static struct cleaner *to_cleaner(struct dmc_policy *p)
@@ -61,6 +65,12 @@ static u32 zone_of(const struct cleaner *c, oblock_t oblock)
 	return min_t(u64, div64_u64(from_oblock(oblock), c->zone_oblocks), c->nr_zones - 1);
 }
 
+/* The blocks of @c->zone that get dirty while it is being written. */
+static u32 later_head(const struct cleaner *c)
+{
+	return c->nr_zones;
+}
+
 /* Dirty block @i, on no list, which holds @oblock. */
 static void zone_add_locked(struct cleaner *c, u32 i, oblock_t oblock)
 {
@@ -69,8 +79,23 @@ static void zone_add_locked(struct cleaner *c, u32 i, oblock_t oblock)
 	lockdep_assert_held(&c->lock);
 
 	queue_set_state(&c->q, i, BLOCK_QUEUED);
-	queue_append(&c->q, zone, i);
-	__set_bit(zone, c->zones);
+	if (c->passing && zone == c->zone) {
+		queue_append(&c->q, later_head(c), i);
+	} else {
+		queue_append(&c->q, zone, i);
+		bit_tree_set(&c->zones, zone);
+	}
+}
+
+/* Takes @i off the list that it is on. */
+static void unlink_locked(struct cleaner *c, u32 i)
+{
+	u32 next = c->q.e[i].next;
+
+	queue_unlink(&c->q, i);
+	/* If it was the last one, that is the head. */
+	if (next < c->nr_zones && queue_empty(&c->q, next))
+		bit_tree_clear(&c->zones, next);
 }
 
 static oblock_t oblock_of(const struct cleaner *c, u32 i)
@@ -78,18 +103,34 @@ static oblock_t oblock_of(const struct cleaner *c, u32 i)
 	return c->map->oblock_of(c->map, queue_cblock(&c->q, i));
 }
 
-/* The first zone from @from on that has a block to write, or nr_zones. */
-static u32 next_zone_locked(struct cleaner *c, u32 from)
+/* The pass over @c->zone ends. */
+static void end_pass_locked(struct cleaner *c)
 {
-	unsigned long zone;
+	queue_join(&c->q, c->zone, later_head(c));
+	if (!queue_empty(&c->q, c->zone))
+		bit_tree_set(&c->zones, c->zone);
+	c->passing = false;
+}
 
-	for (zone = find_next_bit(c->zones, c->nr_zones, from); zone < c->nr_zones;
-	     zone = find_next_bit(c->zones, c->nr_zones, zone + 1)) {
-		if (!queue_empty(&c->q, zone))
-			return zone;
-		__clear_bit(zone, c->zones);
+/* The zone to write from: the one under way, the next, or the first; false if there is none. */
+static bool choose_zone_locked(struct cleaner *c)
+{
+	u32 from = zone_of(c, c->next), zone;
+
+	if (c->passing) {
+		if (!queue_empty(&c->q, c->zone))
+			return true;
+		end_pass_locked(c);
+		from = c->zone + 1;
 	}
-	return c->nr_zones;
+	zone = bit_tree_next(&c->zones, from);
+	if (zone == BIT_TREE_NONE)
+		zone = bit_tree_next(&c->zones, 0);
+	if (zone == BIT_TREE_NONE)
+		return false;
+	c->zone = zone;
+	c->passing = true;
+	return true;
 }
 
 /* The lowest block of @zone from @c->next on, or the lowest of all; of the first few there. */
@@ -130,7 +171,7 @@ static void remove_locked(struct cleaner *c, cblock_t cblock)
 
 	if (queue_state(&c->q, i) == BLOCK_FREE)
 		return;
-	queue_unlink(&c->q, i);
+	unlink_locked(c, i);
 	queue_clear(&c->q, i, QUEUE_DIRTY);
 	queue_set_state(&c->q, i, BLOCK_FREE);
 	WRITE_ONCE(c->nr_resident, c->nr_resident - 1);
@@ -191,7 +232,7 @@ static void cleaner_clear_dirty(struct dmc_policy *p, cblock_t cblock)
 	queue_clear(&c->q, i, QUEUE_DIRTY);
 	state = queue_state(&c->q, i);
 	if (state == BLOCK_QUEUED || state == BLOCK_PENALTY) {
-		queue_unlink(&c->q, i);
+		unlink_locked(c, i);
 		queue_set_state(&c->q, i, BLOCK_QUEUED);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
@@ -229,21 +270,15 @@ static enum dmc_advice cleaner_miss(struct dmc_policy *p, oblock_t oblock, enum 
 
 static int next_work_locked(struct cleaner *c, struct dmc_work *work)
 {
-	u32 i, zone;
+	u32 i;
 
 	lockdep_assert_held(&c->lock);
 
-	if (penalty_pause(&c->penalty))
+	if (penalty_pause(&c->penalty) || !choose_zone_locked(c))
 		return -ENODATA;
 
-	zone = next_zone_locked(c, zone_of(c, c->next));
-	if (zone >= c->nr_zones)
-		zone = next_zone_locked(c, 0);
-	if (zone >= c->nr_zones)
-		return -ENODATA;
-
-	i = zone_lowest_locked(c, zone);
-	queue_unlink(&c->q, i);
+	i = zone_lowest_locked(c, c->zone);
+	unlink_locked(c, i);
 	queue_set_state(&c->q, i, BLOCK_BUSY);
 	work->op = DMC_OP_WRITEBACK;
 	work->oblock = oblock_of(c, i);
@@ -335,21 +370,20 @@ static struct dmc_policy *cleaner_create(const struct dmc_mappings *map, u32 nr_
 	spin_lock_init(&c->lock);
 	c->nr_zones = clamp_t(u32, nr_cblocks / BLOCKS_PER_ZONE, 1, ZONES_MAX);
 	c->zone_oblocks = div64_u64(nr_oblocks, c->nr_zones) + 1;
-	err = -ENOMEM;
-	c->zones = policy_zalloc_table(BITS_TO_LONGS(c->nr_zones), sizeof(*c->zones));
-	if (!c->zones)
+	err = bit_tree_init(&c->zones, c->nr_zones);
+	if (err)
 		goto err_cleaner;
-	err = queues_init(&c->q, c->nr_zones + 2, nr_cblocks);
+	err = queues_init(&c->q, c->nr_zones + 3, nr_cblocks);
 	if (err)
 		goto err_zones;
 
-	penalty_init(&c->penalty, c->nr_zones);
+	penalty_init(&c->penalty, c->nr_zones + 1);
 	c->map = map;
 	c->policy.type = &cleaner_type;
 	return &c->policy;
 
 err_zones:
-	vfree(c->zones);
+	bit_tree_exit(&c->zones);
 err_cleaner:
 	kfree(c);
 	return ERR_PTR(err);
@@ -360,7 +394,7 @@ static void cleaner_destroy(struct dmc_policy *p)
 	struct cleaner *c = to_cleaner(p);
 
 	queues_exit(&c->q);
-	vfree(c->zones);
+	bit_tree_exit(&c->zones);
 	kfree(c);
 }
 

@@ -18,7 +18,8 @@
 #include "pool.h"
 
 #define NO_CANDIDATE	0U	/* candidate 0 is the head of those that wait */
-#define GROUP_SHIFT	12	/* blocks of a group, as a power of two */
+#define WRITEBACK_LOOKS	64	/* dirty blocks that were hit of late and are passed over for one that was not */
+#define WRITEBACK_FAIR	4	/* one in so many rounds passes over none */
 #define LEAVING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define BUSY_LOOKS	128	/* more blocks than are ever busy at a time */
 #define FAILURES_MAX	32	/* in a tick: no more work before the next */
@@ -63,10 +64,10 @@ static int tables_init(struct pool *pool)
 	pool->mark = policy_zalloc_table(nr, sizeof(*pool->mark));
 	pool->link = policy_zalloc_table((size_t)nr + pool->nr_heads + 2, sizeof(*pool->link));
 	pool->state = policy_zalloc_table(nr, sizeof(*pool->state));
-	pool->group_dirty = policy_zalloc_table((nr >> GROUP_SHIFT) + 1, sizeof(u32));
 	pool->candidates = kcalloc(POOL_CANDIDATES + 1, sizeof(*pool->candidates), GFP_KERNEL);
-	if (!pool->mark || !pool->link || !pool->state || !pool->group_dirty ||
-	    !pool->candidates)
+	if (!pool->mark || !pool->link || !pool->state || !pool->candidates)
+		return -ENOMEM;
+	if (bit_tree_init(&pool->to_write, nr))
 		return -ENOMEM;
 	if (pool->ops->ghosts_per_block &&
 	    history_init(&pool->ghosts, pool->ops->ghosts_per_block * nr))
@@ -118,7 +119,7 @@ void pool_destroy(struct dmc_policy *p)
 	sketch_exit(&pool->sketch);
 	history_exit(&pool->ghosts);
 	kfree(pool->candidates);
-	vfree(pool->group_dirty);
+	bit_tree_exit(&pool->to_write);
 	vfree(pool->state);
 	vfree(pool->link);
 	vfree(pool->mark);
@@ -338,6 +339,17 @@ void pool_method_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enu
 
 /*----- blocks come and go -----*/
 
+/* After each change of a block's state. */
+static void note_to_write(struct pool *pool, u32 b)
+{
+	const u8 mask = POOL_RESIDENT | POOL_BUSY | POOL_PENALTY | POOL_DIRTY;
+
+	if ((pool->state[b] & mask) == (POOL_RESIDENT | POOL_DIRTY))
+		bit_tree_set(&pool->to_write, b);
+	else
+		bit_tree_clear(&pool->to_write, b);
+}
+
 static void add(struct pool *pool, u32 b, u32 tag, int why)
 {
 	/* The core would have lost track of a block. */
@@ -346,10 +358,9 @@ static void add(struct pool *pool, u32 b, u32 tag, int why)
 
 	pool->state[b] = (pool->state[b] & (POOL_DIRTY | POOL_BUSY)) | POOL_RESIDENT;
 	pool_set_mark(pool, b, 0);
-	if (pool->state[b] & POOL_DIRTY) {
+	if (pool->state[b] & POOL_DIRTY)
 		pool->nr_dirty++;
-		pool->group_dirty[b >> GROUP_SHIFT]++;
-	}
+	note_to_write(pool, b);
 	WRITE_ONCE(pool->nr_resident, pool->nr_resident + 1);
 	hint_group_changed(&pool->hints, to_cblock(b));
 	pool->ops->insert(pool, b, tag, why);
@@ -366,11 +377,10 @@ static void drop(struct pool *pool, u32 b)
 		pool_unlink(pool, b);
 	else if (!(state & POOL_LEAVING))
 		pool->ops->remove(pool, b);
-	if (state & POOL_DIRTY) {
+	if (state & POOL_DIRTY)
 		pool->nr_dirty--;
-		pool->group_dirty[b >> GROUP_SHIFT]--;
-	}
 	pool->state[b] &= POOL_BUSY;
+	note_to_write(pool, b);
 	WRITE_ONCE(pool->nr_resident, pool->nr_resident - 1);
 }
 
@@ -449,13 +459,14 @@ static bool load_placed(struct pool *pool, const struct dmc_run *run, u32 i, u32
 		at.last = b;
 		at.nr++;
 		nr_dirty += dirty;
+		if (dirty)
+			bit_tree_set(&pool->to_write, b);
 		if (unlikely(fresh))
 			same = same && pool->ops->hint(pool, b) == tag;
 	}
 	if (was != U64_MAX)
 		load_close(pool, &at);
 	pool->nr_dirty += nr_dirty;
-	pool->group_dirty[(from_cblock(run->first) + end - 1) >> GROUP_SHIFT] += nr_dirty;
 	return same;
 }
 
@@ -522,10 +533,9 @@ static void change_dirty(struct pool *pool, u32 b, u8 dirty)
 	if ((pool->state[b] & POOL_DIRTY) != dirty) {
 		pool->state[b] ^= POOL_DIRTY;
 		/* Said before the promotion is: add() counts it. */
-		if (pool->state[b] & POOL_RESIDENT) {
+		if (pool->state[b] & POOL_RESIDENT)
 			pool->nr_dirty += dirty ? 1 : -1;
-			pool->group_dirty[b >> GROUP_SHIFT] += dirty ? 1 : -1;
-		}
+		note_to_write(pool, b);
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
@@ -545,6 +555,7 @@ void pool_clear_dirty(struct dmc_policy *p, cblock_t cblock)
 static void name_block(struct pool *pool, u32 b, enum dmc_op op, struct dmc_work *work)
 {
 	pool->state[b] |= POOL_BUSY;
+	note_to_write(pool, b);
 	work->op = op;
 	work->oblock = pool_oblock(pool, b);
 	work->cblock = to_cblock(b);
@@ -588,50 +599,39 @@ static int demote(struct pool *pool, struct dmc_work *work)
 }
 
 /*
- * The first dirty block from @b on that may be written, up to the end of its group; one that was hit
- * of late, and may soon be dirty again, only if there is no other.
+ * The next dirty block from the hand on; one that was hit of late, and may soon be dirty again, only if
+ * there is no other close behind it.  But whoever is passed over has its turn in a later round, or
+ * it would never come while others get dirty again and again.
  */
-static u32 dirty_in_group(const struct pool *pool, u32 b)
+static u32 next_to_write(const struct pool *pool)
 {
-	u32 end = min_t(u64, (((u64)b >> GROUP_SHIFT) + 1) << GROUP_SHIFT, pool->nr);
-	u32 marked = POOL_NONE;
+	u32 first = bit_tree_next(&pool->to_write, pool->writeback_hand), b = first;
+	unsigned int looks;
 
-	for (; b < end; b++) {
-		if (!pool_may_go(pool, b) || !(pool->state[b] & POOL_DIRTY))
-			continue;
+	if (pool->writeback_rounds % WRITEBACK_FAIR == WRITEBACK_FAIR - 1)
+		return first;
+	for (looks = 0; looks < WRITEBACK_LOOKS && b != BIT_TREE_NONE; looks++) {
 		if (!(pool_mark(pool, b) & pool->count_mask))
 			return b;
-		if (marked == POOL_NONE)
-			marked = b;
+		b = bit_tree_next(&pool->to_write, b + 1);
 	}
-	return marked;
+	return first;
 }
 
-/* Two groups are looked through at most: the one where the hand is, and the next that has any. */
 static int writeback(struct pool *pool, struct dmc_work *work)
 {
-	u32 nr_groups = ((pool->nr - 1) >> GROUP_SHIFT) + 1;
-	u32 b = pool->writeback_hand, group, i, tries = 0;
+	u32 b = next_to_write(pool);
 
-	if (!pool->nr_dirty)
-		return -ENODATA;
-	if (b >= pool->nr)
-		b = 0;
-	for (i = 0; i <= nr_groups && tries < 4; i++) {
-		group = b >> GROUP_SHIFT;
-		if (pool->group_dirty[group]) {
-			tries++;
-			b = dirty_in_group(pool, b);
-			if (b != POOL_NONE) {
-				pool->writeback_hand = b + 1;
-				name_block(pool, b, DMC_OP_WRITEBACK, work);
-				return 0;
-			}
-		}
-		b = group + 1 < nr_groups ? (group + 1) << GROUP_SHIFT : 0;
+	if (b == BIT_TREE_NONE) {
+		pool->writeback_hand = 0;
+		pool->writeback_rounds++;
+		b = next_to_write(pool);
 	}
-	pool->writeback_hand = b;
-	return -ENODATA;
+	if (b == BIT_TREE_NONE)
+		return -ENODATA;
+	pool->writeback_hand = b + 1;
+	name_block(pool, b, DMC_OP_WRITEBACK, work);
+	return 0;
 }
 
 static int next_work_locked(struct pool *pool, bool idle, u32 nr_free, struct dmc_work *work)
@@ -688,6 +688,7 @@ static void promoted(struct pool *pool, const struct dmc_work *work, bool succes
 static void enter_penalty(struct pool *pool, u32 b)
 {
 	pool->state[b] |= POOL_PENALTY;
+	note_to_write(pool, b);
 	pool_append(pool, penalty_head(pool, pool->penalty_now), b);
 }
 
@@ -701,6 +702,7 @@ static void settle(struct pool *pool, const struct dmc_work *work, bool success)
 		pool->nr_leaving--;
 
 	pool->state[b] &= ~POOL_BUSY;
+	note_to_write(pool, b);
 	/* Invalidated, and perhaps used again, while the work was going on. */
 	if (!(pool->state[b] & POOL_RESIDENT) || (work->op == DMC_OP_DEMOTE && !leaving))
 		return;
@@ -749,6 +751,7 @@ static void end_penalties(struct pool *pool)
 			break;
 		pool_unlink(pool, b);
 		pool->state[b] &= ~POOL_PENALTY;
+		note_to_write(pool, b);
 		pool->ops->insert(pool, b, 0, POOL_BACK);
 	}
 	if (++pool->penalty_ticks >= PENALTY_TICKS &&

@@ -16,7 +16,7 @@
  * random_threshold (streams.h; 0, the default: no stream is left to the origin), and ghost_bytes, the
  * memory of what is remembered of blocks that are not cached.
  *
- * Memory: 10 bytes a cache block - two links, a mark, a state.  What a block holds, and whether one is
+ * Memory: 10 bytes and a bit a cache block - two links, a mark, a state, to be written or not.  What a block holds, and whether one is
  * in, is known to the core.
  *
  * Lock: @lock, interrupts disabled, innermost.  The answers of pool_ops are asked under it.
@@ -27,6 +27,7 @@
 #include <linux/compiler.h>
 #include <linux/spinlock.h>
 
+#include "bit-tree.h"
 #include "hint-groups.h"
 #include "history.h"
 #include "policy.h"
@@ -136,8 +137,9 @@ struct pool {
 	u32 length[POOL_QUEUES];	/* of the queues filled by pool_enqueue() */
 	u32 nr_resident;
 	u32 nr_dirty;
-	u32 *group_dirty;		/* dirty blocks in each group of them, to find the few */
+	struct bit_tree to_write;	/* blocks that are dirty, and may be named for that */
 	u32 writeback_hand;
+	u32 writeback_rounds;		/* of the hand */
 	u32 dirty_limit;		/* more, and they are written back under load too */
 	bool writeback_turn;
 

@@ -17,6 +17,7 @@
 #define LOOKS		32	/* marked entries passed over in one search */
 #define SWEEP		256	/* entries put in their place, or let out of penalty, per tick */
 #define DROPS		32	/* hopeless candidates thrown out in one call */
+#define WRITEBACK_FAIR	8	/* one in so many searches is not for the coldest */
 #define RUN_MAX		64	/* blocks written back in a row because they are neighbours */
 #define FLOOR_SAMPLE	20	/* coldest entries whose warmth a newcomer has to beat */
 #define FLOOR_LOOKS	512	/* to find them */
@@ -481,14 +482,42 @@ static u32 next_in_run_locked(struct resident *r)
 	return i;
 }
 
+/*
+ * A dirty entry of some level above the lowest, of each in its turn.  Or warm blocks would stay
+ * dirty for as long as colder ones get dirty again.  QUEUE_NIL if there is none.
+ */
+static u32 another_level_locked(struct resident *r)
+{
+	struct levels *l = &r->dirty;
+	u8 lowest = levels_lowest(l, &r->q), level = r->writeback_level, n;
+
+	for (n = 0; n < l->nr; n++) {
+		level = level + 1 < l->nr ? level + 1 : 0;
+		if (level <= lowest || queue_empty(&r->q, l->head[level]))
+			continue;
+		r->writeback_level = level;
+		return queue_oldest(&r->q, l->head[level]);
+	}
+	return QUEUE_NIL;
+}
+
+static u32 to_write_locked(struct resident *r)
+{
+	u32 i = QUEUE_NIL;
+	u8 level;
+
+	if (!(++r->writeback_searches % WRITEBACK_FAIR))
+		i = another_level_locked(r);
+	return i == QUEUE_NIL ? coldest_locked(r, &r->dirty, &level) : i;
+}
+
 static int writeback_locked(struct resident *r, struct dmc_work *work)
 {
 	u32 i = next_in_run_locked(r);
-	u8 level;
 
 	r->run_length++;
 	if (i == QUEUE_NIL) {
-		i = coldest_locked(r, &r->dirty, &level);
+		i = to_write_locked(r);
 		r->run_length = 0;
 	}
 	if (i == QUEUE_NIL)

@@ -78,6 +78,8 @@ struct resident {
 	/* Writeback. */
 	oblock_t run_next;		/* continues an ascending run */
 	u32 run_length;
+	u32 writeback_searches;
+	u8 writeback_level;		/* whose turn it was last */
 	bool writeback_turn;
 
 	struct penalty penalty;
