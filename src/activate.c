@@ -7,7 +7,9 @@
  *
  * The metadata is open from resume to suspend only.  When a table is replaced, the old one has
  * been suspended, so has written its clean shutdown and let go, before the new one is activated.
- * live_caches knows who has which metadata open: no two caches share it.
+ * live_caches knows which cache has which metadata open: no two share it.  That is for the resume
+ * to see to, not for the load: lvm2 loads the table on another device while the old one runs,
+ * suspends that and then resumes the other (a snapshot of a cached volume, for example).
  *
  * Order of an activation: look, load, refuse if something is wrong; only then make the metadata live
  * (superblock.h), durably, and let bios in.  So a refused activation changes nothing on disk, and
@@ -107,15 +109,15 @@ static int check_smaller(struct cache *c, struct cache *live, char **error)
 	return 0;
 }
 
-/* This table is to replace @live: what would fail after the switch is refused now (rule R10). */
+/*
+ * This table is to replace @live: what would fail after the switch is refused now (rule R10).  On
+ * another device there is no telling what @live will have become when this table is resumed: its
+ * dirty blocks cleaned, its metadata formatted anew.
+ */
 static int check_against_live(struct cache *c, struct cache *live, char **error)
 {
-	if (dm_table_get_md(live->ti->table) != dm_table_get_md(c->ti->table)) {
-		DMERR("%s: metadata device %s is in use by %s", cache_name(c),
-		      c->metadata_dev->name, cache_name(live));
-		*error = "Metadata device is in use by another cache";
-		return -EBUSY;
-	}
+	if (dm_table_get_md(live->ti->table) != dm_table_get_md(c->ti->table))
+		return 0;
 	if (live->block_sectors != c->block_sectors) {
 		DMERR("%s: the cache has %u-sector blocks, the new table says %u", cache_name(c),
 		      live->block_sectors, c->block_sectors);
@@ -183,7 +185,10 @@ void activate_forget_hints(struct cache *c)
 	c->hints_from = NULL;
 }
 
-/* Could this table be activated?  Changes nothing. 0, or -errno with *@error. */
+/*
+ * Could this table be activated?  Changes nothing. 0, or -errno with *@error.  Metadata in use is
+ * not read: it changes meanwhile, and its user knows what will be stored.
+ */
 int activate_check_table(struct cache *c, char **error)
 {
 	struct dmc_md_policy stored;
@@ -299,12 +304,6 @@ static void translate_hints(void *ctx, u32 *hints, u32 nr)
 	       dmc_policy_stored_name(c->hints_from), c->policy->type->name);
 }
 
-/* Errors that only what is on the disk can cause. */
-static bool md_damaged(int r)
-{
-	return r == -EILSEQ || r == -ENOTBLK || r == -ENODATA;
-}
-
 /* Everything is read, and nothing written. */
 static int load(struct cache *c)
 {
@@ -319,8 +318,9 @@ static int load(struct cache *c)
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
 	if (r) {
-		DMERR("%s: metadata device %s: cannot load (%d)%s", cache_name(c),
-		      c->metadata_dev->name, r, md_damaged(r) ? "; run cache_check on it" : "");
+		/* What is wrong has been said where it was found. */
+		DMERR("%s: metadata device %s: cannot load (%d)", cache_name(c),
+		      c->metadata_dev->name, r);
 		return r;
 	}
 	if (dmc_md_nr_cblocks(c->md) && (!dmc_md_was_clean(c->md) || dmc_md_was_live(c->md)))

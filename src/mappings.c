@@ -103,7 +103,8 @@ static int stored_dirty_read(struct dmc_md *md, struct stored_dirty *sd)
 	r = dmc_bitset_walk_words(&md->dirty, keep_dirty_word, sd);
 	if (r) {
 		vfree(sd->words);
-		DMERR("%s: the dirty bits cannot be read (%d): " MD_REPAIR, md->name, r);
+		DMERR("%s: the dirty bits cannot be read (%d)%s", md->name, r,
+		      dmc_is_damage(r) ? ": " MD_REPAIR : "");
 	}
 	return r;
 }
@@ -220,7 +221,7 @@ int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty)
 		return -ENODATA;
 	if (!r)
 		r = set_stored_dirty(md, from_cblock(cblock), map_get(value), dirty);
-	return md_change_end(md, r == -ENODATA ? -EILSEQ : r);
+	return md_change_end(md, r == -ENODATA ? DMC_DAMAGED : r);
 }
 
 /* A change of the dirty flags of one word's worth of mappings. */
@@ -459,6 +460,7 @@ struct load {
 	struct seen seen;
 	u64 nr_dirty;		/* mapped blocks whose stored bit is set */
 	u32 nr_beyond;
+	bool refused;		/* by @fn */
 	dmc_md_hints_fn hints_fn;
 	dmc_md_run_fn fn;
 	void *ctx;
@@ -496,7 +498,7 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 		return;
 
 	if (md->hints == MD_HINTS_DAMAGED)
-		r = -EILSEQ;
+		r = DMC_DAMAGED;
 	else
 		load->hints = alloc_table(sizeof(u32) * ((u64)md->nr_cblocks + 1));
 	if (load->hints)
@@ -511,7 +513,7 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 	}
 
 	DMWARN("%s: the policy's hints cannot be read (%d): continuing without", md->name, r);
-	if (md_is_damage(r))
+	if (dmc_is_damage(r))
 		md->hints = MD_HINTS_DAMAGED;
 	vfree(load->hints);
 	load->hints = NULL;
@@ -554,7 +556,7 @@ static int load_oblocks(struct load *load, u32 first, u32 count, const __le64 *m
 		if (unlikely(seen_before(&load->seen, ob))) {
 			DMERR("%s: origin block %llu is mapped twice, the second time by cache block %u: " MD_REPAIR,
 			       md->name, ob, first + i);
-			return -EILSEQ;
+			return DMC_DAMAGED;
 		}
 		*flags |= map;
 		load->oblocks[i] = to_oblock(ob);
@@ -617,7 +619,9 @@ static int load_run(void *ctx, u32 first, u32 count, const void *values)
 		load_dirty(load, first, count, values);
 		run.dirty = load->dirty_bits;
 	}
-	return load->fn(load->ctx, &run);
+	r = load->fn(load->ctx, &run);
+	load->refused = r;
+	return r;
 }
 
 static int load_walk(struct load *load, const struct dmc_md_policy *policy)
@@ -630,9 +634,10 @@ static int load_walk(struct load *load, const struct dmc_md_policy *policy)
 		return r;
 	load_hints(load, policy);
 	r = dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks, load_run, load);
-	if (r)
+	/* Why the caller does not want what is stored is for the caller to say. */
+	if (r && !load->refused)
 		DMERR("%s: loading the mappings failed (%d)%s", md->name, r,
-		       md_is_damage(r) ? ": " MD_REPAIR : "");
+		      dmc_is_damage(r) ? ": " MD_REPAIR : "");
 	vfree(load->hints);
 	seen_free(&load->seen);
 	return r;

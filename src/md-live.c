@@ -109,7 +109,7 @@ int dmc_md_go_live(struct dmc_md *md, const struct dmc_md_live *l, cblock_t *bus
 	if (r)
 		return r;
 	r = settle(md, l, &at_hints);
-	if (r && at_hints && md_is_damage(r) && md->hints != MD_HINTS_DAMAGED) {
+	if (r && at_hints && dmc_is_damage(r) && md->hints != MD_HINTS_DAMAGED) {
 		/* Hints are not worth a cache that does not start: once more, without them. */
 		r = dmc_md_abort(md);
 		if (r)

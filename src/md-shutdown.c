@@ -276,7 +276,7 @@ int dmc_md_commit_clean(struct dmc_md *md, const struct dmc_md_shutdown *s)
 		return r;
 
 	r = write_all(md, s, &at_hints);
-	if (r && at_hints && md_is_damage(r) && md->hints != MD_HINTS_DAMAGED) {
+	if (r && at_hints && dmc_is_damage(r) && md->hints != MD_HINTS_DAMAGED) {
 		/* Hints are not worth an unclean shutdown: once more, without the old ones. */
 		r = dmc_md_abort(md);
 		if (r)

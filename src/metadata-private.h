@@ -110,9 +110,6 @@ int md_change_end(struct dmc_md *md, int r);
  */
 int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct dmc_md_shutdown *s);
 
-/* Is @r what damaged metadata gives, as opposed to a failing device or a lack of memory? */
-bool md_is_damage(int r);
-
 /* Blocks (array blocks and tree nodes) of an array of @n values of @value_size bytes, at most. */
 u64 md_array_blocks(u64 n, u32 value_size);
 

@@ -71,18 +71,6 @@ u64 dmc_md_growth(u32 from, u32 to, bool format2)
 
 /*----- errors -----*/
 
-bool md_is_damage(int r)
-{
-	switch (r) {
-	case -EILSEQ:
-	case -ENOTBLK:
-	case -ENODATA:
-	case -EINVAL:
-		return true;
-	}
-	return false;
-}
-
 static dmc_md_reason_t reason_for(int r, dmc_md_reason_t otherwise)
 {
 	switch (r) {

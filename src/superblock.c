@@ -225,9 +225,9 @@ static const struct {
 	int error;
 	const char *why;
 } sb_rules[] = {
-	{ bad_blocknr, -ENOTBLK, SB_NOT_OURS },
-	{ bad_magic, -EILSEQ, SB_NOT_OURS },
-	{ bad_checksum, -EILSEQ, "the superblock's checksum is wrong: " SB_REPAIR },
+	{ bad_blocknr, DMC_MISPLACED, SB_NOT_OURS },
+	{ bad_magic, DMC_DAMAGED, SB_NOT_OURS },
+	{ bad_checksum, DMC_DAMAGED, "the superblock's checksum is wrong: " SB_REPAIR },
 	{ bad_version, -EINVAL,
 	  "metadata version is neither 1 nor 2: use the dm-cache module that made it" },
 	{ bad_block_size, -EINVAL, "the table's block size is not that of the metadata: give the "
@@ -240,12 +240,12 @@ static const struct {
 	  "--clear-needs-check-flag, or cache_repair onto another metadata device" },
 	{ device_shrank, -ENOSPC, "the metadata device is smaller than the metadata on it: give it "
 	  "its former size, or run cache_check, then cache_repair onto another metadata device" },
-	{ bad_space_map, -EILSEQ, "the space map's root is damaged: " SB_REPAIR },
-	{ bad_root, -EILSEQ, "a root in the superblock is not a metadata block: " SB_REPAIR },
+	{ bad_space_map, DMC_DAMAGED, "the space map's root is damaged: " SB_REPAIR },
+	{ bad_root, DMC_DAMAGED, "a root in the superblock is not a metadata block: " SB_REPAIR },
 	{ too_many_cblocks, -EFBIG, "more cache blocks than a cache can have: " SB_REPAIR },
-	{ arrays_too_long, -EILSEQ, "more cache or discard blocks than the metadata has room for: "
+	{ arrays_too_long, DMC_DAMAGED, "more cache or discard blocks than the metadata has room for: "
 	  SB_REPAIR },
-	{ bad_discards, -EILSEQ, "the size of the discard bitset makes no sense: " SB_REPAIR },
+	{ bad_discards, DMC_DAMAGED, "the size of the discard bitset makes no sense: " SB_REPAIR },
 	{ no_room_to_grow, -ENOSPC, "the metadata device has no room for so many more cache blocks: "
 	  "use cache_repair onto a larger metadata device, then load the table with that" },
 };

@@ -51,9 +51,9 @@ static int check_array_block(const struct dmc_validator *v, const void *data, mb
 
 	BUILD_BUG_ON(offsetof(struct array_block, values) != ARRAY_HEADER_SIZE);
 	if (!size || size > DMC_MD_BLOCK_SIZE - ARRAY_HEADER_SIZE)
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	if (max != entries_per_block(size) || le32_to_cpu(ab->nr_entries) > max)
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	return 0;
 }
 
@@ -95,7 +95,7 @@ static void *element(struct dmc_array_info *info, struct array_block *ab, u32 i)
 static int bad_array(struct dmc_array_info *info, mblock_t b, const char *why)
 {
 	pd_err(dmc_bm_name(dmc_tm_bm(info->btree_info.tm)), "block %llu: array block %s", b, why);
-	return -EILSEQ;
+	return DMC_DAMAGED;
 }
 
 /* @needed: it must hold at least so many. */

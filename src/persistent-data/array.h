@@ -17,7 +17,7 @@
  * nothing had to change *@new_root is @root.  *@new_root is not touched on error.
  *
  * Errors.  -ENODATA: the index is beyond the end of what is stored; nothing has changed, the
- * root is valid.  -EILSEQ: the array is malformed or shorter than the caller says.  -ENOSPC,
+ * root is valid.  DMC_DAMAGED: the array is malformed or shorter than the caller says.  -ENOSPC,
  * -EIO and the like from below.  After any error but -ENODATA and -EINVAL from a changing call
  * the array is in pieces and the transaction cannot be committed (transaction.h); reading calls
  * can be repeated.
@@ -71,7 +71,7 @@ int dmc_array_set(struct dmc_array_info *info, mblock_t root, u32 index, const v
 /*
  * Visits elements 0 .. size-1, block by block, reading ahead; @fn is called with a block
  * read-locked, must not change this array, and stops the walk by returning other than 0.  Fails
- * with -EILSEQ if the array is shorter than @size; what lies beyond @size is ignored.
+ * with DMC_DAMAGED if the array is shorter than @size; what lies beyond @size is ignored.
  */
 typedef int (*dmc_array_walk_fn)(void *ctx, u32 index, const void *value);
 int dmc_array_walk(struct dmc_array_info *info, mblock_t root, u32 size, dmc_array_walk_fn fn,

@@ -33,7 +33,7 @@ static void forget_word(struct dmc_bitset *bs)
 /* The result of a changing call; an index that the array does not have is damage here. */
 static int bitset_changed(struct dmc_bitset *bs, int r)
 {
-	return btree_changed(bs->array_info.btree_info.tm, r == -ENODATA ? -EILSEQ : r);
+	return btree_changed(bs->array_info.btree_info.tm, r == -ENODATA ? DMC_DAMAGED : r);
 }
 
 void dmc_bitset_init(struct dmc_bitset *bs, struct dmc_tm *tm)
@@ -94,7 +94,7 @@ static int load_word(struct dmc_bitset *bs, u32 bit)
 		return r;
 	r = dmc_array_get(&bs->array_info, bs->root, bit / 64, &word);
 	if (r)
-		return r == -ENODATA ? -EILSEQ : r;
+		return r == -ENODATA ? DMC_DAMAGED : r;
 	bs->word = le64_to_cpu(word);
 	bs->word_index = bit / 64;
 	bs->word_valid = true;

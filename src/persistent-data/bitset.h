@@ -14,7 +14,7 @@
  * cached word into the tree, so flush before storing it in a superblock.  The root before the
  * call is not valid any more, unless the caller holds a reference of its own to it.
  *
- * Errors.  -ENODATA: a bit beyond the end; nothing changed.  -EILSEQ: malformed or shorter than
+ * Errors.  -ENODATA: a bit beyond the end; nothing changed.  DMC_DAMAGED: malformed or shorter than
  * nr_bits.  After any other error of a changing call the transaction cannot be committed
  * (transaction.h); @root and the cached word are as before, a flush may be tried again but does
  * not heal that.

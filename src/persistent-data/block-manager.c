@@ -153,13 +153,13 @@ static int block_check_new(struct dmc_block *blk, const struct dmc_validator *v)
 	if (nr != b) {
 		pd_err(blk->bm->name, "block %llu: not a %s, says it is block %llu",
 		       b, v->name, nr);
-		return -ENOTBLK;
+		return DMC_MISPLACED;
 	}
 	wanted = block_csum(v, data);
 	if (csum != wanted) {
 		pd_err(blk->bm->name, "block %llu: not a %s, checksum %#x instead of %#x",
 		       b, v->name, csum, wanted);
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	}
 	if (v->check)
 		r = v->check(v, data, b);
@@ -179,7 +179,7 @@ static int block_check(struct dmc_block *blk, const struct dmc_validator *v)
 	if (kind) {
 		pd_err(blk->bm->name, "block %llu: a %s where a %s should be",
 		       dmc_block_location(blk), kind->name, v->name);
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	}
 	r = block_check_new(blk, v);
 	if (!r)
@@ -188,6 +188,15 @@ static int block_check(struct dmc_block *blk, const struct dmc_validator *v)
 }
 
 /*----- lock and unlock -----*/
+
+/*
+ * A device's own errno says nothing about what is stored: -ENODATA (a bad medium) is no missing
+ * key, -EILSEQ no damage, and -ENOSPC (nothing left in a pool below) no full space map.
+ */
+static int device_error(int r)
+{
+	return r == -ENOMEM ? r : -EIO;
+}
 
 /* *@pblk is locked, its content unchecked. */
 static int block_get(struct dmc_bm *bm, mblock_t b, bool write, bool fresh, struct dmc_block **pblk)
@@ -200,13 +209,13 @@ static int block_get(struct dmc_bm *bm, mblock_t b, bool write, bool fresh, stru
 	if (b >= bm->nr_blocks) {
 		pd_err(bm->name, "block %llu: beyond the end of the device (%llu blocks)",
 		       b, bm->nr_blocks);
-		return -EINVAL;
+		return DMC_NOWHERE;
 	}
 	data = fresh ? dm_bufio_new(bm->bufio, b, &buf) : dm_bufio_read(bm->bufio, b, &buf);
 	if (IS_ERR_OR_NULL(data)) {
 		r = data ? PTR_ERR(data) : -EIO;
 		pd_err(bm->name, "block %llu: cannot be read (%d)", b, r);
-		return r;
+		return device_error(r);
 	}
 	blk = dm_bufio_get_aux_data(buf);
 	blk->bm = bm;
@@ -333,9 +342,9 @@ int dmc_bm_flush(struct dmc_bm *bm)
 	r = dm_bufio_write_dirty_buffers(bm->bufio);
 	if (r) {
 		pd_err(bm->name, "writing changed blocks failed (%d)", r);
-		bm->flush_error = r;
+		bm->flush_error = device_error(r);
 	}
-	return r;
+	return bm->flush_error;
 }
 EXPORT_SYMBOL_GPL(dmc_bm_flush);
 

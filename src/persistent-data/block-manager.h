@@ -26,6 +26,8 @@
 
 #include <linux/types.h>
 
+#include "damage.h"
+
 #define DMC_MD_BLOCK_SIZE 4096	/* bytes */
 #define DMC_BM_MAX_HELD 16	/* blocks locked by one task */
 
@@ -70,11 +72,12 @@ const char *dmc_bm_name(struct dmc_bm *bm);
 /*
  * Lock block @b, of kind @v, for reading or for writing; *@blk is valid until dmc_bm_unlock().
  *
- *   -EINVAL	@b is not on the device
- *   -EDEADLK	see above
- *   -ENOTBLK	the block says it is another
- *   -EILSEQ	wrong checksum, another kind, or refused by @v->check
- *   -EIO...	read error
+ *   DMC_NOWHERE	@b is not on the device
+ *   -EDEADLK		see above
+ *   DMC_MISPLACED	the block says it is another
+ *   DMC_DAMAGED	wrong checksum, another kind, or refused by @v->check
+ *   -EIO		the device could not read it, for whatever reason
+ *   -ENOMEM
  *
  * On error nothing is held.  A block that fails its check is read again at the next attempt.
  * dmc_bm_read_lock() with @v NULL gives the bytes as they are, unchecked.

@@ -295,7 +295,7 @@ int dmc_btree_remove(struct dmc_btree_info *info, mblock_t root, const u64 *keys
 		r = rename_path(info, last_root, key, first);
 	if (r) {
 		dmc_tm_spoil(info->tm);
-		return r == -ENODATA ? -EILSEQ : r;
+		return r == -ENODATA ? DMC_DAMAGED : r;
 	}
 	*new_root = root;
 	return 0;

@@ -24,18 +24,18 @@ static int check_node(const struct dmc_validator *v, const void *data, mblock_t 
 
 	BUILD_BUG_ON(sizeof(struct btree_node) != NODE_HEADER_SIZE);
 	if (flags != NODE_INTERNAL && flags != NODE_LEAF)
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	if (!node_value_size(n) || node_value_size(n) > DMC_MD_BLOCK_SIZE)
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	if ((u64)node_max(n) * (8 + node_value_size(n)) > DMC_MD_BLOCK_SIZE - NODE_HEADER_SIZE)
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	if (node_nr(n) > node_max(n))
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	if (flags == NODE_INTERNAL && (!node_nr(n) || node_value_size(n) != sizeof(__le64)))
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	for (i = 1; i < node_nr(n); i++)
 		if (node_key(n, i - 1) >= node_key(n, i))
-			return -EILSEQ;
+			return DMC_DAMAGED;
 	return 0;
 }
 
@@ -49,7 +49,7 @@ const struct dmc_validator btree_node_validator = {
 int btree_bad_node(struct dmc_btree_info *info, mblock_t b, const char *why)
 {
 	pd_err(dmc_bm_name(dmc_tm_bm(info->tm)), "block %llu: btree node %s", b, why);
-	return -EILSEQ;
+	return DMC_DAMAGED;
 }
 
 int btree_check_info(const struct dmc_btree_info *info)

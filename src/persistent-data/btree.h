@@ -20,7 +20,7 @@
  * this tree.
  *
  * Every node is checked when it is read from the device and against its parent when it is visited:
- * a damaged tree gives -EILSEQ, -ENOTBLK or -EINVAL, never a crash or an endless loop.
+ * a damaged tree gives one of the errors of damage.h, never a crash or an endless loop.
  *
  * Contexts: as transaction.h: may sleep and do I/O, serialised by the caller.
  */

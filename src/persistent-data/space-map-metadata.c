@@ -82,7 +82,7 @@ static int big_lookup(struct dmc_sm *sm, mblock_t b, u32 *count)
 	r = dmc_btree_lookup(&sm->ref_info, sm->ref_root, &key, &v);
 	if (r == -ENODATA || (!r && !v)) {
 		pd_err(sm->name, "block %llu: the space map has no count for it", b);
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	}
 	if (!r)
 		*count = le32_to_cpu(v);
@@ -112,7 +112,7 @@ static int change_one(struct dmc_sm *sm, mblock_t b, int delta)
 	if (delta > 0 ? !old || old == U32_MAX : !old) {
 		pd_err(sm->name, "block %llu: count %u cannot be %s", b, old,
 		       delta > 0 ? "raised" : "lowered");
-		return -EILSEQ;
+		return DMC_DAMAGED;
 	}
 	if (old + delta >= 3) {
 		r = big_store(sm, b, old + delta);
@@ -419,7 +419,7 @@ int dmc_sm_create(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock)
 static int bad_root(struct dmc_sm *sm, const char *what, u64 value)
 {
 	pd_err(sm->name, "space map: bad %s (%llu)", what, value);
-	return -EILSEQ;
+	return DMC_DAMAGED;
 }
 
 static int load_bitmap(struct dmc_sm *sm, struct sm_bitmap *bm)
@@ -534,7 +534,7 @@ int dmc_sm_open(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock, const
 	    nr_blocks > dmc_bm_nr_blocks(dmc_tm_bm(tm))) {
 		pd_err(name, "the space map covers %llu blocks, the device has %llu",
 		       nr_blocks, dmc_bm_nr_blocks(dmc_tm_bm(tm)));
-		return -EINVAL;
+		return DMC_DAMAGED;
 	}
 	r = sm_init(sm, tm, nr_blocks);
 	if (r)

@@ -44,7 +44,7 @@ static int check_range(struct dmc_tm *tm, mblock_t b)
 		return 0;
 	pd_err(dmc_bm_name(tm->bm), "block %llu: referred to, but the space map covers 1 to %llu",
 	       b, tm->sm.nr_blocks - 1);
-	return -EILSEQ;
+	return DMC_DAMAGED;
 }
 
 static int check_in_use(struct dmc_tm *tm, mblock_t b)
@@ -54,7 +54,7 @@ static int check_in_use(struct dmc_tm *tm, mblock_t b)
 	if (!r && !sm_get(&tm->sm, b)) {
 		pd_err(dmc_bm_name(tm->bm), "block %llu: referred to, but free in the space map",
 		       b);
-		r = -EILSEQ;
+		r = DMC_DAMAGED;
 	}
 	return r;
 }

@@ -51,8 +51,8 @@ int dmc_tm_create(struct dmc_bm *bm, mblock_t superblock, struct dmc_tm **tm);
 
 /*
  * From the root stored in a superblock (DMC_SM_ROOT_SIZE bytes at @sm_root, of any alignment).
- * Reads the whole space map, 4 KiB for each 16320 blocks.  -EINVAL if it is larger than the device,
- * -EILSEQ and the block manager's errors if it is damaged.
+ * Reads the whole space map, 4 KiB for each 16320 blocks.  DMC_DAMAGED and the block
+ * manager's errors if it is damaged, or larger than the device.
  */
 int dmc_tm_open(struct dmc_bm *bm, mblock_t superblock, const void *sm_root, struct dmc_tm **tm);
 
@@ -90,15 +90,15 @@ int dmc_tm_new_block(struct dmc_tm *tm, const struct dmc_validator *v, struct dm
 int dmc_tm_shadow_block(struct dmc_tm *tm, mblock_t orig, const struct dmc_validator *v,
 			struct dmc_block **blk, bool *inc_children);
 
-/* As dmc_bm_read_lock(); refuses also blocks that the space map calls free (-EILSEQ). */
+/* As dmc_bm_read_lock(); refuses also blocks that the space map calls free (DMC_DAMAGED). */
 int dmc_tm_read_lock(struct dmc_tm *tm, mblock_t b, const struct dmc_validator *v,
 		     struct dmc_block **blk);
 void dmc_tm_unlock(struct dmc_tm *tm, struct dmc_block *blk);
 
 /*
  * References to @b: one more, one less (the last one frees it; what it refers to is the caller's
- * business), how many.  A free block has none to add to or to take: -EILSEQ.  A block number that
- * the space map does not cover: -EILSEQ.
+ * business), how many.  A free block has none to add to or to take: DMC_DAMAGED.  A block number that
+ * the space map does not cover: DMC_DAMAGED.
  */
 int dmc_tm_inc(struct dmc_tm *tm, mblock_t b);
 int dmc_tm_dec(struct dmc_tm *tm, mblock_t b);

@@ -64,14 +64,18 @@ void disk_free(struct shim_disk *d)
 
 /*----- operations -----*/
 
-static bool fails(struct shim_disk *d, enum disk_op op)
+/* What the block layer makes of: an I/O error, a bad medium, bad protection data, no space below. */
+static const int errors[] = { -EIO, -ENODATA, -EILSEQ, -ENOSPC };
+
+/* 0 or -errno. */
+static int fails(struct shim_disk *d, enum disk_op op)
 {
 	unsigned long n = ++d->count[op];
 
 	if (!d->fail_at[op] || n < d->fail_at[op] || (n > d->fail_at[op] && !d->fail_on[op]))
-		return false;
+		return 0;
 	d->failed[op] = true;
-	return true;
+	return errors[n % ARRAY_SIZE(errors)];
 }
 
 void disk_fail(struct shim_disk *d, enum disk_op op, unsigned long n, bool on)
@@ -125,7 +129,11 @@ static void apply(struct shim_disk *d, u64 sector, u32 nr, const void *buf)
 
 int disk_read(struct shim_disk *d, u64 sector, u32 nr, void *buf)
 {
-	if (fails(d, DISK_READ) || sector > d->nr_sectors || nr > d->nr_sectors - sector)
+	int r = fails(d, DISK_READ);
+
+	if (r)
+		return r;
+	if (sector > d->nr_sectors || nr > d->nr_sectors - sector)
 		return -EIO;
 	memcpy(buf, d->data + sector * SECTOR_SIZE, nr * SECTOR_SIZE);
 	return 0;
@@ -133,25 +141,27 @@ int disk_read(struct shim_disk *d, u64 sector, u32 nr, void *buf)
 
 int disk_write(struct shim_disk *d, u64 sector, u32 nr, const void *buf)
 {
-	bool fail = fails(d, DISK_WRITE);
+	int r = fails(d, DISK_WRITE);
 
 	if (sector > d->nr_sectors || nr > d->nr_sectors - sector)
 		return -EIO;
 	if (d->read_only)
 		return -EPERM;
-	if (fail && d->tear_failed_writes)
+	if (r && d->tear_failed_writes)
 		nr = 1;
-	else if (fail)
-		return -EIO;
+	else if (r)
+		return r;
 	apply(d, sector, nr, buf);
 	log_event(d, DISK_WRITE, sector, nr, buf);
-	return fail ? -EIO : 0;
+	return r;
 }
 
 int disk_flush(struct shim_disk *d)
 {
-	if (fails(d, DISK_FLUSH))
-		return -EIO;
+	int r = fails(d, DISK_FLUSH);
+
+	if (r)
+		return r;
 	log_event(d, DISK_FLUSH, 0, 0, NULL);
 	return 0;
 }

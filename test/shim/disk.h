@@ -75,7 +75,10 @@ int disk_read(struct shim_disk *d, u64 sector, u32 nr_sectors, void *buf);
 int disk_write(struct shim_disk *d, u64 sector, u32 nr_sectors, const void *buf);
 int disk_flush(struct shim_disk *d);
 
-/* The @n-th @op from now (1 = the next) gives -EIO; all later ones too if @on.  n = 0: never. */
+/*
+ * The @n-th @op from now (1 = the next) fails; all later ones too if @on.  n = 0: never.  With what error
+ * varies, as that of a real disk does.
+ */
 void disk_fail(struct shim_disk *d, enum disk_op op, unsigned long n, bool on);
 
 void disk_log_start(struct shim_disk *d);	/* everything so far is durable */

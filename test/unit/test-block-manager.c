@@ -80,9 +80,9 @@ static void test_refusals(void)
 	setup(128);
 	prepare(3, &kind_a, 1);
 	prepare(4, &kind_b, 1);
-	CHECK_EQ(dmc_bm_read_lock(bm, 16, &kind_a, &blk), -EINVAL);
-	CHECK_EQ(dmc_bm_read_lock(bm, ~0ull, &kind_a, &blk), -EINVAL);
-	CHECK_EQ(dmc_bm_write_lock_zero(bm, 16, &kind_a, &blk), -EINVAL);
+	CHECK_EQ(dmc_bm_read_lock(bm, 16, &kind_a, &blk), DMC_NOWHERE);
+	CHECK_EQ(dmc_bm_read_lock(bm, ~0ull, &kind_a, &blk), DMC_NOWHERE);
+	CHECK_EQ(dmc_bm_write_lock_zero(bm, 16, &kind_a, &blk), DMC_NOWHERE);
 	CHECK_EQ(dmc_bm_write_lock(bm, 3, NULL, &blk), -EINVAL);
 	CHECK(shim_message_seen("block 16"));
 
@@ -186,7 +186,7 @@ static void test_io_errors(void)
 	prepare(1, &kind_a, 1);
 	disk_fail(disk, DISK_READ, 1, false);
 	CHECK_EQ(dmc_bm_read_lock(bm, 1, &kind_a, &blk), -EIO);
-	CHECK(shim_message_seen("test: block 1: cannot be read (-5)"));
+	CHECK(shim_message_seen("test: block 1: cannot be read (-"));
 	CHECK_OK(dmc_bm_read_lock(bm, 1, &kind_a, &blk));
 	dmc_bm_unlock(blk);
 

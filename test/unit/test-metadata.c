@@ -521,14 +521,30 @@ static void test_callbacks_stop(void)
 	d = disk_of(m, true, DISK_BLOCKS);
 	p = params(d, true);
 	md = md_open_ok(&p);
+	shim_clear_messages();
 	CHECK_EQ(md_load_each(md, &m->policy, stop_at_77, &calls), -ERANGE);
 	CHECK_EQ(calls, 78);
+	/* What the caller does not want is no fault of the metadata. */
+	CHECK_EQ(shim_nr_messages(), 0);
 	calls = 0;
 	CHECK_EQ(dmc_md_load_discards(md, stop_at_once, &calls), -ERANGE);
 	CHECK_EQ(calls, 1);
 	dmc_md_close(md);
 	disk_free(d);
 	model_free(m);
+}
+
+/* Repair is advised for what is damaged, and for nothing else. */
+static void test_what_is_damage(void)
+{
+	static const int damage[] = { -EILSEQ, -ENOTBLK, -ENXIO };
+	static const int other[] = { 0, -EINVAL, -EBUSY, -EFBIG, -ENOSPC, -ENODATA, -EIO, -ENOMEM, -EPERM };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(damage); i++)
+		CHECK(dmc_is_damage(damage[i]));
+	for (i = 0; i < ARRAY_SIZE(other); i++)
+		CHECK(!dmc_is_damage(other[i]));
 }
 
 /* A mapping stored twice is found by either way of looking for it. */
@@ -657,6 +673,7 @@ int main(int argc, char **argv)
 		{ "growth needs room", test_growth_needs_room },
 		{ "mappings beyond a shrunk origin", test_origin_shrank },
 		{ "callbacks can stop a load", test_callbacks_stop },
+		{ "what is damage", test_what_is_damage },
 		{ "an origin block mapped twice is found", test_duplicates },
 		{ "needs_check", test_set_needs_check },
 		{ "a failed commit is undone", test_failed_commit_is_undone },

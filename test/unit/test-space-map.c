@@ -283,10 +283,10 @@ static void test_damaged_roots(void)
 	index = get_unaligned_le64(good->data + ROOT_INDEX);
 	refs = get_unaligned_le64(good->data + ROOT_REFS);
 	CHECK_OK(with_root(ROOT_NR, 200));
-	CHECK_EQ(with_root(ROOT_NR, 0), -EINVAL);
-	CHECK_EQ(with_root(ROOT_NR, 201), -EINVAL);
-	CHECK_EQ(with_root(ROOT_NR, 1ull << 60), -EINVAL);
-	CHECK_EQ(with_root(ROOT_NR, ~0ull), -EINVAL);
+	CHECK_EQ(with_root(ROOT_NR, 0), DMC_DAMAGED);
+	CHECK_EQ(with_root(ROOT_NR, 201), DMC_DAMAGED);
+	CHECK_EQ(with_root(ROOT_NR, 1ull << 60), DMC_DAMAGED);
+	CHECK_EQ(with_root(ROOT_NR, ~0ull), DMC_DAMAGED);
 	CHECK_EQ(with_root(ROOT_ALLOCATED, 201), -EILSEQ);
 	CHECK_OK(with_root(ROOT_ALLOCATED, 3));		/* wrong, but mended */
 	CHECK_EQ(with_root(ROOT_INDEX, 0), -EILSEQ);

@@ -63,6 +63,9 @@ $(dmesg_new)
 and the log ends
 $(dmesg | tail -n 5)"; }
 
+# refute_dmesg REGEX: not in them
+refute_dmesg() { if dmesg_new | grep -E -- "$1"; then fail "kernel log: a line like /$1/ after mark $DMESG_MARKS"; fi; }
+
 # expect_fail REGEX CMD...: CMD must fail, and say why in the kernel log lines it causes
 expect_fail() {
 	_re=$1

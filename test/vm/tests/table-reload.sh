@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: two caches at once; metadata used twice refused; a bad reload leaves the live table running
+# what: two caches at once; metadata used twice refused; a bad reload leaves the live table running; a table preloaded elsewhere takes over
 # timeout: 240
 # files: test/vm/lib-cache.sh
 
@@ -60,7 +60,70 @@ dmsetup reload c1 --table "$(table 1 1 1)"
 dmsetup suspend c1
 dmsetup resume c1
 assert_eq "$(digest /dev/mapper/c1)" "$d1" "data after reloads"
-dmsetup remove c1
 dmsetup remove c2
+
+# A volume manager loads the table on another device while the live one is in use, suspends that, and resumes the other: nothing
+# that may have gone by then is held against the table before. But two never run at once.
+dmsetup message c1 0 migration_threshold 0
+dd if=/dev/urandom of=/dev/mapper/c1 bs=32k count=8 oflag=direct 2> /dev/null
+d1=$(digest /dev/mapper/c1)
+dirty=$(st_dirty c1)
+assert_num "$dirty" -gt 0 "dirty blocks"
+# goes_on AFTER: the live cache is as it was
+goes_on() {
+	assert_eq "$(st_mode c1) $(st_dirty c1)" "rw $dirty" "the live cache after $1"
+	assert_eq "$(digest /dev/mapper/c1)" "$d1" "its data after $1"
+}
+dmsetup create c3 --notable
+for new in "0 smq 0" "1 passthrough smq 0" "0 mq 0" "1 writethrough default 0"; do
+	dmsetup load c3 --table "$(table 1 1 1 "$new")" || fail "not accepted beside the live cache: $new"
+	goes_on "loading '$new' beside it"
+	dmesg_mark
+	refute dmsetup resume c3 2> /dev/null
+	assert_dmesg 'in use by'
+	refute_dmesg 'cache_check|cache_repair'
+	goes_on "the refused resume of '$new'"
+	dmsetup clear c3
+done
+
+# What would lose data or make no sense is refused when it is to run, and leaves all as it was.
+for new in "64 1 passthrough smq 0" "128 0 smq 0"; do
+	dmsetup load c3 --table "0 32768 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 $new" ||
+		fail "not accepted beside the live cache: $new"
+	dmsetup suspend c1
+	quiet=$(digest /dev/mapper/m1)
+	dmesg_mark
+	refute dmsetup resume c3 2> /dev/null
+	refute_dmesg 'cache_check|cache_repair'
+	assert_eq "$(digest /dev/mapper/m1)" "$quiet" "metadata after the refused resume of '$new'"
+	dmsetup clear c3
+	dmsetup resume c1
+	goes_on "the refused resume of '$new'"
+done
+
+# So a volume gets a snapshot, and loses it: the cache moves below the device that it was, and back.
+for policy in mq smq; do
+	dmsetup load c3 --table "$(table 1 1 1 "0 $policy 0")"
+	dmsetup load c1 --table "0 32768 linear $(dmsetup info -c --noheadings --separator : -o major,minor c3) 0"
+	dmsetup suspend c1
+	dmsetup resume c3
+	dmsetup resume c1
+	assert_eq "$(digest /dev/mapper/c1) $(st_dirty c3)" "$d1 $dirty" "data and dirty blocks, the cache below"
+	dmsetup message c3 0 migration_threshold 0
+	dd if=/dev/urandom of=/dev/mapper/c1 bs=32k count=4 seek=2 oflag=direct 2> /dev/null
+	d1=$(digest /dev/mapper/c1)
+	dmsetup load c1 --table "$(table 1 1 1 "0 $policy 2 migration_threshold 0")"
+	dmsetup suspend c1
+	dmsetup suspend c3
+	dmsetup resume c1
+	dmsetup clear c3
+	# The one that was suspended cannot come back beside it.
+	refute dmsetup resume c3 2> /dev/null
+	assert_eq "$(digest /dev/mapper/c1) $(st_dirty c1)" "$d1 $dirty" "data and dirty blocks, the cache above"
+	dmsetup remove c3
+	dmsetup create c3 --notable
+done
+dmsetup remove c3
+dmsetup remove c1
 check_metadata /dev/mapper/m1
 check_metadata /dev/mapper/m2

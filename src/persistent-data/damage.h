@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * damage.h - the errors by which a caller may tell that what is on the disk is damaged.
+ *
+ * Each has one cause, and nothing in this project returns its errno for another: an argument that
+ * makes no sense is -EINVAL, a table that does not suit healthy metadata is -EINVAL, -EBUSY or
+ * -EFBIG, and whatever a device answers to a request becomes -EIO in block-manager.c (a bad medium
+ * would be -ENODATA, bad protection data -EILSEQ).  So repair is advised, and hints are given up,
+ * for damage alone.
+ */
+#ifndef DMC_DAMAGE_H
+#define DMC_DAMAGE_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+#define DMC_DAMAGED (-EILSEQ)	/* checksum, kind, or content that contradicts itself */
+#define DMC_MISPLACED (-ENOTBLK)	/* the block says that it is another one */
+#define DMC_NOWHERE (-ENXIO)	/* a reference to a block that the device does not have */
+
+static inline bool dmc_is_damage(int r)
+{
+	return r == DMC_DAMAGED || r == DMC_MISPLACED || r == DMC_NOWHERE;
+}
+
+#endif
