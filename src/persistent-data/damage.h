@@ -18,6 +18,13 @@
 #define DMC_MISPLACED (-ENOTBLK)	/* the block says that it is another one */
 #define DMC_NOWHERE (-ENXIO)	/* a reference to a block that the device does not have */
 
+/**
+ * dmc_is_damage() - Does an error say that what is on the disk is damaged?
+ * @r: what a call returned
+ *
+ * Context: Any.
+ * Return: true if it does: repair is worth a try.  False for 0 and for all other errors.
+ */
 static inline bool dmc_is_damage(int r)
 {
 	return r == DMC_DAMAGED || r == DMC_MISPLACED || r == DMC_NOWHERE;
