@@ -31,11 +31,18 @@ void commit_later(struct cache *c)
 	queue_delayed_work(c->wq, &c->commit_work, COMMIT_DELAY);
 }
 
-static void take_batch(struct cache *c, struct list_head *batch)
+/* No more than one commit has room for.  True: some are left. */
+static bool take_batch(struct cache *c, struct list_head *batch)
 {
+	u32 room = marks_leave_room(c);
+	bool more;
+
 	spin_lock_irq(&c->mg_lock);
-	list_splice_init(&c->mg_commit, batch);
+	while (room-- && !list_empty(&c->mg_commit))
+		list_move_tail(c->mg_commit.next, batch);
+	more = !list_empty(&c->mg_commit);
 	spin_unlock_irq(&c->mg_lock);
+	return more;
 }
 
 static void fail_batch(struct list_head *batch, enum mg_kind kind, int error)
@@ -136,10 +143,11 @@ void commit_work_fn(struct work_struct *work)
 	struct cache *c = container_of(to_delayed_work(work), struct cache, commit_work);
 	struct migration *mg, *next;
 	LIST_HEAD(batch);
+	bool more;
 	u32 nr = 0;
 	int r;
 
-	take_batch(c, &batch);
+	more = take_batch(c, &batch);
 	marks_collect(c);
 	if (!marks_flush(c) && list_empty(&batch))
 		return;
@@ -149,7 +157,7 @@ void commit_work_fn(struct work_struct *work)
 	mutex_lock(&c->md_mutex);
 	r = commit_batch(c, &batch);
 	mutex_unlock(&c->md_mutex);
-	if (marks_committed(c, &batch, r))
+	if (marks_committed(c, &batch, r) || more)
 		commit_soon(c);
 
 	list_for_each_entry_safe(mg, next, &batch, list) {

@@ -732,20 +732,42 @@ int md_dirty_words(struct dmc_md *md, bool all, u64 **words)
 
 /*----- drop -----*/
 
-static int drop_one(void *ctx, u32 index, void *value)
+static int drop_some(void *ctx, u32 first, u32 count, void *values)
 {
 	const struct dmc_md *md = ctx;
-	u64 map = map_get(value);
+	__le64 *v = values;
+	u32 i;
 
-	breathe(index);
-	if (map & MAP_VALID && map >> MAP_OBLOCK_SHIFT >= md->p.origin_blocks)
-		map_put(value, 0);
+	for (i = 0; i < count; i++) {
+		u64 map = le64_to_cpu(v[i]);
+
+		if (map & MAP_VALID && map >> MAP_OBLOCK_SHIFT >= md->p.origin_blocks)
+			v[i] = 0;
+	}
 	return 0;
 }
 
+/*
+ * Where there is no room for all of it in one commit, in several, which leave the flags as they
+ * were: the mappings that go are clean, so every part of it is as good a state as the whole.
+ */
 int md_drop_beyond(struct dmc_md *md)
 {
-	md->changed = true;
-	return dmc_array_update(&md->maps_info, md->maps_root, md->nr_cblocks, drop_one, md,
-				&md->maps_root);
+	u32 first, per_block = dmc_array_per_block(&md->maps_info);
+	mblock_t old_root;
+	int r = 0;
+
+	md->keep_flags = true;
+	for (first = 0; !r && first < md->nr_cblocks; first += per_block) {
+		cond_resched();
+		old_root = md->maps_root;
+		r = md_make_room(md, 1);
+		if (!r)
+			r = dmc_array_update_block(&md->maps_info, md->maps_root, md->nr_cblocks,
+						   first, drop_some, md, &md->maps_root);
+		if (md->maps_root != old_root)
+			md->changed = true;
+	}
+	md->keep_flags = false;
+	return r;
 }

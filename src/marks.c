@@ -42,7 +42,6 @@
 #define MARKS_BUDGET_MIN 8U
 #define MARKS_GROUP 64		/* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
 #define MARKS_LEAF 509		/* cache blocks whose bits, or mappings, share a metadata block */
-#define MARKS_MAX_LEAVES 64	/* metadata blocks changed for blocks that nobody waits for */
 #define MARKS_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */
 
 int marks_init(struct cache *c)
@@ -116,14 +115,23 @@ static u64 free_metadata(struct cache *c)
 	return c->md_total - c->md_used;
 }
 
-/* Metadata blocks to spare for marks that nobody waits for. */
+/* Changes that a commit has room for. */
+static u32 changes_fit(struct cache *c)
+{
+	return dmc_md_changes_fit(c->nr_cblocks, c->md_version == 2, c->md_total,
+				  free_metadata(c));
+}
+
+/* Of those, for marks that nobody waits for: metadata blocks. */
 static u32 spare_leaves(struct cache *c)
 {
-	u64 nr_free = free_metadata(c);
+	return free_metadata(c) < 4 * MARKS_RESERVE ? 0 : changes_fit(c) / 3;
+}
 
-	if (nr_free < 4 * MARKS_RESERVE)
-		return 0;
-	return min_t(u64, MARKS_MAX_LEAVES, nr_free / 4);
+/* And the rest. */
+u32 marks_leave_room(struct cache *c)
+{
+	return changes_fit(c) - spare_leaves(c);
 }
 
 /*----- in memory -----*/

@@ -53,7 +53,8 @@ bool marks_due(struct cache *c);
 void marks_note_idle(struct cache *c, bool idle);
 void marks_publish(struct cache *c, cblock_t cb, bool marked);
 
-/* Commit worker, in this order. */
+/* Commit worker, in this order.  How many migrations may the commit be for? */
+u32 marks_leave_room(struct cache *c);
 void marks_collect(struct cache *c);
 bool marks_flush(struct cache *c);
 void marks_of_promotions(struct cache *c, struct list_head *batch);

@@ -30,8 +30,7 @@ static u64 room_for(const struct dmc_md *md, u64 blocks)
 	return blocks + blocks / 64 + 16 + 2 * div_u64(dmc_tm_nr_blocks(md->tm), 16320);
 }
 
-/* Commits if that is needed to have @blocks free: only then are replaced blocks free again. */
-static int make_room(struct dmc_md *md, u64 blocks)
+int md_make_room(struct dmc_md *md, u64 blocks)
 {
 	if (!md->changed || dmc_tm_nr_free(md->tm) >= room_for(md, blocks))
 		return 0;
@@ -91,7 +90,7 @@ static int update_array(struct dmc_md *md, const struct dmc_md_shutdown *s,
 		nr = min(per_block, size - first);
 		if (!may_differ(s, changed, first, nr))
 			continue;
-		r = make_room(md, 1);
+		r = md_make_room(md, 1);
 		if (r)
 			break;
 		old_root = *root;
@@ -122,7 +121,7 @@ static int update_bitset(struct dmc_md *md, const struct dmc_md_shutdown *s,
 		nr = min_t(u32, DMC_BITSET_PER_BLOCK, md->nr_cblocks - first);
 		if (!may_differ(s, changed, first, nr))
 			continue;
-		r = make_room(md, 1);
+		r = md_make_room(md, 1);
 		if (r)
 			break;
 		old_root = md->dirty.root;
@@ -201,13 +200,13 @@ static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy, 
 	recognise_hints(md, policy);
 	*known = md->hints == MD_HINTS_SOUND && dmc_sb_policy_matches(md->sb, policy);
 	if (md->hints == MD_HINTS_SOUND && md->hints_len == md->nr_cblocks)
-		return make_room(md, blocks);
+		return md_make_room(md, blocks);
 
 	/* One whose length is not known cannot be resized. */
 	if (md->hints == MD_HINTS_UNKNOWN)
 		r = md_drop_hints(md);
 	if (!r)
-		r = make_room(md, blocks);
+		r = md_make_room(md, blocks);
 	if (!r && md->hints == MD_HINTS_DAMAGED)
 		r = md_drop_hints(md);
 	if (r)
@@ -244,7 +243,8 @@ static int write_all(struct dmc_md *md, const struct dmc_md_shutdown *s, bool *a
 	*at_hints = false;
 	r = md_write_dirty(md, s);
 	if (!r)
-		r = make_room(md, md_array_blocks(s->nr_dblocks / WORD_BITS + 1, sizeof(__le64)));
+		r = md_make_room(md, md_array_blocks(s->nr_dblocks / WORD_BITS + 1,
+						     sizeof(__le64)));
 	if (!r)
 		r = md_write_discards(md, s);
 	if (!r) {

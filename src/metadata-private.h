@@ -49,6 +49,7 @@ struct dmc_md {
 	u32 opened_cblocks;		/* and so many blocks */
 	bool was_live;			/* and the live mark */
 	bool live;			/* commits keep the flag set; md-live.c */
+	bool keep_flags;		/* commits leave flag and mark as they are */
 
 	/* The running transaction. */
 	bool changed;			/* differs from what @sb leads to */
@@ -132,6 +133,9 @@ int md_drop_beyond(struct dmc_md *md);
 int md_write_discards(struct dmc_md *md, const struct dmc_md_shutdown *s);
 
 /* md-shutdown.c */
+
+/* Commits if that is needed to have @blocks free: only then are replaced blocks free again. */
+int md_make_room(struct dmc_md *md, u64 blocks);
 int md_write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s);
 int md_drop_hints(struct dmc_md *md);
 int md_resize_hints(struct dmc_md *md);

@@ -35,19 +35,48 @@ static u64 round_up_div(u64 n, u32 d)
 	return div_u64(n + d - 1, d);
 }
 
-u64 md_array_blocks(u64 n, u32 value_size)
+/* Blocks of an array of @n values, and of its tree, if @changes values at most are changed. */
+static u64 array_part(u64 n, u32 value_size, u64 changes)
 {
 	u64 level = round_up_div(n, (DMC_MD_BLOCK_SIZE - MD_ARRAY_HEADER) / value_size);
-	u64 sum = level;
+	u64 sum = min(level, changes);
 
 	do {
 		level = round_up_div(level, MD_NODE_MIN_ENTRIES);
-		sum += level ? level : 1;
+		sum += clamp_t(u64, level, 1, changes);
 	} while (level > 1);
 	return sum;
 }
 
-u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2)
+u64 md_array_blocks(u64 n, u32 value_size)
+{
+	return array_part(n, value_size, U64_MAX);
+}
+
+/*
+ * What @changes copy at most, in one commit.  A word of dirty bits is in one block of the bitset,
+ * but the flags of as many mappings, in format 1, are in two.
+ */
+static u64 commit_copies(u64 nr_cblocks, bool format2, u32 changes)
+{
+	if (!format2)
+		return array_part(nr_cblocks, sizeof(u64), 2 * changes);
+	return array_part(nr_cblocks, sizeof(u64), changes) +
+	       array_part(round_up_div(nr_cblocks, 64), sizeof(u64), changes);
+}
+
+u32 dmc_md_changes_fit(u32 nr_cblocks, bool format2, u64 nr_blocks, u64 nr_free)
+{
+	u64 reserve = DMC_TM_RESERVE + 1 + round_up_div(nr_blocks, MD_BITMAP_ENTRIES);
+	u32 changes = DMC_MD_COMMIT_CHANGES;
+
+	while (changes > 1 && commit_copies(nr_cblocks, format2, changes) + reserve > nr_free)
+		changes -= changes / 4 + 1;
+	return max(changes, 1U);
+}
+
+/* With @room blocks to copy on write, at least. */
+static u64 blocks_for(u64 nr_cblocks, u64 nr_dblocks, bool format2, u64 room)
 {
 	u64 n;
 
@@ -57,16 +86,24 @@ u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2)
 	if (format2)
 		n += md_array_blocks(round_up_div(nr_cblocks, 64), sizeof(u64));
 
-	/* Room to copy on write.  A shutdown that needs more is done in slices. */
-	n += n / 8 + 32;
+	/* A shutdown that needs more room is done in slices. */
+	n += max(n / 8 + 32, room);
 
 	/* Superblock; index, reference counts and bitmaps, each with its copy. */
 	return n + 1 + 2 * (1 + 1 + round_up_div(n, MD_BITMAP_ENTRIES));
 }
 
+u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2)
+{
+	u64 copies = commit_copies(nr_cblocks, format2, DMC_MD_COMMIT_CHANGES);
+
+	return blocks_for(nr_cblocks, nr_dblocks, format2, copies + DMC_TM_RESERVE);
+}
+
+/* Where that leaves little room, commits are for less at a time. */
 u64 dmc_md_growth(u32 from, u32 to, bool format2)
 {
-	return dmc_md_min_blocks(to, 0, format2) - dmc_md_min_blocks(from, 0, format2);
+	return blocks_for(to, 0, format2, 0) - blocks_for(from, 0, format2, 0);
 }
 
 /*----- errors -----*/
@@ -147,7 +184,7 @@ static int open_space_map(struct dmc_bm *bm, const struct dmc_superblock *sb, co
 	DMERR("%s: %u cache blocks and %llu discard blocks cannot be in %llu metadata blocks", name,
 	      le32_to_cpu(sb->nr_cblocks), le64_to_cpu(sb->discard_nr_blocks), nr_used);
 	dmc_tm_destroy(*tm);
-	return -EILSEQ;
+	return DMC_DAMAGED;
 }
 
 /* Starts a transaction from md->sb. */
@@ -463,7 +500,7 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 	dmc_sb_clear_live(next);
 	if (s || md->live)
 		next->flags |= cpu_to_le32(DMC_SB_CLEAN);
-	else
+	else if (!md->keep_flags)
 		next->flags &= cpu_to_le32(~DMC_SB_CLEAN);
 	next->mapping_root = cpu_to_le64(md->maps_root);
 	next->hint_root = cpu_to_le64(md->hint_root);
@@ -539,7 +576,7 @@ int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct 
 	compose(md, stats, s);
 	if (md->changed)
 		dmc_tm_copy_sm_root(md->tm, &md->next->sm_root);
-	if (md->live && !s)
+	if (!s && (md->live || (md->keep_flags && dmc_sb_is_live(md->sb))))
 		dmc_sb_set_live(md->next);
 	md->next->csum = dmc_sb_checksum(md->next);
 	if (!md->changed && !memcmp(md->next, md->sb, sizeof(*md->sb)))

@@ -13,9 +13,6 @@
 #include "messages.h"
 #include "space-map.h"
 
-/* Free blocks that only a commit and the reference count btree may take, besides one per bitmap. */
-#define RESERVE 4
-
 /*----- on disk -----*/
 
 struct sm_disk_root {
@@ -218,7 +215,7 @@ bool dmc_sm_valid(struct dmc_sm *sm, mblock_t b)
 /* What a commit may need: each bitmap moves at most once, and the index. */
 static u64 reserve(struct dmc_sm *sm)
 {
-	return sm->nr_bitmaps - sm->nr_moved + !sm->index_moved + RESERVE;
+	return sm->nr_bitmaps - sm->nr_moved + !sm->index_moved + DMC_TM_RESERVE;
 }
 
 int dmc_sm_new(struct dmc_sm *sm, mblock_t *b)
@@ -400,7 +397,7 @@ int dmc_sm_create(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock)
 	int r;
 
 	/* The superblock, the index, a bitmap, the reference counts, and one to work with. */
-	if (superblock >= nr_blocks || nr_blocks < 4 + RESERVE + 1) {
+	if (superblock >= nr_blocks || nr_blocks < 4 + DMC_TM_RESERVE + 1) {
 		pd_err(dmc_bm_name(dmc_tm_bm(tm)), "too small: %llu blocks of 4 KiB", nr_blocks);
 		return -ENOSPC;
 	}
