@@ -72,7 +72,7 @@ attach_do() {
 	origin_best "$C_origin"; C_oid=$R
 	write_labels
 	[ -z "$C_olabel" ] || attach_origin_label
-	undo_tab
+	tab_undo "$NAME"
 	tab_find "$NAME" && _o=$T_options || _o=-
 	_spec=${T_origin:-$C_oid}
 	case $_spec in PATH=*) _spec=${_spec#PATH=} ;; esac
@@ -80,7 +80,7 @@ attach_do() {
 	label_scan
 	{ set_labels "$C_uuid" && set_from_labels; } || die $E_FAIL "$NAME: $R" "dmesg | tail"
 	S_labelmode=$S_mode
-	undo_add "relabel_back detached 0 -"
+	undo_add "relabel_back detached 0 -" "$C_cache ${C_meta:+and $C_meta }may have a label of $NAME" "dmcache label --erase $C_cache${C_meta:+; dmcache label --erase $C_meta}"
 	relabel opening $((S_gen + 1)) 0 - || die $E_FAIL "$R" "dmesg | tail"
 	slices || die $E_FAIL "$R" "dmesg | tail"
 	relabel open $((S_gen + 1)) unknown - || die $E_FAIL "$R" "dmesg | tail"
@@ -91,9 +91,6 @@ attach_do() {
 	say "$NAME: has a cache now: $C_mode, policy $C_policy"
 }
 
-undo_tab() {
-	if tab_find "$NAME"; then undo_add "tab_write '$NAME $T_origin $T_cache $T_metadata $T_options' '$NAME'"; else undo_add "tab_write '' '$NAME'"; fi
-}
 
 # A labelled origin keeps its set; its label learns of the new members.
 attach_origin_old() {
@@ -108,7 +105,7 @@ attach_origin_label() {
 	O_words=$R
 	put "$O_words" cache_member "$M_cache"; put "$R" metadata_member "$M_meta"; put "$R" block_size "$C_bs"
 	put "$R" mode "$C_mode"; put "$R" policy "$C_policy"; put "$R" generation "$C_gen"; put "$R" state closed; put "$R" dirty 0
-	undo_add 'attach_origin_back'
+	undo_add attach_origin_back "the label of $C_origin may name $C_cache as its cache" "dmcache detach --lost $NAME"
 	label_write "$R" || die $E_FAIL "$C_origin: its label cannot be written" "dmesg | tail"
 }
 attach_origin_back() {

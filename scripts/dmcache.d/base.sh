@@ -23,6 +23,7 @@ die() {
 	DIED=$1
 	warn "$2${3:+; next: $3}"
 	undo_all
+	stuck_say
 	exit "$DIED"
 }
 
@@ -34,18 +35,37 @@ usage_error() {
 # ----- undo: commands that take back what was done, last first -----
 
 UNDO=
-undo_add() { UNDO="$*$NL$UNDO"; }
+UNDO_FAILED=
+# undo_add COMMAND LEFT NEXT: if COMMAND fails, LEFT is what is not as before, and NEXT mends it
+undo_add() { UNDO="$1|$2; next: $3$NL$UNDO"; }
 undo_forget() { UNDO=; }
 undo_all() {
 	_undo=$UNDO
-	UNDO=
-	while IFS= read -r _c; do
-		[ -z "$_c" ] || eval "$_c" || warn "could not undo: $_c"
+	UNDO= UNDO_FAILED=
+	hold_signals
+	trap '' INT TERM HUP
+	while IFS='|' read -r _c _left; do
+		[ -z "$_c" ] || eval "$_c" || { UNDO_FAILED=1; warn "could not be undone: $_left"; }
 	done << END
 $_undo
 END
+	pass_signals
 }
-trap 'die 1 "interrupted"' INT TERM HUP
+
+# ----- signals: not while a device is suspended, or nothing would wake it up -----
+
+ON_SIGNAL='die 1 "interrupted"' HELD=0 SIGNALLED=
+on_signal() { if [ $HELD != 0 ]; then SIGNALLED=1; else eval "$ON_SIGNAL"; fi; }
+trap on_signal INT TERM HUP
+hold_signals() { HELD=$((HELD + 1)); }
+pass_signals() {
+	HELD=$((HELD - 1))
+	[ $HELD = 0 ] || return 0
+	trap on_signal INT TERM HUP
+	[ -n "$SIGNALLED" ] || return 0
+	SIGNALLED=
+	on_signal
+}
 
 # ----- the lock -----
 
@@ -217,7 +237,7 @@ dm_open_count() { R=$(dmsetup info -c --noheadings -o open "$1" 2> /dev/null); i
 # dm_create NAME UUID TABLE: R = what dmsetup said, if it failed
 dm_create() {
 	R=$(dmsetup create "$1" --uuid "$2" --table "$3" 2>&1) || return 1
-	undo_add "dm_remove '$1'"
+	undo_add "dm_remove '$1'" "/dev/mapper/$1 is left" "dmsetup remove $1"
 }
 
 # udev may have it open for a moment.
@@ -229,16 +249,54 @@ dm_remove() {
 	}
 }
 
-# dm_reload NAME TABLE: swap the table of a live device; its users notice nothing
+dm_active() { [ "$(dmsetup info -c --noheadings -o suspended "$1" 2> /dev/null)" = Active ]; }
+
+# dm_reload NAME TABLE: swap the table of a live device; its users notice nothing. If that fails, R says why, and the device
+# goes on with the table that it had.
 dm_reload() {
+	DM_was=$(dmsetup table "$1" 2>&1) && [ -n "$DM_was" ] || { R="its table cannot be read: $DM_was"; return 1; }
 	R=$(dmsetup reload "$1" --table "$2" 2>&1) || { dmsetup clear "$1" > /dev/null 2>&1; return 1; }
-	_err=$(dmsetup suspend "$1" 2>&1) || { dmsetup clear "$1" > /dev/null 2>&1; dmsetup resume "$1" > /dev/null 2>&1; R=$_err; return 1; }
-	_err=$(dmsetup resume "$1" 2>&1) && return 0
-	# The new table could not start: the old one is still there.
-	dmsetup clear "$1" > /dev/null 2>&1
-	dmsetup resume "$1" > /dev/null 2>&1
-	R=$_err
+	hold_signals
+	dm_swap "$1"
+	DM_st=$?
+	pass_signals
+	return $DM_st
+}
+
+# dm_swap NAME: start the table that was loaded, or DM_was again. Until it runs, nothing but dmsetup is called, which has
+# just been in use: the root filesystem may be on this device.
+dm_swap() {
+	if DM_err=$(dmsetup suspend "$1" 2>&1); then
+		# From here on, not even dmsetup is to be interrupted.
+		trap '' INT TERM HUP
+		DM_err=$(dmsetup resume "$1" 2>&1) && return 0
+		# It may have started all the same: then it has been written to, and stays.
+		! dm_active "$1" || return 0
+		# The old table is gone: the new one is in its place, though it does not start.
+		for _try in 1 2 3; do
+			R=$(dmsetup reload "$1" --table "$DM_was" 2>&1) && R=$(dmsetup resume "$1" 2>&1) && break
+		done
+	else
+		dmsetup clear "$1" > /dev/null 2>&1
+		dmsetup resume "$1" > /dev/null 2>&1
+	fi
+	dm_active "$1" || stuck_add "$1" "dmsetup reload $1 --table '$DM_was' && dmsetup resume $1"
+	R=$DM_err
 	return 1
+}
+
+# Devices that could not be woken up: all I/O to them waits. STUCK has a line "NAME COMMAND" for each.
+STUCK=
+stuck_add() { STUCK="$STUCK$1 $2$NL"; }
+# stuck_say: of those that are so still, the one command that helps
+stuck_say() {
+	while read -r _name _c; do
+		[ -z "$_name" ] || dm_active "$_name" ||
+			warn "/dev/mapper/$_name is SUSPENDED, all I/O to it waits: its old table cannot be started again; next: $_c"
+	done << END
+$STUCK
+END
+	STUCK=
 }
 
 # kernel_says: the last lines of the kernel log that are about device-mapper, for an error message

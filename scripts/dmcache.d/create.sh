@@ -251,17 +251,17 @@ write_labels() {
 	if [ "$M_cache" != - ]; then
 		label_words cache "$M_cache" "$C_size" "$C_start" "$C_len"; _w=$R
 		[ -n "$C_meta" ] || _w="${_w}metadata_start=$C_mstart metadata_length=$C_mlen "
-		undo_add "label_erase '$C_cache'"
+		undo_add "label_erase '$C_cache'" "$C_cache may have a label of $C_name, which was not made" "dmcache label --erase $C_cache"
 		label_new "$C_cache" "$_w" || die $E_FAIL "$C_cache: its label cannot be written" "dmesg | tail"
 		if [ -n "$C_meta" ]; then
 			label_words metadata "$M_meta" "$C_msize" "$C_mstart" "$C_mlen"; _w=$R
-			undo_add "label_erase '$C_meta'"
+			undo_add "label_erase '$C_meta'" "$C_meta may have a label of $C_name, which was not made" "dmcache label --erase $C_meta"
 			label_new "$C_meta" "$_w" || die $E_FAIL "$C_meta: its label cannot be written" "dmesg | tail"
 		fi
 	fi
 	if [ -n "$LABEL_ORIGIN" ]; then
 		label_words origin "$M_origin" $((C_osize + HEADER)) "$HEADER" "$C_osize"; _w=$R
-		undo_add "label_erase '$C_origin'"
+		undo_add "label_erase '$C_origin'" "$C_origin may have a label of $C_name, which was not made" "dmcache label --erase $C_origin"
 		label_new "$C_origin" "$_w" || die $E_FAIL "$C_origin: its label cannot be written" "dmesg | tail"
 	fi
 }
@@ -311,7 +311,7 @@ create_do() {
 	[ -z "$C_cache" ] || blank_metadata
 	write_labels
 	if [ -z "$NO_TAB" ]; then
-		undo_add "tab_write '' '$C_name'"
+		tab_undo "$C_name"
 		tab_line
 		tab_write "$R" "$C_name" || die $E_FAIL "$TAB cannot be written" "df $TAB"
 	fi

@@ -79,13 +79,11 @@ detach_unlabelled() {
 # detach_tab: the name stays: a set with no cache. From here on a label that says otherwise does not count.
 detach_tab() {
 	[ "$_start" = 0 ] || return 0
-	if tab_find "$NAME"; then
-		undo_add "tab_write '$NAME $T_origin $T_cache $T_metadata $T_options' '$NAME'"
-	else
-		undo_add "tab_write '' '$NAME'"
+	tab_undo "$NAME"
+	tab_find "$NAME" || {
 		origin_best "$L_origin"
 		T_origin=${R#PATH=} T_options=-
-	fi
+	}
 	tab_write "$NAME $T_origin none - $T_options" "$NAME" || die $E_FAIL "$TAB cannot be written" "df $TAB"
 }
 
@@ -93,7 +91,7 @@ detach_tab() {
 detach_labels() {
 	[ -n "$S_members" ] || return 0
 	D_gen=$((S_gen + 2)) D_old=$S_members
-	undo_add detach_labels_back
+	undo_add detach_labels_back "the labels of $NAME may say that it has no cache, though it has: it stays in writethrough mode, so that $L_origin is complete" "dmcache detach $NAME"
 	while IFS= read -r _l; do
 		[ -n "$_l" ] || continue
 		put "$_l" generation "$D_gen"; put "$R" dirty 0; put "$R" origin_crc -; _lw=$R

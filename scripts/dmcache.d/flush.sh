@@ -32,7 +32,7 @@ flush_start() {
 		if value_of migration_threshold "$X_core"; then _args="migration_threshold $R${_args:+ }$_args"; fi
 		printf '%s\n' "$X_mode $X_policy $_args" > "$F_note" || die $E_FAIL "$F_note cannot be written" "df $RUN"
 	fi
-	undo_add "flush_back"
+	undo_add flush_back "$F_name is in writethrough mode still, with the policy cleaner" "dmcache flush $F_name"
 	# A threshold that lets no block through would make this wait for ever.
 	_args=
 	if value_of migration_threshold "$X_core" && [ "$R" -lt "$X_bs" ]; then _args="migration_threshold 2048"; fi
@@ -45,6 +45,8 @@ flush_start() {
 
 # flush_back: mode, policy and tunables as before
 flush_back() {
+	# What was to be undone before is not: as long as nothing becomes dirty, no data is at stake.
+	[ -z "$UNDO_FAILED" ] || return 1
 	read_line "$F_note" || return 1
 	stat_of "$F_name"
 	case $? in
@@ -65,10 +67,10 @@ flush_wait() {
 	members_of "$F_name"
 	F_first=$X_dirty
 	if [ "$F_first" != 0 ] || [ -n "${2-}" ] || [ -s "$RUN/flush.$F_name" ]; then
-		trap 'flush_stop' INT TERM HUP
+		ON_SIGNAL=flush_stop
 		flush_start "$F_name"
 		flush_loop
-		trap 'die 1 "interrupted"' INT TERM HUP
+		ON_SIGNAL='die 1 "interrupted"'
 	fi
 	[ -n "${2-}" ] || undo_all
 }

@@ -54,7 +54,7 @@ cmd_repair() {
 	need_tool cache_check
 	metadata_alone "$NAME"
 	M_tmp=$(mktemp "${TMPDIR:-/var/tmp}/dmcache.XXXXXX" 2> /dev/null || mktemp /tmp/dmcache.XXXXXX) || die $E_FAIL "there is no room for a temporary file" "df /var/tmp"
-	undo_add "rm -f '$M_tmp'"
+	undo_add "rm -f '$M_tmp'" "$M_tmp is left" "rm $M_tmp"
 	# To a file first: the old metadata stay until the new ones are known to be good.
 	dd if=/dev/zero of="$M_tmp" bs=512 count=0 seek="$S_mlen" 2> /dev/null || die $E_FAIL "$M_tmp cannot be written" "df $M_tmp"
 	M_out=$(cache_repair -i "$MAP_meta" -o "$M_tmp" 2>&1) && M_out=$(cache_check "$M_tmp" 2>&1) || {

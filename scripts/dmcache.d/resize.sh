@@ -63,7 +63,7 @@ resize_cache() {
 resize_labels() {
 	get origin_size "$NEWEST"; Z_oldo=$R
 	Z_oldc=$S_clen Z_oldcsize=
-	undo_add "resize_write '$Z_oldo' '$Z_oldc' ''"
+	undo_add "resize_write '$Z_oldo' '$Z_oldc' ''" "the labels of $NAME may say its new sizes" "dmcache resize $NAME"
 	resize_write "$Z_osize" "$Z_clen" "$Z_csize" || die $E_FAIL "$R" "dmesg | tail"
 }
 # resize_write ORIGIN-SIZE CACHE-LENGTH CACHE-SIZE
@@ -89,10 +89,11 @@ END
 # resize_do: slices first, which may be longer than what is used of them; then the cached device
 resize_do() {
 	if [ "$S_ostart" != 0 ] && [ "$Z_osize" != "$Z_live" ]; then
+		undo_add "dm_reload '$NAME-corig' '0 $Z_live linear $S_origin $S_ostart'" "/dev/mapper/$NAME-corig is longer than what is used of it" "dmcache resize $NAME"
 		dm_reload "$NAME-corig" "0 $Z_osize linear $S_origin $S_ostart" || die $E_FAIL "$NAME-corig: $R" "dmesg | tail"
 	fi
 	if [ "$S_kind" = label ] && [ "$Z_clen" != "$Z_clive" ]; then
-		undo_add "dm_reload '$NAME-cdata' '0 $Z_clive linear $S_cache $S_cstart'"
+		undo_add "dm_reload '$NAME-cdata' '0 $Z_clive linear $S_cache $S_cstart'" "/dev/mapper/$NAME-cdata is longer than what is used of it" "dmcache resize $NAME"
 		dm_reload "$NAME-cdata" "0 $Z_clen linear $S_cache $S_cstart" || die $E_FAIL "$NAME-cdata: $R" "dmesg | tail"
 	fi
 	table_with "$NAME" '' '' '' || die $E_FAIL "$NAME: its table cannot be read" "dmsetup table $NAME"

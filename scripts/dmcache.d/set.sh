@@ -362,7 +362,7 @@ assemble_cache() {
 	_state=$S_state _dirty=$S_dirty _crc=$S_crc
 	if [ "$S_kind" = label ]; then
 		case $_state in opening) _state=closed ;; closing) _state=closed _crc=- ;; esac
-		undo_add "relabel_back $_state $_dirty $_crc"
+		undo_add "relabel_back $_state $_dirty $_crc" "the labels of $S_name may say that it runs" "dmcache assemble $S_name"
 		relabel opening $((S_gen + 1)) "$_dirty" "$_crc" || return 1
 	fi
 	slices || return 1
@@ -394,7 +394,7 @@ assemble_without() {
 		S_members=
 		get origin_member "$NEWEST"
 		set_only_member "$R" || return $?
-		undo_add "relabel_back closed 0 -"
+		undo_add "relabel_back closed 0 -" "the label of $S_origin may say that it is in use" "dmcache assemble $S_name"
 		relabel opening $((S_gen + 1)) 0 - && relabel open $((S_gen + 1)) 0 - || return 1
 	fi
 	assemble_alone

@@ -119,6 +119,13 @@ tab_write() {
 	return 1
 }
 
+# tab_undo NAME: its line as it is now is put back if a later step fails
+tab_undo() {
+	U_line=
+	! tab_find "$1" || U_line="$1 $T_origin $T_cache $T_metadata $T_options"
+	undo_add "tab_write \"\$U_line\" '$1'" "the line of $1 in $TAB is not as it was" "make it: ${U_line:-no line of $1}"
+}
+
 # ----- which device is which -----
 
 # plain TEXT: R = it, with what a label cannot hold as _

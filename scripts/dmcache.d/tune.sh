@@ -66,7 +66,7 @@ set_labels_first() {
 	for _x in $W_keys; do set_arg "${_x%%=*}" "${_x#*=}"; done
 	_d=$S_dirty
 	[ "$W_mode" != writeback ] || _d=unknown
-	undo_add set_labels_back
+	undo_add set_labels_back "the labels of $NAME may not say how it runs" "dmcache set $NAME --mode $B_mode --policy $B_policy"
 	relabel "$S_state" "$S_gen" "$_d" "$S_crc" || die $E_FAIL "$R" "dmesg | tail"
 }
 set_labels_back() {
@@ -85,11 +85,11 @@ set_live() {
 	if [ -n "$W_mode$W_policy" ]; then
 		table_with "$NAME" '' '' ''; W_back=$R
 		table_with "$NAME" "$W_mode" "$W_policy" ''
-		undo_add "dm_reload '$NAME' '$W_back'"
+		undo_add "dm_reload '$NAME' '$W_back'" "$NAME may run with ${W_mode:+mode $W_mode }${W_policy:+policy $W_policy}" "dmcache status $NAME; dmcache set $NAME --mode $X_mode --policy $X_policy"
 		dm_reload "$NAME" "$R" || { _why=$R; kernel_says; die $E_FAIL "$NAME: refused: ${R:-$_why}" "dmcache status $NAME"; }
 	fi
 	for _x in $W_keys; do
-		if value_of "${_x%%=*}" "$_core $_old"; then undo_add "set_message ${_x%%=*} $R"; fi
+		if value_of "${_x%%=*}" "$_core $_old"; then undo_add "set_message ${_x%%=*} $R" "${_x%%=*} of $NAME may be ${_x#*=}" "dmcache set $NAME ${_x%%=*}=$R"; fi
 		set_message "${_x%%=*}" "${_x#*=}" || {
 			_why=$R
 			kernel_says

@@ -3,6 +3,26 @@
 #
 # fake-programs.sh - what answers for dmsetup, blkid and others in the world of fake.sh.
 
+# step WHAT: something is changed now. If $W/steps/count is there they are counted, and number $W/steps/fail fails; with
+# $W/steps/for-good the same WHAT from then on.
+step() {
+	[ -e "$W/steps/count" ] || return 0
+	case $1 in dmsetup*) ;; *) awake "$1" ;; esac
+	read -r _step < "$W/steps/count"
+	_step=$((_step + 1))
+	echo $_step > "$W/steps/count"
+	read -r _fail < "$W/steps/fail"
+	if [ $_step = "$_fail" ]; then echo "$1" > "$W/steps/failed"; return 1; fi
+	[ -e "$W/steps/for-good" ] && [ -e "$W/steps/failed" ] && read -r _failed < "$W/steps/failed" && [ "$_failed" = "$1" ] && return 1
+	return 0
+}
+# awake WHAT: is called while no device is suspended; what is called may be on it
+awake() {
+	for _s in "$W"/dm/*/suspended; do
+		[ ! -e "$_s" ] || [ -e "$W/steps/failed" ] || echo "$1 is called while $_s" >> "$W/steps/asleep"
+	done
+}
+
 block_of() { case $1 in "$W"/mapper/*) cat "$W/dm/${1##*/}/node" ;; *) echo "${1##*/}" ;; esac; }
 stat() { # -L -c '%t %T' DEV: hexadecimal. Called most often: no forks.
 	_b=${4##*/}
@@ -10,9 +30,11 @@ stat() { # -L -c '%t %T' DEV: hexadecimal. Called most often: no forks.
 	read -r n < "$W/sys/class/block/$_b/dev" || exit 1
 	printf '%x %x\n' "${n%:*}" "${n#*:}"
 }
-wipefs() { :; }
+wipefs() { step "wipefs $3"; }
 blockdev() { :; }
-dmesg() { :; }
+dmesg() { awake dmesg; }
+cache_check() { step "cache_check $1"; }
+cache_repair() { step "cache_repair $2" && command cp "$2" "$4"; }
 
 # For the doctor: $W/kernel, $W/modinfo (FIELD VALUE), $W/initramfs, $W/mok
 uname() { cat "$W/kernel"; }
@@ -98,6 +120,7 @@ dmsetup() {
 	c=$1
 	shift
 	if [ "$c" = message ]; then
+		step "dmsetup message $1" || exit 1
 		[ "$3" != bad ] || { echo "message ioctl failed: Invalid argument" >&2; exit 1; }
 		echo "$3 $4" >> "$W/dm/$1/messages"
 		return
@@ -114,10 +137,25 @@ dmsetup() {
 		[ $# = 0 ] || shift
 	done
 	case $c in
+	create | remove | reload | suspend) step "dmsetup $c $name" || { echo "it was told to fail" >&2; exit 1; } ;;
+	resume)
+		# The table is swapped first: one that does not start is there, and the device is suspended.
+		if [ -e "$W/dm/$name/inactive" ]; then
+			rm -f "$W/dm/$name/messages"
+			mv "$W/dm/$name/inactive" "$W/dm/$name/table"
+			hold "$(cat "$W/dm/$name/node")" "$(cat "$W/dm/$name/table")"
+			: > "$W/dm/$name/suspended"
+		fi
+		[ ! -e "$W/dm/$name/suspended" ] || step "dmsetup resume $name" || { echo "it was told to fail" >&2; exit 1; }
+		[ ! -e "$W/refuse" ] || ! grep -q "$(cat "$W/refuse")" "$W/dm/$name/table" || { echo "resume ioctl failed: Input/output error" >&2; exit 1; } ;;
+	esac
+	case $c in
 	info)
 		if [ -z "$name" ]; then for d in "$W"/dm/*; do [ "$(cat "$d/uuid" 2> /dev/null)" != "$uuid" ] || name=${d##*/}; done; fi
 		[ -n "$name" ] && [ -d "$W/dm/$name" ] || { [ -n "$uuid" ] || echo "Device does not exist." >&2; exit 1; }
-		case $field in name) echo "$name" ;; uuid) cat "$W/dm/$name/uuid" ;; open) cat "$W/dm/$name/open" ;; esac ;;
+		case $field in name) echo "$name" ;; uuid) cat "$W/dm/$name/uuid" ;; open) cat "$W/dm/$name/open" ;;
+		suspended) if [ -e "$W/dm/$name/suspended" ]; then echo Suspended; else echo Active; fi ;;
+		esac ;;
 	create)
 		[ ! -d "$W/dm/$name" ] || { echo "Device or resource busy" >&2; exit 1; }
 		[ ! -e "$W/fail-$name" ] || { echo "it was told to fail" >&2; exit 1; }
@@ -145,9 +183,8 @@ dmsetup() {
 		rm -rf "$W/dm/$name" "$W/sys/class/block/$node" ;;
 	reload) [ -d "$W/dm/$name" ] || exit 1; table_of "$table" > "$W/dm/$name/inactive" || { rm -f "$W/dm/$name/inactive"; exit 1; } ;;
 	clear) rm -f "$W/dm/$name/inactive" ;;
-	suspend) ;;
-	resume)
-		[ ! -e "$W/dm/$name/inactive" ] || { rm -f "$W/dm/$name/messages"; mv "$W/dm/$name/inactive" "$W/dm/$name/table"; hold "$(cat "$W/dm/$name/node")" "$(cat "$W/dm/$name/table")"; } ;;
+	suspend) : > "$W/dm/$name/suspended" ;;
+	resume) rm -f "$W/dm/$name/suspended" ;;
 	table) cat "$W/dm/$name/table" 2> /dev/null ;;
 	status) [ -d "$W/dm/$name" ] || exit 1
 		if [ -e "$W/status.sed" ]; then dm_status "$name" | sed -f "$W/status.sed"; else dm_status "$name"; fi ;;

@@ -17,7 +17,7 @@ fake_world() {
 		sed -e 's/\[ -b /[ -e /g; s/\[ ! -b /[ ! -e /g' -e "s,/dev/mapper,$W/mapper,g; s,/sys/\\(class\\|dev\\|module\\),$W/sys/\\1,g" \
 			-e "s,/proc/\\(self\\|mounts\\|swaps\\|cmdline\\),$W/proc/\\1,g; s,R=/dev/\\\$R,R=$W/dev/\$R," "$f" > "$W/lib/${f##*/}"
 	done
-	for p in dmsetup blkid stat wipefs blockdev dmesg uname modinfo lsinitramfs mokutil; do
+	for p in dmsetup blkid stat wipefs blockdev dmesg uname modinfo lsinitramfs mokutil cache_check cache_repair; do
 		{ echo "#!/bin/sh"; echo "W=$W"; echo ". $HERE/fake-programs.sh"; echo "$p \"\$@\""; } > "$W/bin/$p"
 		chmod +x "$W/bin/$p"
 		# A function: busybox sh takes its own applets before those in the path.
@@ -26,6 +26,23 @@ fake_world() {
 		*) echo "$p() { $W/bin/$p \"\$@\"; }" ;;
 		esac >> "$W/lib/base.sh"
 	done
+	fake_writes >> "$W/lib/base.sh"
+}
+
+# fake_writes: functions that count what dd, mv and sync change, as a step of fake-programs.sh
+fake_writes() {
+	sed -n '/^step() {/,/^}/p; /^awake() {/,/^}/p' "$HERE/fake-programs.sh"
+	cat << END
+W=$W
+dd() {
+	_of=
+	for _a in "\$@"; do case \$_a in of=*) _of=\${_a#of=} ;; esac; done
+	[ -z "\$_of" ] || step "dd \$_of" || return 1
+	command dd "\$@"
+}
+mv() { step "mv \$2" && command mv "\$@"; }
+sync() { step "sync \${1-}"; }
+END
 }
 
 # fake_device NAME MB [PARTUUID]
