@@ -160,9 +160,18 @@ same_device() {
 }
 size_of() { sysfs_of "$1" && read_line "$R/size" && is_number "$R" && [ "$R" -gt 0 ]; }
 
-# node_of SYSFS: a path in /dev for a folder of sysfs, in R; that of device-mapper by its name
+# tunable_ok KEY=VALUE: can it be a tunable?
+tunable_ok() {
+	case $1 in *[!A-Za-z0-9_.=-]* | [!a-z]* | *= | *=*=*) return 1 ;; *=*) ;; *) return 1 ;; esac
+	[ ${#1} -le 200 ]
+}
+
+# plain_ok TEXT: may it stand in a label, in the tab, in a table of device-mapper and in a list of words? The one rule for that.
+plain_ok() { case $1 in '' | *[!A-Za-z0-9._+:=/@-]*) return 1 ;; esac; }
+
+# node_of SYSFS: a plain path in /dev for a folder of sysfs, in R; that of device-mapper by its name, if that is plain
 node_of() {
-	if [ -e "$1/dm/name" ] && read_line "$1/dm/name" && [ -b "/dev/mapper/$R" ]; then
+	if [ -e "$1/dm/name" ] && read_line "$1/dm/name" && plain_ok "$R" && [ -b "/dev/mapper/$R" ]; then
 		R=/dev/mapper/$R
 		return
 	fi
@@ -171,7 +180,13 @@ node_of() {
 	# sysfs writes a slash as an exclamation mark
 	while case $R in *!*) true ;; *) false ;; esac; do R=${R%%!*}/${R#*!}; done
 	R=/dev/$R
-	[ -b "$R" ]
+	plain_ok "$R" && [ -b "$R" ]
+}
+
+# path_of DEV: a plain path for it in R: its own, or another one if that is not plain
+path_of() {
+	case $1 in /*) ! plain_ok "$1" || { R=$1; return 0; } ;; esac
+	sysfs_of "$1" && node_of "$R"
 }
 
 # holders_of DEV: devices that are built on it, in R: "dm-3 md0"
@@ -226,6 +241,13 @@ need_block_device() {
 	[ -e "$1" ] || die $E_MISSING "$2 $1: there is no such file" "lsblk"
 	[ -b "$1" ] || die $E_USAGE "$2 $1 is not a block device" "lsblk; losetup -f --show FILE makes one of a file"
 	size_of "$1" || die $E_FAIL "$2 $1 has no size (no medium?)" "lsblk $1"
+}
+
+# take_device DEV WHAT: every device that a command line names goes through here: a plain path for it in R, or die
+take_device() {
+	need_block_device "$1" "$2"
+	path_of "$1" || die $E_REFUSED "$2 $1 has no path of letters, digits and _ . + : = / @ - that a label could name" "ln -s $1 PATH, and name that"
+	[ "$R" = "$1" ] || PLAN="${PLAN:-}  $R: that is $1$NL"
 }
 
 # ----- device-mapper -----

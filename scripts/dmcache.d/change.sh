@@ -15,8 +15,8 @@ cmd_label() {
 		shift
 	done
 	[ -n "$_dev" ] || usage_error "label: name a device"
-	need_block_device "$_dev" "the device"
-	DEV=$_dev
+	take_device "$_dev" "the device"
+	DEV=$R
 	label_read "$DEV"
 	_st=$? _w=$R
 	[ -z "$_erase" ] || { label_remove $_st "$_w"; exit 0; }

@@ -48,7 +48,7 @@ cmd_size() {
 		esac
 		shift
 	done
-	if [ -b "$_arg" ]; then size_of "$_arg"; C_size=$R; else
+	if [ -b "$_arg" ]; then path_of "$_arg"; size_of "$_arg"; C_size=$R; else
 		parse_size "$_arg" && C_size=$R || usage_error "size: '$_arg' is neither a block device nor a size such as 100G"
 	fi
 	carve
@@ -117,13 +117,13 @@ set_options() {
 	--cache) C_cache=$2 ;;
 	--metadata) C_meta=$2 ;;
 	--mode) case $2 in writeback | writethrough | passthrough) C_mode=$2 ;; *) usage_error "--mode: writeback, writethrough or passthrough" ;; esac ;;
-	--policy) case $2 in '' | *[!A-Za-z0-9_-]*) usage_error "--policy: '$2' is no name of a policy" ;; esac
+	--policy) case $2 in '' | *[!A-Za-z0-9_-]* | ????????????????????????????????*) usage_error "--policy: '$2' is no name of a policy" ;; esac
 		C_policy=$2 ;;
 	--block-size) parse_size "$2" && block_size_ok "$R" || usage_error "--block-size $2: a multiple of 32K, at most 1G"
 		C_bs=$R ;;
 	--metadata-size) parse_size "$2" && C_wantmeta=$(((R + MIB - 1) / MIB * MIB)) || usage_error "--metadata-size $2: a size such as 100M" ;;
-	--set) case $2 in [a-z]*=?*) ;; *) usage_error "--set wants key=value" ;; esac
-		case $2 in *[!A-Za-z0-9_.=-]*) usage_error "--set wants key=value" ;; esac
+	--set) tunable_ok "$2" || usage_error "--set wants key=value"
+		[ ${#C_args} -le 1024 ] || usage_error "--set: more than a label can hold"
 		C_args="$C_args${C_args:+ }${2%%=*} ${2#*=}" ;;
 	*) return 1 ;;
 	esac
@@ -132,6 +132,8 @@ no_options() { C_cache= C_meta= C_mode=writeback C_policy=default C_bs= C_wantme
 
 # fast_members: check the cache and metadata devices and lay them out
 fast_members() {
+	take_device "$C_cache" "the cache device"; C_cache=$R
+	[ -z "$C_meta" ] || { take_device "$C_meta" "the metadata device"; C_meta=$R; }
 	free_device "$C_cache" "cache device"
 	size_of "$C_cache"; C_size=$R
 	overwritten "$C_cache" "cache device"
@@ -199,7 +201,9 @@ create_check() {
 	label_scan
 	set_labels "$C_name"
 	[ $? = $E_UNKNOWN ] || die $E_REFUSED "a label names a set $C_name already" "another name; dmcache list"
+	take_device "$C_origin" "the origin"; C_origin=$R
 	free_device "$C_origin" origin
+	origin_best "$C_origin"
 	size_of "$C_origin"; C_osize=$R C_ostart=0
 	signature_of "$C_origin"
 	case $R in
@@ -272,10 +276,11 @@ member_uuids() {
 	[ -z "$C_meta" ] || { new_uuid; M_meta=$R; }
 }
 
-# origin_best DEV: its id for a label, in R
+# origin_best DEV: its id for a label, in R, or die
 origin_best() {
 	ids_of "$1"
 	R=${R%% *}
+	[ -n "$R" ] || die $E_REFUSED "the origin $1 has nothing that a label or the tab could name it by: no serial number, no UUID, and a name with other characters than letters, digits and _ . + : = @ -" "dmsetup rename it"
 }
 
 # members_ours: the kernel gives each to us alone? What sysfs does not show is seen here, before anything is written.

@@ -486,7 +486,7 @@ cmd_assemble() {
 	tab_check || die $E_USAGE "$R" "correct that line: NAME ORIGIN CACHE METADATA OPTIONS"
 	case $_what in
 	all) all_names auto; _names=$R ;;
-	device) need_block_device "$_device" "the device"
+	device) take_device "$_device" "the device"; _device=$R
 		name_of_device "$_device" || die $E_UNKNOWN "$_device is a member of no set" "dmcache list"
 		_names=$R ;;
 	esac
@@ -767,7 +767,7 @@ probe_lines() {
 cmd_probe() {
 	[ $# = 1 ] || usage_error "probe: name one device"
 	IN_PROBE=1
-	sysfs_of "$1" || die $E_MISSING "$1 is not a block device that is there" "lsblk"
+	path_of "$1" && set -- "$R" && sysfs_of "$1" || die $E_MISSING "$1 is not a block device that is there" "lsblk"
 	if [ -e "$R/dm/uuid" ] && read_line "$R/dm/uuid"; then
 		case $R in DMCACHE-*) exit 0 ;; esac
 	fi
@@ -789,7 +789,9 @@ cmd_probe() {
 # probe_tab DEV: does a line name it?
 probe_tab() {
 	ids_of "$1" || return 1
-	_ids=" $R LABEL=${ID_FS_LABEL:-?} PARTLABEL=${ID_PART_ENTRY_NAME:-?} "
+	_ids=$R
+	unescape "${ID_FS_LABEL_ENC:-${ID_FS_LABEL:-?}}" x; plain "$R"; _ids="$_ids LABEL=$R"
+	unescape "${ID_PART_ENTRY_NAME:-?}" x; plain "$R"; _ids=" $_ids PARTLABEL=$R "
 	_dev=$1
 	while read -r _n _o _c _m _opt _rest; do
 		case $_n in '' | \#*) continue ;; esac
@@ -799,9 +801,10 @@ probe_tab() {
 			- | none) continue ;;
 			/*) case " ${DEVLINKS:-} " in
 				*" ${_pair#* } "*) ;;
-				*) same_device "$_dev" "${_pair#* }" || continue ;;
+				*) unescape "${_pair#* }"; same_device "$_dev" "$R" || continue ;;
 				esac ;;
-			*) case $_ids in *" ${_pair#* } "*) ;; *) continue ;; esac ;;
+			*) unescape "${_pair#* }"; plain "$R"
+				case $_ids in *" $R "*) ;; *) continue ;; esac ;;
 			esac
 			_role=${_pair%% *}
 			break

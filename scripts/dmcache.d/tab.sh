@@ -46,8 +46,12 @@ tab_check() {
 	done < "$TAB"
 }
 
+# spec_ok SPEC: blanks and the like in it are written as in fstab: \040
 spec_ok() {
-	case $1 in
+	unescape "$1"
+	_s=$R R=
+	case $_s in
+	*"$NL"*) return 1 ;;
 	- | none | /*) ;;
 	UUID=?* | PARTUUID=?* | LABEL=?* | PARTLABEL=?* | DMUUID=?* | SERIAL=?*) ;;
 	*) return 1 ;;
@@ -83,7 +87,7 @@ options_parse() {
 		no_discard_passdown | no-discard-passdown) O_features=no_discard_passdown ;;
 		metadata1) O_features="$O_features" O_format=1 ;;
 		mode=* | degraded=*) R="$_w is not known"; return 1 ;;
-		*=*) case $_w in *[!A-Za-z0-9_=.-]* | =* | *=) R="$_w"; return 1 ;; esac
+		*=*) tunable_ok "$_w" || { R="$_w"; return 1; }
 			O_args="$O_args ${_w%%=*} ${_w#*=}" ;;
 		*) R="$_w is not known"; return 1 ;;
 		esac
@@ -128,12 +132,28 @@ tab_undo() {
 
 # ----- which device is which -----
 
+# unescape TEXT [x]: R = it with \ooo (octal, as in fstab) as the character it means, and with x \xHH, as udev writes it
+unescape() {
+	R= _in=$1
+	while case $_in in *\\*) true ;; *) false ;; esac; do
+		R=$R${_in%%\\*}
+		_in=${_in#*\\}
+		case $_in${2-} in
+		[0-3][0-7][0-7]*) _o=${_in%"${_in#???}"} _in=${_in#???} ;;
+		x[0-9a-fA-F][0-9a-fA-F]*x) _o=${_in#x} _in=${_in#???}; _o=$(printf '%03o' $((0x${_o%"$_in"}))) ;;
+		*) R=$R\\; continue ;;
+		esac
+		_o=$(printf "\\$_o.")
+		R=$R${_o%.}
+	done
+	R=$R$_in
+}
+
 # plain TEXT: R = it, with what a label cannot hold as _
 plain() {
 	R=$1
 	case $R in *[!A-Za-z0-9._+:=/@-]*) ;; *) return ;; esac
-	R=
-	_in=$1
+	R= _in=$1
 	while [ -n "$_in" ]; do
 		_c=${_in%"${_in#?}"}
 		_in=${_in#?}
@@ -167,18 +187,18 @@ ids_of() {
 		plain "$_fs"
 		_ids="$_ids UUID=$R"
 	fi
+	# That of device-mapper whose name is not plain has no path that stays.
 	node_of "$_sys" || R=$_d
-	plain "$R"
-	R="${_ids:+$_ids }PATH=$R"
-	R=${R# }
+	case $R in */dm-[0-9]*) ;; *) plain_ok "$R" && _ids="$_ids PATH=$R" ;; esac
+	R=${_ids# }
 }
 
 # is_id DEV SPEC: is it that device?
 is_id() {
 	case $2 in
-	/*) same_device "$1" "$2" ;;
+	/*) unescape "$2"; same_device "$1" "$R" ;;
 	PATH=*) same_device "$1" "${2#PATH=}" ;;
-	LABEL=* | PARTLABEL=*) [ "$(blkid -c /dev/null -o value -s "${2%%=*}" "$1" 2> /dev/null)" = "${2#*=}" ] ;;
+	LABEL=* | PARTLABEL=*) unescape "${2#*=}"; [ "$(blkid -c /dev/null -o value -s "${2%%=*}" "$1" 2> /dev/null)" = "$R" ] ;;
 	*) ids_of "$1" && case " $R " in *" $2 "*) true ;; *) false ;; esac ;;
 	esac
 }
@@ -186,16 +206,19 @@ is_id() {
 # spec_devices SPEC: those that it names, one a line in R; the cached devices themselves do not count
 spec_devices() {
 	case $1 in
-	/*) R=; [ ! -b "$1" ] || R=$1$NL; return ;;
-	PATH=*) R=; [ ! -b "${1#PATH=}" ] || R=${1#PATH=}$NL; return ;;
+	/* | PATH=*) unescape "${1#PATH=}"
+		if [ -b "$R" ] && path_of "$R"; then R=$R$NL; else R=; fi
+		return ;;
 	esac
 	case $1 in
 	DMUUID=* | SERIAL=*) block_devices; _found=$R ;;
-	*) _found=$(blkid -c /dev/null -o device -t "$1" 2> /dev/null)$NL ;;
+	*) unescape "$1"; _found=$(blkid -c /dev/null -o device -t "$R" 2> /dev/null)$NL ;;
 	esac
 	_list=
 	while IFS= read -r _d; do
-		[ -n "$_d" ] && sysfs_of "$_d" || continue
+		[ -n "$_d" ] && path_of "$_d" || continue
+		_d=$R
+		sysfs_of "$_d" || continue
 		_sys=$R
 		if [ -e "$_sys/dm/uuid" ] && read_line "$_sys/dm/uuid"; then
 			case $R in DMCACHE-*) continue ;; esac

@@ -10,7 +10,8 @@ cmd_set() {
 		--mode) case ${2-} in writeback | writethrough | passthrough) W_mode=$2 ;; *) usage_error "--mode: writeback, writethrough or passthrough" ;; esac; shift ;;
 		--policy) case ${2-} in '' | -* | *[!A-Za-z0-9_-]*) usage_error "--policy wants a name" ;; esac; W_policy=$2; shift ;;
 		-*) usage_error "set: no option $1" ;;
-		*=*) case $1 in *[!A-Za-z0-9_.=-]* | [!a-z]* | *= | *=*=*) usage_error "set: '$1' is not key=value" ;; esac; W_keys="$W_keys $1" ;;
+		*=*) tunable_ok "$1" || usage_error "set: '$1' is not key=value"
+			W_keys="$W_keys $1" ;;
 		*) [ -z "$NAME" ] || usage_error "set: one name, not '$NAME' and '$1'"; NAME=$1 ;;
 		esac
 		shift

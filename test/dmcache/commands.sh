@@ -384,6 +384,71 @@ attach() {
 	none
 }
 
+# What is special in a label, in the tab, in a table or in the shell, in the path of a device.
+paths() {
+	for x in ' #' "$(printf '\t*?[')" "'\"" ';$(reboot)|,' '\x20\040'; do
+		o="$D/o${x}1" c="$D/c${x}1" m="$D/m${x}1"
+		ln -s hdd "$o"
+		ln -s ssd "$c"
+		ln -s meta "$m"
+		run 0 create c --origin "$o" --cache "$c" --metadata "$m" --yes
+		said "$D/hdd: that is "
+		grep -q '^c PARTUUID=11111111-01 - - -$' $DMCACHE_TAB || bad "$x: the tab: $(cat $DMCACHE_TAB)"
+		run 0 label "$c"
+		said '^origin_id +PARTUUID=11111111-01'
+		run 0 stop c
+		run 0 assemble --device "$m"
+		run 0 probe "$o"
+		said '^DMCACHE_ROLE=origin$'
+		run 0 detach c --yes
+		run 0 attach c --cache "$c" --yes
+		run 0 stop c
+		run 0 label --erase "$c" --yes
+		none
+		rm -f $DMCACHE_TAB "$o" "$c" "$m"
+		dd if=/dev/zero of=$D/ssd bs=4096 count=2 conv=notrunc 2> /dev/null
+	done
+	# A device of device-mapper whose name is not plain, as its node is written; with a UUID, and with nothing else to name it by.
+	for u in LVM-1 ''; do
+		PATH=$W/bin:$PATH dmsetup create 'my\x20disk' --uuid "$u" --table "0 65536 linear $D/hdd2 0"
+		md5sum $D/* > $DIR/sums
+		if [ -n "$u" ]; then
+			run 0 create c --origin "$W/mapper/my\\x20disk" --cache $D/ssd --yes
+			grep -q '^c DMUUID=LVM-1 - - -$' $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+			run 0 stop c
+			run 0 assemble c
+			run 0 stop c
+			run 0 label --erase $D/ssd --yes
+			rm $DMCACHE_TAB
+		else
+			run 4 create c --origin "$W/mapper/my\\x20disk" --cache $D/ssd --yes
+			said 'has nothing that a label or the tab could name it by.*; next: '
+			md5sum $D/* | cmp -s - $DIR/sums || bad "something was written"
+			[ ! -e $DMCACHE_TAB ] || bad "the tab: $(cat $DMCACHE_TAB)"
+		fi
+		PATH=$W/bin:$PATH dmsetup remove 'my\x20disk'
+	done
+	# The tab, as fstab has it
+	ln -s hdd "$D/a b"
+	printf '%s\n' 'PARTLABEL=Linux filesystem' >> $W/ids/hdd
+	for x in "$D/a\\040b" 'PARTLABEL=Linux\040filesystem'; do
+		printf '%s\n' "c $x none - -" > $DMCACHE_TAB
+		run 0 assemble c
+		table c linear
+		run 0 attach c --cache $D/ssd --yes
+		grep -qF "c $x - - -" $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+		run 0 detach c --yes
+		grep -qF "c $x none - -" $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+		run 0 stop c
+		run 0 label --erase $D/ssd --yes
+	done
+	ID_PART_ENTRY_NAME='Linux\x20filesystem' DEVLINKS=x run 0 probe $D/hdd
+	said '^DMCACHE_ROLE=origin$'
+	# What a label cannot hold
+	for x in a==b A=1 'a=b c' "a=$(printf '%0300d' 1)"; do run 2 create d --origin $D/hdd2 --cache $D/ssd3 --set "$x" --yes; done
+	none
+}
+
 refuse() {
 	run 0 create c --origin $D/hdd --cache $D/ssd2 --metadata $D/meta --yes
 	run 0 stop c

@@ -23,10 +23,12 @@ awake() {
 	done
 }
 
-block_of() { case $1 in "$W"/mapper/*) cat "$W/dm/${1##*/}/node" ;; *) echo "${1##*/}" ;; esac; }
+block_of() {
+	case $1 in "$W"/mapper/*) cat "$W/dm/${1##*/}/node" ;; *) if [ -L "$1" ]; then readlink "$1"; else echo "${1##*/}"; fi ;; esac
+}
 stat() { # -L -c '%t %T' DEV: hexadecimal. Called most often: no forks.
 	_b=${4##*/}
-	case $4 in "$W"/mapper/*) read -r _b < "$W/dm/$_b/node" || exit 1 ;; esac
+	case $4 in "$W"/mapper/*) read -r _b < "$W/dm/$_b/node" || exit 1 ;; *) [ ! -L "$4" ] || _b=$(readlink "$4") ;; esac
 	read -r n < "$W/sys/class/block/$_b/dev" || exit 1
 	printf '%x %x\n' "${n%:*}" "${n#*:}"
 }
@@ -173,13 +175,14 @@ dmsetup() {
 		echo "$t" | { read -r _ s _; echo "$s" > "$W/sys/class/block/$node/size"; }
 		ln -s "$W/sys/class/block/$node" "$W/sys/dev/block/253:$n"
 		: > "$W/mapper/$name"
+		: > "$W/dev/$node"
 		: > "$W/ids/$node"
 		hold "$node" "$t" ;;
 	remove)
 		[ -d "$W/dm/$name" ] || { echo "Device does not exist." >&2; exit 1; }
 		node=$(cat "$W/dm/$name/node")
 		[ -z "$(ls "$W/sys/class/block/$node/holders")" ] && [ "$(cat "$W/dm/$name/open")" = 0 ] || { echo "Device or resource busy" >&2; exit 1; }
-		rm -f "$W"/sys/class/block/*/holders/"$node" "$W/mapper/$name" "$W/ids/$node" "$W/sys/dev/block/$(cat "$W/sys/class/block/$node/dev")"
+		rm -f "$W"/sys/class/block/*/holders/"$node" "$W/mapper/$name" "$W/dev/$node" "$W/ids/$node" "$W/sys/dev/block/$(cat "$W/sys/class/block/$node/dev")"
 		rm -rf "$W/dm/$name" "$W/sys/class/block/$node" ;;
 	reload) [ -d "$W/dm/$name" ] || exit 1; table_of "$table" > "$W/dm/$name/inactive" || { rm -f "$W/dm/$name/inactive"; exit 1; } ;;
 	clear) rm -f "$W/dm/$name/inactive" ;;
