@@ -136,6 +136,13 @@ need_name() { name_ok "$1" || usage_error "$command: '$1' cannot be the name of 
 # read_line FILE: its first line in R
 read_line() { R=; { IFS= read -r R < "$1"; } 2> /dev/null || [ -n "$R" ]; }
 
+# file_put FILE TEXT: it has that for good; it is whole at any moment, and the old one until then. Some know no sync of a single file.
+file_put() {
+	_tmp=$1.new.$$
+	{ printf '%s\n' "$2" > "$_tmp" && { sync "$_tmp" || sync; } && mv "$_tmp" "$1"; } 2> /dev/null || { rm -f "$_tmp"; return 1; }
+	sync "${1%/*}" 2> /dev/null || sync
+}
+
 new_uuid() {
 	read_line /proc/sys/kernel/random/uuid || die $E_FAIL "/proc/sys/kernel/random/uuid cannot be read"
 }

@@ -23,7 +23,7 @@ cmd_detach() {
 	stat_of "$NAME"
 	case $? in
 	1) die $E_UNKNOWN "$NAME is not running" "dmcache assemble $NAME" ;;
-	2) say "$NAME: has no cache"; exit 0 ;;
+	2) detach_gone; exit 0 ;;
 	esac
 	members_of "$NAME"
 	if [ -n "$LOST" ]; then
@@ -48,6 +48,19 @@ cmd_detach() {
 	say "$NAME: has no cache any more, $L_origin has everything"
 }
 
+# detach_gone: it runs without the cache that the tab waits for: not any more
+detach_gone() {
+	if tab_find "$NAME" && [ "$T_cache" != none ]; then
+		members_of "$NAME"
+		lock
+		set_running "$NAME"
+		_start=$S_ostart
+		detach_tab
+		undo_forget
+	fi
+	say "$NAME: has no cache"
+}
+
 detach_do() {
 	set_running "$NAME"
 	[ -n "$S_members" ] || detach_unlabelled
@@ -57,11 +70,15 @@ detach_do() {
 	D_table="0 $X_sectors linear $L_origin $_start"
 	detach_tab
 	detach_labels
+	known_undo "$NAME"
+	known_change "$NAME" 0 || [ $? = 1 ] || die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
 	warn_duplicates "$NAME"
 	dm_reload "$NAME" "$D_table" || die $E_FAIL "$NAME: $R" "dmesg | tail"
 	undo_forget
+	# What a cache that comes back has is old.
+	! known_read "$NAME" || known_say "$NAME" "${K_of:--}" 0 1 "$K_mode" "$K_bs" "$K_id" || :
 	for _s in cmeta cdata corig; do
-		! dm_exists "$NAME-$_s" || dm_remove "$NAME-$_s" || warn "/dev/mapper/$NAME-$_s: $R"
+		! dm_exists "$NAME-$_s" || dm_remove "$NAME-$_s" || warn "/dev/mapper/$NAME-$_s is left: $R; next: dmsetup remove $NAME-$_s"
 	done
 }
 

@@ -163,6 +163,7 @@ END
 }
 
 doctor_running() {
+	dm_active "$NAME" || wrong "$NAME is suspended: all I/O to it waits" "dmsetup resume $NAME"
 	stat_of "$NAME"
 	case $? in
 	0) ;;

@@ -72,7 +72,8 @@ flush_wait() {
 		flush_loop
 		ON_SIGNAL='die 1 "interrupted"'
 	fi
-	[ -n "${2-}" ] || undo_all
+	[ -n "${2-}" ] || { undo_all; stat_of "$F_name" && [ "$X_mode" != writeback ] && clean_now "$F_name"; }
+	return 0
 }
 flush_stop() {
 	[ ! -t 1 ] || echo

@@ -51,7 +51,7 @@ usage: dmcache assemble NAME... | --all | --device DEV
   --device DEV   the set that DEV is a member of
   --degraded     if the cache is missing and the origin is known to be complete: from the origin alone
   --force        in spite of dmcache.assemble=off
-  --drop-cache   forget all that the cache holds, blocks that only it has too
+  --drop-cache   forget all that the cache holds, blocks that only it has too; if it is missing: go on without it for good
 END
 	stop) cat << 'END' ;;
 usage: dmcache stop [--flush] NAME... | --all

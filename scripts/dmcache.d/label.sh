@@ -49,21 +49,22 @@ label_line() {
 	esac
 }
 
-# label_parse TEXT: a slot; R = its words. Status 1: no magic; 2: damaged; 3: a newer version
-label_parse() {
+# text_words MAGIC TEXT: R = the words of a text with a checksum. Status 1: no magic; 2: damaged; 3: a newer version
+text_words() {
 	R=
-	case $1 in "$LABEL_MAGIC"*) ;; *) return 1 ;; esac
-	_first=${1%%"$NL"*}
-	_version=${_first#"$LABEL_MAGIC"}
+	case $2 in "$1"*) ;; *) return 1 ;; esac
+	_first=${2%%"$NL"*}
+	_version=${_first#"$1"}
+	shift
 	is_number "$_version" || return 2
 	[ "$_version" -le $LABEL_VERSION ] || return 3
 	case $1 in *"${NL}crc="*) ;; *) return 2 ;; esac
 	_body=${1%"${NL}crc="*}
-	_crc=${1##*"${NL}crc="}
-	_crc=${_crc%"$NL"}
-	is_number "$_crc" || return 2
+	_told=${1##*"${NL}crc="}
+	_told=${_told%"$NL"}
+	is_number "$_told" || return 2
 	_sum=$(printf '%s\n' "$_body" | cksum) || return 2
-	[ "${_sum%% *}" = "$_crc" ] || return 2
+	[ "${_sum%% *}" = "$_told" ] || return 2
 	_words=' '
 	_body=${_body#*"$NL"}
 	while [ -n "$_body" ]; do
@@ -73,6 +74,13 @@ label_parse() {
 		label_line "${_l%%=*}" "${_l#*=}" || return 2
 		_words="$_words$_l "
 	done
+	R=$_words
+}
+
+# label_parse TEXT: a slot; R = its words. Status as above
+label_parse() {
+	text_words "$LABEL_MAGIC" "$1" || return $?
+	_words=$R
 	for _k in seq set name role member size generation state dirty start length block_size cache_member metadata_member \
 		origin_member origin_id origin_size origin_crc mode policy; do
 		get $_k "$_words" || return 2
@@ -107,16 +115,18 @@ label_read() {
 	fi
 }
 
-# label_text WORDS: the text of a slot in R, with its checksum
-label_text() {
-	_t="$LABEL_MAGIC$LABEL_VERSION"
-	for _x in $1; do
+# text_of MAGIC WORDS: a text of them in R, with its checksum
+text_of() {
+	_t="$1$LABEL_VERSION"
+	for _x in $2; do
 		case $_x in slot=* | dev=*) ;; *) _t="$_t$NL$_x" ;; esac
 	done
 	_sum=$(printf '%s\n' "$_t" | cksum) || return 1
 	R="$_t${NL}crc=${_sum%% *}"
 	[ ${#R} -lt 4096 ]
 }
+# label_text WORDS: of a slot
+label_text() { text_of "$LABEL_MAGIC" "$1"; }
 
 # slot_write DEV SLOT TEXT: the slot, filled with NUL bytes, and flushed
 slot_write() {

@@ -214,7 +214,7 @@ set_find() {
 		set_from_labels || { _st=$? _why=$R; S_why=$R; tab_options "$_name"; R=$_why; return $_st; }
 		tab_options "$_name" || return $? ;;
 	"$E_REFUSED") return $E_REFUSED ;;
-	*) tab_find "$1" || { R="no label and no line of $TAB names a set '$1'${DAMAGED:+; ${DAMAGED%"$NL"}}"; return $E_UNKNOWN; }
+	*) tab_find "$1" || known_tab "$1" || { R="no label and no line of $TAB names a set '$1'${DAMAGED:+; ${DAMAGED%"$NL"}}"; return $E_UNKNOWN; }
 		set_from_tab "$1" ;;
 	esac
 }
@@ -228,7 +228,14 @@ tab_options() {
 # next_for STATUS: what to do about it, in R
 next_for() {
 	case $1 in
-	"$E_MISSING") R="attach the device, then: dmcache assemble $2" ;;
+	"$E_MISSING") R="attach the device, then: dmcache assemble $2"
+		[ -n "$S_origin" ] || return 0
+		_next=$R
+		known_loss "$2"
+		case $K_dirty$K_copy in
+		0) R="$_next; or without it: dmcache assemble --degraded $2 ($R)" ;;
+		*) R="$_next; if it is gone for good: dmcache assemble --drop-cache $2 ($R)" ;;
+		esac ;;
 	"$E_REFUSED") R="dmcache label DEVICE shows its label" ;;
 	"$E_UNKNOWN") R="dmcache list" ;;
 	*) R="dmesg; dmcache list" ;;
@@ -260,6 +267,7 @@ relabel() {
 		commas_of "$S_args"
 		put "$_w" policy_args "$R"
 		[ -z "${S_newid:-}" ] || put "$R" origin_id "$S_newid"
+		[ -z "${S_nocache:-}" ] || { put "$R" cache_member -; put "$R" metadata_member -; }
 		label_write "$R" || { get dev "$_l"; R="$R: its label cannot be written"; return 1; }
 		_new="$_new$R$NL"
 	done << END
@@ -340,6 +348,16 @@ our_leftover() {
 # check_origin: was an unlabelled origin changed while the set was closed? COLD=1 if the cache has to start empty
 check_origin() {
 	COLD=
+	if [ "$S_kind" = label ] && known_read "$S_name" && [ "$K_of" = "$S_uuid" ] && [ "$K_alone" = 1 ]; then
+		if [ "$S_state:$S_dirty" = closed:0 ] || [ -n "$DROP" ]; then
+			COLD=1
+			warn "$S_name: $S_origin was in use without its cache; the cache starts empty"
+			return 0
+		fi
+		known_loss "$S_name"
+		R="$S_origin was in use without its cache since, and what the cache has does not fit any more; next: dmcache assemble --drop-cache $S_name"
+		return $E_REFUSED
+	fi
 	[ "$S_kind" = label ] && [ "$S_state" = closed ] && [ "$S_crc" != - ] || return 0
 	origin_sum
 	[ "$R" != "$S_crc" ] || return 0
@@ -360,6 +378,10 @@ assemble_cache() {
 	check_origin || return $?
 	[ -z "$DROP" ] || COLD=1
 	_state=$S_state _dirty=$S_dirty _crc=$S_crc
+	may_be_dirty
+	known_open "$_may" || return $?
+	# It may have to be another mode.
+	may_be_dirty
 	if [ "$S_kind" = label ]; then
 		case $_state in opening) _state=closed ;; closing) _state=closed _crc=- ;; esac
 		undo_add "relabel_back $_state $_dirty $_crc" "the labels of $S_name may say that it runs" "dmcache assemble $S_name"
@@ -368,8 +390,6 @@ assemble_cache() {
 	slices || return 1
 	[ -z "$COLD" ] || zero_metadata "$MAP_meta" || { R="$MAP_meta cannot be written"; return 1; }
 	if [ "$S_kind" = label ]; then
-		_may=unknown
-		case $S_mode in writeback) ;; *) [ "$_dirty" != 0 ] && [ -z "$COLD" ] || _may=0 ;; esac
 		relabel open $((S_gen + 1)) $_may - || return 1
 	fi
 	cache_table "$MAP_meta" "$MAP_cache" "$MAP_origin"
@@ -379,6 +399,18 @@ assemble_cache() {
 		R="the kernel refuses the cache: ${_why%%"$NL"*}${R:+; its log says: $R}"
 		return 1
 	}
+}
+
+# may_be_dirty: 0 in _may if no block can be dirty or become so
+may_be_dirty() {
+	_may=unknown
+	case $S_mode in writeback) ;; *) [ "$_dirty" != 0 ] && [ -z "$COLD" ] || _may=0 ;; esac
+}
+
+# clean_now: of one that runs, in another mode than writeback: with no dirty block its origin is complete, and stays so
+clean_now() {
+	dirty_of "$1"
+	[ "$R" != 0 ] || known_change "$1" 0 "${2-}" || :
 }
 
 # assemble_alone: the origin without a cache, under the same name
@@ -397,7 +429,24 @@ assemble_without() {
 		undo_add "relabel_back closed 0 -" "the label of $S_origin may say that it is in use" "dmcache assemble $S_name"
 		relabel opening $((S_gen + 1)) 0 - && relabel open $((S_gen + 1)) 0 - || return 1
 	fi
+	# From here on, what a cache that comes back has is old.
+	known_undo "$S_name"
+	known_lone || { R="$STATE/$S_name cannot be written"; return 1; }
 	assemble_alone
+}
+# known_lone: the origin of the set at hand is used alone. A set of the tab may have been one with labels.
+known_lone() {
+	known_read "$S_name" || K_of=
+	_of=${K_of:-$S_uuid}
+	ids_of "$S_origin"
+	known_say "$S_name" "$_of" 0 1 "$S_mode" "$S_bs" "${R%% *}" || in_initramfs
+}
+# lone_for_good: it has no cache any more, by the tab or by the label of the origin
+lone_for_good() {
+	if [ "$S_kind" = label ] && [ "$S_ostart" != 0 ]; then S_nocache=1; return 0; fi
+	tab_undo "$S_name"
+	if ! tab_find "$S_name"; then known_tab "$S_name" || { ids_of "$S_origin"; R=${R%% *}; T_origin=${R#PATH=} T_options=-; }; fi
+	tab_write "$S_name $T_origin none - $T_options" "$S_name" || { R="$TAB cannot be written"; return 1; }
 }
 set_only_member() {
 	_m=$1
@@ -410,9 +459,13 @@ origin_complete() {
 	[ -n "$S_origin" ] || return 1
 	if [ "$S_kind" = label ]; then
 		# Only the origin's own label may speak for it: it is the newest that there is.
-		[ "$S_dirty" = 0 ] && { [ "$S_state" = closed ] || [ "$S_mode" != writeback ]; }
+		[ "$S_dirty" = 0 ] && { [ "$S_state" = closed ] || [ "$S_mode" != writeback ]; } || return 1
+		! known_read "$S_name" || [ -n "$K_copy" ] || [ "$K_of" != "$S_uuid" ] || [ "$K_dirty" = 0 ]
+	elif known_read "$S_name" && [ -z "$K_copy" ]; then
+		known_complete
 	else
-		[ "$S_mode" != writeback ]
+		# By the tab it is always assembled so, and dmcache set changes no such one; a copy must not say otherwise.
+		[ "$S_mode" != writeback ] && { [ -z "$K_text" ] || [ "$K_dirty" = 0 ]; }
 	fi
 }
 
@@ -441,15 +494,9 @@ assemble_one() {
 	if [ -n "${S_name:-}" ] && [ "$S_name" != "$1" ] && already "$S_name"; then R="already there"; return 0; fi
 	S_labelmode=${S_mode:-writeback}
 	if [ $_st != 0 ]; then
-		if [ $_st = $E_MISSING ] && [ -n "$DEGRADED" ] && origin_complete; then
-			switch_mode || return $?
-			assemble_without || return $?
-			undo_forget
-			R="made from the origin alone: $_why"
-			return 0
-		fi
-		R=$_why
-		return $_st
+		[ $_st = $E_MISSING ] && [ -n "$S_origin" ] && [ -n "$DEGRADED$DROP" ] || { R=$_why; return $_st; }
+		assemble_lone
+		return $?
 	fi
 	switch_mode || return $?
 	already "$S_name"
@@ -461,9 +508,27 @@ assemble_one() {
 		assemble_cache || return $?
 		remember_origin
 		mark_up
+		[ "$S_mode" = writeback ] || clean_now "$S_name"
 		R="assembled: $S_mode, policy $S_policy"
 	fi
 	undo_forget
+}
+
+# assemble_lone: the cache is missing ($_why), and it is to be made without it
+assemble_lone() {
+	S_nocache=
+	_lost=
+	if [ -n "$DROP" ]; then
+		known_loss "$S_name"
+		_lost="; $R"
+	else
+		origin_complete || { known_loss "$S_name"; R="$_why, and $S_origin alone is not known to be complete"; return $E_MISSING; }
+	fi
+	switch_mode || return $?
+	[ -z "$DROP" ] || lone_for_good || return $?
+	assemble_without || return $?
+	undo_forget
+	R="made from the origin alone: $_why$_lost"
 }
 
 cmd_assemble() {
@@ -598,6 +663,7 @@ stop_one() {
 	warn_duplicates "$1"
 	R=stopped
 	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] || stop_labels "$1" || return 1
+	stop_known "$1"
 	case $_dirty in 0) R="stopped; the origin is complete" ;; unknown) R="stopped" ;; *) R="stopped; $_dirty blocks are only in the cache" ;; esac
 }
 
@@ -615,6 +681,15 @@ stop_alone() {
 	get policy_args "$NEWEST" && [ "$R" != - ] && { words_of "$R"; S_args=$R; }
 	set_only_member "$_om" && relabel closing $((S_gen + 1)) 0 - && relabel closed $((S_gen + 1)) 0 - || return 1
 	R=stopped
+}
+
+# stop_known NAME: how many blocks only the cache has; what says "may be dirty" stays if it cannot be written
+stop_known() {
+	if known_read "$1" && [ -n "$K_of" ]; then
+		known_change "$1" "$_dirty"
+	elif [ -n "$_have" ]; then
+		known_set "$_dirty"
+	fi || :
 }
 
 stop_labels() {
@@ -703,7 +778,7 @@ running_names() {
 	R=${_list# }
 }
 
-# ----- probe, list, option -----
+# ----- for probe -----
 
 # file_of ID: where an origin is remembered
 file_of() {
@@ -730,144 +805,4 @@ remember_origin() {
 mark_up() {
 	[ "$S_kind" = label ] || return 0
 	mkdir -p "$RUN/up" 2> /dev/null && : > "$RUN/up/$S_name"
-}
-
-# clean_of WORDS: 1 in R if the origin may be used alone
-clean_of() {
-	get dirty "$1"; _x=$R
-	get state "$1"
-	case $R:$_x in closed:0 | detached:0) R=1 ;; *) R=0 ;; esac
-}
-
-probe_label() {
-	_w=$1
-	get state "$_w"
-	if [ "$R" = detached ]; then
-		echo DMCACHE_DETACHED=1
-		remember "$_w"
-		return
-	fi
-	probe_lines "$_w" label
-	get role "$_w"
-	[ "$R" = origin ] || { get origin_member "$_w"; [ "$R" != - ] || { get origin_id "$_w"; echo "DMCACHE_ORIGIN_ID=$R"; }; remember "$_w"; }
-}
-
-# probe_lines WORDS SOURCE [ROLE]
-probe_lines() {
-	for _k in set:SET name:NAME role:ROLE generation:GENERATION state:STATE; do
-		get "${_k%:*}" "$1"
-		[ -z "${3-}" ] || [ "${_k%:*}" != role ] || R=$3
-		echo "DMCACHE_${_k#*:}=$R"
-	done
-	clean_of "$1"
-	echo "DMCACHE_CLEAN=$R"
-	echo "DMCACHE_SOURCE=$2"
-}
-
-cmd_probe() {
-	[ $# = 1 ] || usage_error "probe: name one device"
-	IN_PROBE=1
-	path_of "$1" && set -- "$R" && sysfs_of "$1" || die $E_MISSING "$1 is not a block device that is there" "lsblk"
-	if [ -e "$R/dm/uuid" ] && read_line "$R/dm/uuid"; then
-		case $R in DMCACHE-*) exit 0 ;; esac
-	fi
-	label_read "$1"
-	case $? in
-	0) probe_label "$R"; exit 0 ;;
-	2 | 3) echo DMCACHE_ROLE=damaged; echo DMCACHE_CLEAN=0; echo DMCACHE_SOURCE=label; exit 0 ;;
-	esac
-	if [ -e "$TAB" ] && probe_tab "$1"; then exit 0; fi
-	[ -d "$RUN/origin" ] || exit 0
-	ids_of "$1"
-	for _x in $R; do
-		file_of "$_x"
-		[ -e "$R" ] && read_line "$R" && { probe_lines "$R" member origin; exit 0; }
-	done
-	exit 0
-}
-
-# probe_tab DEV: does a line name it?
-probe_tab() {
-	ids_of "$1" || return 1
-	_ids=$R
-	unescape "${ID_FS_LABEL_ENC:-${ID_FS_LABEL:-?}}" x; plain "$R"; _ids="$_ids LABEL=$R"
-	unescape "${ID_PART_ENTRY_NAME:-?}" x; plain "$R"; _ids=" $_ids PARTLABEL=$R "
-	_dev=$1
-	while read -r _n _o _c _m _opt _rest; do
-		case $_n in '' | \#*) continue ;; esac
-		_role=
-		for _pair in "origin $_o" "cache ${_c:--}" "metadata ${_m:--}"; do
-			case ${_pair#* } in
-			- | none) continue ;;
-			/*) case " ${DEVLINKS:-} " in
-				*" ${_pair#* } "*) ;;
-				*) unescape "${_pair#* }"; same_device "$_dev" "$R" || continue ;;
-				esac ;;
-			*) unescape "${_pair#* }"; plain "$R"
-				case $_ids in *" $R "*) ;; *) continue ;; esac ;;
-			esac
-			_role=${_pair%% *}
-			break
-		done
-		[ -n "$_role" ] || continue
-		probe_tab_lines
-		return 0
-	done < "$TAB"
-	return 1
-}
-
-probe_tab_lines() {
-	# What the cache member said, if it came first, is more.
-	for _x in $_ids; do
-		file_of "$_x"
-		[ -e "$R" ] && read_line "$R" && { probe_lines "$R" tab "$_role"; return; }
-	done
-	_clean=0
-	case $_c in none) _clean=1 ;; esac
-	echo "DMCACHE_NAME=$_n"
-	echo "DMCACHE_ROLE=$_role"
-	echo "DMCACHE_CLEAN=$_clean"
-	echo "DMCACHE_SOURCE=tab"
-}
-
-cmd_option() {
-	[ $# = 2 ] || usage_error "option: wants a name and an option"
-	tab_find "$1" && option "$T_options" "$2" || exit 1
-	echo "$R"
-}
-
-# sets_and_running: " a b " in _sets, those that run in _running
-sets_and_running() {
-	all_names; _sets=$R
-	running_names; _running=" $R "
-	# One that runs and is named nowhere any more.
-	for _x in $_running; do case $_sets in *" $_x "*) ;; *) _sets="$_sets$_x " ;; esac; done
-}
-
-cmd_list() {
-	case ${1-} in '' | --names) ;; *) usage_error "list: no option $1" ;; esac
-	tab_check || warn "$R"
-	sets_and_running
-	if [ -n "${1-}" ]; then
-		for _x in $_sets; do echo "$_x"; done
-		exit 0
-	fi
-	[ "$_sets" != ' ' ] || { say "no sets"; exit 0; }
-	for NAME in $_sets; do list_one; done
-	[ -z "$DAMAGED" ] || printf '%s' "$DAMAGED"
-}
-
-list_one() {
-	case $_running in *" $NAME "*) _runs=running ;; *) _runs=stopped ;; esac
-	set_find "$NAME"
-	_st=$? _why=$R
-	if [ $_st = 0 ]; then
-		human "$S_osize"
-		printf '%-16s %-8s %s on %s' "$NAME" $_runs "$R" "$S_origin"
-		if [ -n "$S_cache" ]; then human "$S_clen"; printf ', cache %s on %s, %s' "$R" "$S_cache" "$S_mode"; else printf ', no cache'; fi
-		[ "$_runs" = running ] || [ "$S_kind" != label ] || printf ', %s dirty blocks' "$S_dirty"
-		echo
-	else
-		printf '%-16s %-8s %s\n' "$NAME" $_runs "$_why"
-	fi
 }

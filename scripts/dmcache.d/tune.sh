@@ -24,10 +24,21 @@ cmd_set() {
 		die $E_REFUSED "$NAME: $X_dirty blocks are dirty; passthrough wants none" "dmcache set $NAME --mode writethrough; dmcache flush $NAME; the same command"
 	fi
 	set_running "$NAME"
+	if [ "$W_mode" = writeback ] && [ "$X_mode" != writeback ]; then set_known_first; fi
 	set_labels_first
 	set_live
+	[ "${W_mode:-writeback}" = writeback ] || clean_now "$NAME" "$W_mode"
 	say "$NAME: done"
 	set_tab_note
+}
+
+# set_known_first: it may be dirty soon; no file may say then that it is not
+set_known_first() {
+	if tab_find "$NAME" && option "$T_options" degraded && [ "$R" = alone ] && option "$T_options" mode && [ "$R" != writeback ]; then
+		die $E_REFUSED "$NAME: by $TAB it is in mode $R, and an initramfs would use the origin alone" "change the line in $TAB; update-initramfs -u; the same command"
+	fi
+	known_undo "$NAME"
+	known_change "$NAME" unknown writeback || [ $? = 1 ] || die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
 }
 
 # set_running NAME: S_* of a running set; S_members is empty if it has no labels, or if they do not fit: S_why says why

@@ -267,6 +267,9 @@ END
 		finds "c: .*${text#c: }" dmcache
 	done
 	rm $W/status.sed
+	PATH=$W/bin:$PATH dmsetup suspend c
+	finds 'c is suspended: all I/O to it waits' 'dmsetup resume c'
+	PATH=$W/bin:$PATH dmsetup resume c
 	run 0 doctor --quiet
 	[ "$(cat $OUT)" = 'nothing is wrong' ] || bad "quiet, but: $(cat $OUT)"
 	unset DMCACHE_ROOT
@@ -381,6 +384,184 @@ attach() {
 	run 0 assemble l
 	table l ' cache '
 	run 0 stop l
+	none
+}
+
+# A power cut, or a reboot without a word: what runs is gone, and /run; with `wiped` the SSD too.
+cut() {
+	for x in c c-cmeta c-cdata; do [ ! -e "$W/dm/$x" ] || { echo 0 > "$W/dm/$x/open"; PATH=$W/bin:$PATH dmsetup remove $x; }; done
+	rm -rf "$DMCACHE_RUN"
+	cp $D/ssd $DIR/lost
+	[ -z "${1-}" ] || dd if=/dev/zero of=$D/ssd bs=4096 count=2 conv=notrunc 2> /dev/null
+}
+again() { run 0 label --erase --yes $D/ssd; rm -rf $DMCACHE_TAB $DMCACHE_TAB.state; run 0 create c --origin $D/hdd --cache $D/ssd --yes "$@"; }
+# alone_not WHAT: without the SSD it is not assembled, and WHAT is said to be lost
+alone_not() {
+	for x in '' --degraded; do
+		run 3 assemble $x c
+		said "; next: attach the device, then: dmcache assemble c; if it is gone for good: dmcache assemble --drop-cache c \\($1"
+		none
+	done
+}
+alone() {
+	run 3 assemble c
+	said 'or without it: dmcache assemble --degraded c \(nothing is lost'
+	run 0 assemble --degraded c
+	table c ' linear '
+	run 0 stop c
+	none
+}
+
+lost() {
+	run 0 create c --origin $D/hdd --cache $D/ssd --yes
+	# Dead while it ran
+	cut wiped
+	alone_not 'all is lost that was written since 20.* in writeback mode\)'
+	run 0 assemble --drop-cache c
+	said 'made from the origin alone: .*; all is lost that was written since 20'
+	table c ' linear '
+	grep -q '^c PARTUUID=11111111-01 none - -$' $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+	run 0 stop c
+	cp $DIR/lost $D/ssd
+	run 0 assemble c
+	table c ' linear '
+	run 0 stop c
+	# The same without a line in the tab
+	again --no-tab
+	cut wiped
+	alone_not 'all is lost'
+	run 0 assemble --drop-cache c
+	grep -q '^c PARTUUID=11111111-01 none - -$' $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+	run 0 stop c
+	# Stopped with dirty blocks, and with none
+	again
+	echo 7 > $W/dirty
+	run 0 stop c
+	cut wiped
+	alone_not '7 blocks, 448 KiB, are lost, which it has had alone since 20'
+	cp $DIR/lost $D/ssd
+	run 0 assemble c
+	echo 0 > $W/dirty
+	run 0 stop c
+	cut wiped
+	alone
+	# What comes back is old, though nothing in the first MiB of the origin tells.
+	cp $DIR/lost $D/ssd
+	run 0 assemble c
+	said 'was in use without its cache; the cache starts empty'
+	table c ' cache '
+	# A mode in which nothing becomes dirty, and back
+	run 0 set c --mode writethrough
+	cut wiped
+	alone
+	cp $DIR/lost $D/ssd
+	run 4 assemble c
+	said 'was in use without its cache since'
+	run 0 assemble --drop-cache c
+	table c ' cache .* writethrough '
+	run 0 set c --mode writeback
+	cut wiped
+	alone_not 'all is lost'
+	again --mode writethrough
+	cut wiped
+	alone
+	again --mode writethrough
+	run 0 set c --mode writeback
+	echo 9 > $W/dirty
+	run 0 set c --mode writethrough
+	cut wiped
+	alone_not 'all is lost'
+	cp $DIR/lost $D/ssd
+	run 0 assemble c
+	run 0 flush c
+	cut wiped
+	alone
+	# By the tab an initramfs would take the origin alone: so it must not become dirty.
+	again --mode writethrough
+	sed -i 's/- - -$/- - mode=writethrough,degraded=alone/' $DMCACHE_TAB
+	run 4 set c --mode writeback
+	table c ' writethrough '
+	run 0 stop c
+	# An initramfs has an old copy. What it assembles is noted in /run, and then beside the tab.
+	again
+	run 0 stop c
+	rm -rf "$DMCACHE_RUN"
+	cp $DMCACHE_TAB.state/c $DIR/then
+	mkdir -p $DIR/initramfs/conf
+	: > $DIR/initramfs/conf/initramfs.conf
+	export DMCACHE_ROOT=$DIR/initramfs
+	cp $D/ssd $DIR/lost
+	dd if=/dev/zero of=$D/ssd bs=4096 count=2 conv=notrunc 2> /dev/null
+	alone_not 'nothing is lost.*as this initramfs knows it'
+	cp $DIR/lost $D/ssd
+	run 0 assemble c
+	unset DMCACHE_ROOT
+	cp $DIR/then $DMCACHE_TAB.state/c
+	run 0 remember
+	! grep -q '^dirty=0' $DMCACHE_TAB.state/c || bad "still complete: $(cat $DMCACHE_TAB.state/c)"
+	cut wiped
+	alone_not 'all is lost'
+	# It cannot be written down that blocks may become dirty: none does.
+	again
+	run 0 stop c
+	: > $W/read-only
+	run 0 assemble c
+	said 'state/c cannot be written: in writethrough mode this time; next'
+	table c ' writethrough '
+	run 1 set c --mode writeback
+	table c ' writethrough '
+	rm $W/read-only
+	run 0 set c --mode writeback
+	table c ' writeback '
+	run 0 stop c
+	: > $W/read-only
+	run 0 assemble c
+	cut wiped
+	rm $W/read-only
+	alone
+	# Another device, and a file that is damaged: nothing is known.
+	again
+	run 0 stop c
+	cut wiped
+	sed -i 's/^c [^ ]*/c PARTUUID=33333333-01/' $DMCACHE_TAB
+	run 3 assemble --degraded c
+	said 'not known to be complete'
+	sed -i 's/^c [^ ]*/c PARTUUID=11111111-01/' $DMCACHE_TAB
+	sed -i 's/^since=./since=4/' $DMCACHE_TAB.state/c
+	run 3 assemble --degraded c
+	said 'not known to be complete'
+	none
+	# An origin with a label
+	rm -rf $DMCACHE_TAB $DMCACHE_TAB.state
+	run 0 create c --origin $D/hdd2 --cache $D/ssd --label-origin --yes
+	cut wiped
+	alone_not 'all is lost'
+	run 0 assemble --drop-cache c
+	table c ' linear .* 2048$'
+	run 0 stop c
+	cp $DIR/lost $D/ssd
+	run 0 assemble c
+	table c ' linear '
+	run 0 label --erase --yes $D/ssd
+	run 0 attach c --cache $D/ssd --yes
+	table c ' cache '
+	run 0 detach c --yes
+	run 0 stop c
+	run 0 label --erase --yes $D/ssd
+	run 0 label --erase --yes $D/hdd2
+	# A set of the tab
+	rm -rf $DMCACHE_TAB.state
+	echo z | dd of=$D/meta2 conv=notrunc 2> /dev/null
+	echo "c $D/hdd2 $D/ssd3 $D/meta2 policy=smq" > $DMCACHE_TAB
+	run 0 assemble c
+	cut
+	mv $D/ssd3 $DIR/ssd3
+	alone_not 'all is lost'
+	mv $DIR/ssd3 $D/ssd3
+	run 0 assemble c
+	run 0 stop c
+	mv $D/ssd3 $DIR/ssd3
+	alone
 	none
 }
 

@@ -40,7 +40,7 @@ dd() {
 	[ -z "\$_of" ] || step "dd \$_of" || return 1
 	command dd "\$@"
 }
-mv() { step "mv \$2" && command mv "\$@"; }
+mv() { if [ -e "\$W/read-only" ]; then case \$2 in *tab*.state/*) return 1 ;; esac; fi; step "mv \$2" && command mv "\$@"; }
 sync() { step "sync \${1-}"; }
 END
 }
