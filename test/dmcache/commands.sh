@@ -389,7 +389,7 @@ attach() {
 
 # A power cut, or a reboot without a word: what runs is gone, and /run; with `wiped` the SSD too.
 cut() {
-	for x in c c-cmeta c-cdata; do [ ! -e "$W/dm/$x" ] || { echo 0 > "$W/dm/$x/open"; PATH=$W/bin:$PATH dmsetup remove $x; }; done
+	for x in c c-cmeta c-cdata c-corig; do [ ! -e "$W/dm/$x" ] || { echo 0 > "$W/dm/$x/open"; PATH=$W/bin:$PATH dmsetup remove $x; }; done
 	rm -rf "$DMCACHE_RUN"
 	cp $D/ssd $DIR/lost
 	[ -z "${1-}" ] || dd if=/dev/zero of=$D/ssd bs=4096 count=2 conv=notrunc 2> /dev/null
