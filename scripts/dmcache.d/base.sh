@@ -321,7 +321,7 @@ stuck_add() { STUCK="$STUCK$1 $2$NL"; }
 stuck_say() {
 	while read -r _name _c; do
 		[ -z "$_name" ] || dm_active "$_name" ||
-			warn "/dev/mapper/$_name is SUSPENDED, all I/O to it waits: its old table cannot be started again; next: $_c"
+			warn "/dev/mapper/$_name is SUSPENDED, all I/O to it waits, and it could not be started again; next: $_c"
 	done << END
 $STUCK
 END

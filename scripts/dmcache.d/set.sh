@@ -654,17 +654,34 @@ stop_one() {
 	# A device that got its cache later is still called by the set it was then.
 	{ set_labels "$_u" || set_labels "$1"; } && set_from_labels && _have=1
 	S_labelmode=${S_mode:-}
-	# Nothing is dirtied or written back any more from here on: the count is the final one.
-	R=$(dmsetup suspend "$1" 2>&1) || { _why=$R; dmsetup resume "$1" > /dev/null 2>&1; R=$_why; return 1; }
-	dirty_of "$1"; _dirty=$R
-	dm_remove "$1" || { _why=$R; dmsetup resume "$1" > /dev/null 2>&1; R=$_why; return 1; }
+	hold_signals
+	take_down "$1"
+	_st=$?
+	pass_signals
+	[ $_st = 0 ] || return 1
 	# A flush that was killed noted there what to put back.
 	rm -f "$RUN/flush.$1"
 	warn_duplicates "$1"
-	R=stopped
-	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] || stop_labels "$1" || return 1
+	_wrong=
+	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] || stop_labels "$1"
 	stop_known "$1"
+	[ -z "$_wrong" ] || {
+		R="it is stopped, but $_wrong: its labels may say that it runs"
+		STOP_next="dmcache assemble $1; dmcache stop $1"
+		return 1
+	}
 	case $_dirty in 0) R="stopped; the origin is complete" ;; unknown) R="stopped" ;; *) R="stopped; $_dirty blocks are only in the cache" ;; esac
+}
+
+# take_down NAME: its device is gone, with its last count of dirty blocks in _dirty; or it goes on
+take_down() {
+	# Nothing is dirtied or written back any more from here on: the count is the final one.
+	R=$(dmsetup suspend "$1" 2>&1) && { dirty_of "$1"; _dirty=$R; dm_remove "$1"; } && return 0
+	_why=$R
+	dmsetup resume "$1" > /dev/null 2>&1
+	dm_active "$1" || stuck_add "$1" "dmsetup resume $1"
+	R=$_why
+	return 1
 }
 
 # stop_alone UUID: a device without a cache is gone; a label of the origin that says open gets closed
@@ -679,7 +696,11 @@ stop_alone() {
 	get policy "$NEWEST"; S_policy=$R
 	S_args=
 	get policy_args "$NEWEST" && [ "$R" != - ] && { words_of "$R"; S_args=$R; }
-	set_only_member "$_om" && relabel closing $((S_gen + 1)) 0 - && relabel closed $((S_gen + 1)) 0 - || return 1
+	set_only_member "$_om" && relabel closing $((S_gen + 1)) 0 - && relabel closed $((S_gen + 1)) 0 - || {
+		R="it is stopped, but $R: its label may say that it runs"
+		STOP_next="dmcache assemble --degraded $S_name; dmcache stop $S_name"
+		return 1
+	}
 	R=stopped
 }
 
@@ -692,22 +713,25 @@ stop_known() {
 	fi || :
 }
 
+# stop_labels NAME: slices go and labels are closed; _wrong is what hindered that
 stop_labels() {
 	_name=$1
-	if [ -n "$_have" ]; then
-		relabel closing $((S_gen + 1)) "$_dirty" - || return 1
+	if [ -z "$_have" ]; then
+		_wrong="its labels cannot be found or do not fit"
+	else
+		relabel closing $((S_gen + 1)) "$_dirty" - || _wrong=$R
 	fi
 	for _s in cmeta cdata corig; do
-		! dm_exists "$_name-$_s" || dm_remove "$_name-$_s" || { R="/dev/mapper/$_name-$_s: $R"; return 1; }
+		! dm_exists "$_name-$_s" || dm_remove "$_name-$_s" || warn "/dev/mapper/$_name-$_s is left: $R; next: dmsetup remove $_name-$_s"
 	done
-	[ -n "$_have" ] || { R="$_name is stopped, but its labels cannot be found or do not fit: they still say that it runs"; return 1; }
+	[ -z "$_wrong" ] || return 0
 	origin_sum; _crc=$R
 	# A filesystem that was made anew has another UUID.
 	case ${S_oid:-} in
 	UUID=*) ids_of "$S_origin"
 		for _x in $R; do case $_x in UUID=*) S_newid=$_x ;; esac; done ;;
 	esac
-	relabel closed $((S_gen + 1)) "$_dirty" "$_crc" || return 1
+	relabel closed $((S_gen + 1)) "$_dirty" "$_crc" || _wrong=$R
 	S_newid=
 	remember_origin
 	rm -f "$RUN/up/$_name"
@@ -749,7 +773,7 @@ cmd_stop() {
 	lock
 	WORST=0
 	for NAME in $N_names; do
-		S_newid=
+		S_newid= STOP_next=
 		stop_one "$NAME"
 		_st=$?
 		if [ $_st = 0 ]; then
@@ -757,8 +781,9 @@ cmd_stop() {
 		else
 			_why=$R
 			[ $_st != $E_BUSY ] || R="umount it, or fuser -vm /dev/mapper/$NAME"
-			[ $_st = $E_BUSY ] || R="dmcache status $NAME"
+			[ $_st = $E_BUSY ] || R=${STOP_next:-"dmcache status $NAME"}
 			warn "$NAME: $_why; next: $R"
+			stuck_say
 			[ $_st -le $WORST ] || WORST=$_st
 		fi
 	done

@@ -45,7 +45,7 @@ SCENARIOS = {
     "set": ([MAKE, "dirty 7"], "set c --mode writethrough --policy mq b=2"),
     "set-writeback": (["create c --origin D/hdd --cache D/ssd --mode writethrough --policy mq --yes"], "set c --mode writeback"),
     "flush": ([MAKE, "dirty 7"], "flush c"),
-    "resize": ([BESIDE, "size hdd 6", "size ssd 12"], "resize c"),
+    "resize": ([BESIDE, "size hdd 6", "size ssd 14"], "resize c"),
     "resize-stopped": ([MAKE, STOP, "size hdd 6"], "resize c"),
     "check": ([MAKE, STOP], "check c"),
     "repair": ([MAKE, STOP], "repair --yes c"),
@@ -65,12 +65,12 @@ def same_order(table):
 
 
 class World:
-    def __init__(self, lib, where, shell):
-        self.dir, self.w, self.shell = where, where / "w", shell.split()
+    def __init__(self, lib, where, shell, devices):
+        self.devices, self.dir, self.w, self.shell = devices, where, where / "w", shell.split()
         self.tab, self.saved = where / "tab", where / "saved"
         self.env = dict(os.environ, DMCACHE_TAB=str(self.tab), DMCACHE_RUN=str(where / "run"), DMCACHE_LIB=str(self.w / "lib"),
                         TMPDIR=str(where), DMCACHE_FLUSH_IDLE="5", PATH=f"{self.w}/bin:{os.environ['PATH']}")
-        make = "".join(f"fake_device {n} {mb} {u}\n" for n, mb, u in DEVICES)
+        make = "".join(f"fake_device {n} {mb} {u}\n" for n, mb, u in devices)
         subprocess.run(["sh", "-euc", f"LIB={lib} W={self.w} HERE={HERE}\n. {HERE}/fake.sh\nfake_world\n{make}"], check=True)
 
     def run(self, words):
@@ -142,7 +142,7 @@ class World:
             seen[d.name if "-" in d.name else "c"] = same_order(table) + (" inactive" if (d / "inactive").exists() else "")
         lines = self.tab.read_text() if self.tab.exists() else ""
         seen["tab"] = lines.strip()
-        for dev, _, _ in DEVICES:
+        for dev, _, _ in self.devices:
             label = self.label(dev)
             keys = ("state", "dirty", "mode", "policy", "policy_args", "length", "size", "origin_size", "role")
             text = " ".join(f"{k}={label.get(k)}" for k in keys) if label and label["state"] != "detached" else ""
@@ -177,7 +177,7 @@ class World:
 def follow(world, said):
     """Do what dmcache said is to be done about what it could not undo."""
     for line in said.splitlines():
-        if "could not be undone:" not in line and "SUSPENDED" not in line and "next, if" not in line:
+        if not re.search("could not be undone:|SUSPENDED|is left:|it is stopped, but", line):
             continue
         what = line.split("; next: ", 1)[1] if "; next: " in line else ""
         if what.startswith("make it: "):
@@ -194,15 +194,17 @@ def follow(world, said):
             for c in what.split("; "):
                 if c.startswith("dmcache label --erase"):
                     world.run(c.removeprefix("dmcache ") + " --yes")
-                elif c.startswith("dmcache set"):
+                elif re.match("dmcache (set|assemble|stop|flush|resize)", c):
                     world.run(c.removeprefix("dmcache "))
 
 
 def wrong_after(world, before, good, words, rc, said, for_good):
     """What is wrong after a step failed, a line each."""
     wrong = []
-    want = good if rc == 0 else before
     now = world.look()
+    # What is stopped stays so: the labels are to be closed then.
+    stopped = words.startswith("stop") and not now.get("c")
+    want = good if rc == 0 or stopped else before
     if rc and "; next: " not in said:
         wrong.append("no next command is said")
     if re.search(r"not found$|[Ss]yntax error|parameter not set|unbound|bad number|Illegal number", said):
@@ -210,9 +212,11 @@ def wrong_after(world, before, good, words, rc, said, for_good):
     for name in sorted({*want, *now}):
         if want.get(name, "") == now.get(name, ""):
             continue
+        if stopped and name in [d for d, _, _ in DEVICES] and "its labels may say that it runs; next: dmcache assemble c" in said:
+            continue
         if not re.search(rf"(^|[ /(]){re.escape(name)}\b", said.replace(words, "")) or "next" not in said:
             wrong.append(f"{name} is '{now.get(name, '')}', not '{want.get(name, '')}', and that is not said")
-        elif rc and not for_good:
+        elif rc and not for_good and not stopped:
             wrong.append(f"{name} is '{now.get(name, '')}', not '{want.get(name, '')}': that could have been undone")
     for name in world.suspended():
         if not for_good or not re.search(rf"{name} is SUSPENDED.*; next: dmsetup", said):
@@ -270,7 +274,8 @@ def main():
     for name in names or SCENARIOS:
         place = pathlib.Path(where) / name
         place.mkdir()
-        steps, found = scenario(World(lib, place, shell), name)
+        devices = [d for d in DEVICES if d[0] != "meta" or any("meta" in x for x in (*SCENARIOS[name][0], SCENARIOS[name][1]))]
+        steps, found = scenario(World(lib, place, shell, devices), name)
         shutil.rmtree(place)
         print(f"{name}: {steps} steps, {len(found)} wrong", flush=True)
         for x in found:
