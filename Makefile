@@ -51,7 +51,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 
 .DEFAULT_GOAL := modules
 .PHONY: compat-check compat-probe test-compat modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
-	test bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
+	test test-all bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
 .PHONY: deb check-modinfo test-dkms-suites test-deb test-boot test-long install-tools uninstall-tools install-headers uninstall-headers
 
 ## Build:
@@ -188,8 +188,11 @@ test-arch:	## build for arm64, s390x, i386; unit tests on s390x and i386
 test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built here once (TEST=GLOB); KCSAN=1: on one with that
 	test/debug/run $(if $(KCSAN),--kcsan) $(foreach t,$(TEST),'$(t)')
 
-test:	## everything, from a fresh Debian 12 as root: installs what it needs, then all of the above
+test:	## what CI runs, from a fresh Debian 12 as root: installs what it needs, then most of the above
 	@test/run
+
+test-all:	## everything, for many hours; README says what `test` leaves out
+	@test/run --all
 
 test-soak:	## power cuts at random moments, long (CYCLES=200; about 20 s each)
 	test/soak/run $(or $(CYCLES),200) $(if $(SEED),--seed $(SEED))

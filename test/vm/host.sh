@@ -103,6 +103,12 @@ COMPLAINTS+='|inconsistent lock state|INFO: task .* blocked|hung_task|rcu.*(stal
 COMPLAINTS+='|refcount_t|scheduling while atomic|sleeping function called|list_(add|del) corruption|Objects remaining'
 COMPLAINTS+='|Slab cache still has objects|beyond end of device|unable to handle|Kernel panic|page allocation failure|bad page'
 
+# Of these, what a host that is too busy may cause.
+LATE='soft lockup|hard LOCKUP|INFO: task .* blocked|hung_task|rcu.*(stall|starved)|Call Trace'
+# What it cannot cause, in a test's own words.
+WRONG="LEAK:|verify: bad|verify failed|differs|wrong data|[Cc]orrupt|(LOST|FOREIGN)(:| [1-9])"
+WRONG+="|expected '[0-9a-f]{32}[^']*', got '[0-9a-f]{32}"
+
 # complaints TEST LOG: bad lines with what follows them, unless the test expects them all
 complaints() {
 	local e frame='\] +(\? )?[A-Za-z0-9_.]+\+0x'

@@ -32,12 +32,13 @@ assert_match() { echo "$1" | grep -Eq -- "$2" || fail "$3: expected something li
 assert() { "$@" || fail "must succeed, but gave status $?: $*"; }
 refute() { if "$@"; then fail "must fail, but succeeded: $*"; fi; }
 
-# wait_for 'CONDITION' SECONDS: evaluated 10 times a second
+# wait_for 'CONDITION' SECONDS: evaluated 10 times a second. The limit is only there to end a wait
+# for what never comes: it grows with the runner's --patience.
 wait_for() {
-	_n=$(($2 * 10))
+	_n=$(($2 * 10 * ${PATIENCE:-1}))
 	until eval "$1"; do
 		_n=$((_n - 1))
-		[ $_n -gt 0 ] || fail "waited $2 s in vain for: $1"
+		[ $_n -gt 0 ] || fail "waited $(($2 * ${PATIENCE:-1})) s in vain for: $1"
 		sleep 0.1
 	done
 }

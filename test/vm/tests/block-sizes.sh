@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: block sizes 32 KiB, 96 KiB, 160 KiB, 1 MiB; a cache larger than the origin
+# needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh
 

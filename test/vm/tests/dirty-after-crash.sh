@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: after a power cut few clean blocks count as dirty and no dirty one is missed; the kernel's module in between; both formats
+# durability: yes
 # needs: mem=512
 # disks: 40M:lose,60M:lose,80M:lose,32M
 # timeout: 300

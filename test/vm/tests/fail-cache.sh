@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: a cache device with bad blocks, or gone: what the origin has goes on; what only it has is an error, and said; nothing stale comes back
+# durability: yes
 # timeout: 180
 # stock: no
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh

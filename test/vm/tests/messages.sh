@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: messages, good and bad; status line field by field; the table line loads again as printed
+# needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh
 

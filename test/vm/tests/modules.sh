@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: all modules load, unload and describe themselves; policies come by name; ours, not the kernel's
-# needs: mem=384
+# kernels-differ: how modules are built, named and pinned
+# needs: smp=1 mem=384
 # stock: no
 # timeout: 240
 # files: test/vm/lib-cache.sh

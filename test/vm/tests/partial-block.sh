@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: an origin that ends in mid-block: its last block is read, written, cached, cleaned and discarded within its end
+# needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: power cut under load, twice: metadata checks clean, every acknowledged write is there, still warm; both formats
+# kernels-differ: dm-bufio, which writes the metadata
+# durability: yes
 # needs: mem=512
 # disks: 32M:tear,32M:lose,128M:lose,4M
 # timeout: 240

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: the commands that README.md tells the reader to type, in its order, on a filesystem that exists already
+# needs: smp=1
 # stock: no
 # timeout: 180
 # disks: 16M,64M,256M

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: remove and re-create: warm, dirty, statistics and hints as before, data right; both formats
+# needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh
 

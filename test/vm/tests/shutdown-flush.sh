@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: a suspend that cannot flush the origin or the cache device is no clean shutdown, and says so (R4); both formats
+# kernels-differ: suspend, and how devices are told to flush
+# durability: yes
 # timeout: 240
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: random reloads, suspends, messages, statuses and discards on 4 CPUs while fio writes and verifies
+# kernels-differ: workqueues, timers, memory pressure
 # needs: smp=4 mem=768
 # timeout: 300
 # files: test/vm/lib-cache.sh
