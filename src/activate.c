@@ -21,6 +21,7 @@
 #include "block-lock.h"
 #include "hint-grades.h"
 #include "marks.h"
+#include "settle.h"
 
 static struct {
 	struct mutex lock;
@@ -90,7 +91,7 @@ static int check_smaller(struct cache *c, struct cache *live, char **error)
 	if (c->nr_cblocks >= live->nr_cblocks && c->nr_oblocks >= live->nr_oblocks)
 		return 0;
 	for (i = 0; i < live->nr_cblocks; i++) {
-		if (!(atomic_read(&live->table.entries[i].state) & BL_DIRTY))
+		if (!(atomic_read(&live->table.entries[i].state) & BL_UNCLEAN))
 			continue;
 		oblock = table_oblock(&live->table, to_cblock(i));
 		if (i >= c->nr_cblocks) {
@@ -462,6 +463,39 @@ static bool hints_changed(void *ctx, cblock_t first, u32 nr)
 }
 
 /*
+ * *@clean: the data devices hold what the metadata is to claim.  Nothing is volatile any more
+ * then, and nothing broken is mapped.  0, or an error of the metadata's.
+ */
+static int make_durable(struct cache *c, bool *clean)
+{
+	int r;
+
+	settle_lost(c);
+	*clean = !settle(c);
+	settle_lost(c);
+	if (!*clean)
+		return 0;
+	r = drop_broken_now(c);
+	/* In passthrough mode nothing was written to the cache device, which may be gone. */
+	if (r || c->io_mode == IO_PASSTHROUGH || !flush_device(&c->cache_flush))
+		return r;
+	return drop_unflushed(c, clean);
+}
+
+/* What was dropped for it is not mapped any more, and so must not be on disk. */
+static int shut_down_unclean(struct cache *c)
+{
+	struct dmc_md_stats stats;
+
+	DMERR("%s: cannot flush the data devices: after the next load more blocks than these count as dirty",
+	      cache_name(c));
+	if (!dmc_md_changed(c->md))
+		return 0;
+	stats_for_disk(c, &stats);
+	return dmc_md_commit(c->md, &stats);
+}
+
+/*
  * The flag says that the data devices hold what the metadata claims: so they are flushed first.  If they
  * cannot, the metadata stays as after a crash, right but not exact.
  */
@@ -477,21 +511,13 @@ static int shut_down_cleanly(struct cache *c)
 		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
 		.nr_dblocks = c->nr_dblocks,
 	};
+	bool clean;
 	int r;
 
 	lockdep_assert_held(&c->md_mutex);
-	r = flush_device(&c->origin_flush);
-	/* In passthrough mode nothing was written to the cache device, which may be gone. */
-	if (!r && c->io_mode != IO_PASSTHROUGH && flush_device(&c->cache_flush)) {
-		r = drop_unflushed(c);
-		if (r && r != -EIO)
-			return r;
-	}
-	if (r) {
-		DMERR("%s: cannot flush the data devices (%d): after the next load more blocks than these count as dirty",
-		      cache_name(c), r);
-		return 0;
-	}
+	r = make_durable(c, &clean);
+	if (r || !clean)
+		return r ? r : shut_down_unclean(c);
 	policy_on_disk(c->policy->type, &s.policy);
 	stats_for_disk(c, &s.stats);
 	r = dmc_md_commit_clean(c->md, &s);
@@ -508,8 +534,6 @@ void deactivate(struct cache *c)
 	int r;
 
 	engine_stop(c);
-	marks_end(c);
-
 	mutex_lock(&c->md_mutex);
 	if (c->md) {
 		if (cache_md_mode(c) == MD_WRITE) {
@@ -523,5 +547,6 @@ void deactivate(struct cache *c)
 		c->md = NULL;
 	}
 	mutex_unlock(&c->md_mutex);
+	marks_end(c);
 	live_leave(c);
 }

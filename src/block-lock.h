@@ -10,15 +10,15 @@
  * A *hit* counts itself in its cblock's entry, in one atomic add that also tells whether a
  * migration has locked the block:
  *
- *    31      30        29      28      27..14   13..0
- *    LOCKED  NO_WRITE  DIRTY   MARKED  writers  readers
+ *    31      30        29     28      27        26       25..13   12..0
+ *    LOCKED  NO_WRITE  DIRTY  MARKED  VOLATILE  (free)   writers  readers
  *
  * LOCKED keeps everyone out (demotion, invalidation), NO_WRITE writers only (writeback: reads go
  * on).  A bio that finds itself locked out takes its count back and parks on the migration.  The
  * migration sets its bit, then waits for the counts that exclude it to drain; whoever takes the last one
  * back tells it (mg_drained()).
  *
- * DIRTY belongs to dirty.c, MARKED to marks.c.
+ * DIRTY and VOLATILE belong to dirty.c, MARKED to marks.c.
  *
  * The look-up has no lock, so the entry may map something else by the time it is counted: check
  * again afterwards.  From then on it cannot change, since a migration has to wait for the count.
@@ -47,16 +47,20 @@
 #include <linux/hash.h>
 
 #define BL_READER	1U
-#define BL_WRITER	(1U << 14)
+#define BL_WRITER	(1U << 13)
 #define BL_READERS	(BL_WRITER - 1)
 #define BL_WRITERS	(BL_READERS * BL_WRITER)
+#define BL_VOLATILE	(1U << 27)	/* never with DIRTY */
 #define BL_MARKED	(1U << 28)
 #define BL_DIRTY	(1U << 29)
 #define BL_NO_WRITE	(1U << 30)
 #define BL_LOCKED	(1U << 31)
 
 /* A count this high is not raised further; leaves room for as many CPUs to overshoot. */
-#define BL_SATURATED	(1U << 13)
+#define BL_SATURATED	(1U << 12)
+
+/* The origin does not hold the block's data durably. */
+#define BL_UNCLEAN	(BL_DIRTY | BL_VOLATILE)
 
 #define SLOT_CLAIM	(1U << 24)
 #define SLOT_WRITES	(SLOT_CLAIM - 1)

@@ -7,15 +7,17 @@
  * waits for stays a moment, so that one commit serves many; until then its block is served from
  * where it was.
  *
- * The order is the whole point (rule R2).  A copy is durable on its destination before the
- * metadata that relies on it: promotions on the cache device, demotions on the origin.  Then the
- * metadata changes and commits; only then does mg_finish() show the result to bios.  Marks
- * (marks.c) that are no longer needed are cleared along the way, with both devices flushed.
+ * The order is the whole point (rules R2, R13).  A copy is durable on its destination before the
+ * metadata that relies on it: promotions on the cache device; on the origin, before any mapping
+ * goes or dirty bit is cleared, all that was ever written back (settle.c).  Then the metadata
+ * changes and commits; only then does mg_finish() show the result to bios.  Marks (marks.c) that
+ * are no longer needed are cleared along the way, with both devices flushed.
  *
  * Locks: md_mutex over the metadata calls; mg_lock to take the batch.
  */
 #include "block-lock.h"
 #include "marks.h"
+#include "settle.h"
 
 /* How long a copy that nobody waits for may stay uncommitted: others join its commit meanwhile. */
 #define COMMIT_DELAY (HZ / 10)
@@ -45,15 +47,6 @@ static bool take_batch(struct cache *c, struct list_head *batch)
 	return more;
 }
 
-static void fail_batch(struct list_head *batch, enum mg_kind kind, int error)
-{
-	struct migration *mg;
-
-	list_for_each_entry(mg, batch, list)
-		if (mg->kind == kind && !mg->error)
-			mg->error = error;
-}
-
 static bool batch_has(struct list_head *batch, enum mg_kind kind)
 {
 	struct migration *mg;
@@ -64,30 +57,30 @@ static bool batch_has(struct list_head *batch, enum mg_kind kind)
 	return false;
 }
 
-/* A device that cannot flush fails its copies, and no others. */
-static void flush_data(struct cache *c, struct list_head *batch)
+/*
+ * A cache device that cannot flush, or could not since they were copied, fails promotions and no
+ * others.
+ */
+static void flush_promotions(struct cache *c, struct list_head *batch)
 {
+	struct migration *mg;
+	u32 lost;
 	int r;
 
-	if (batch_has(batch, MG_PROMOTE)) {
-		r = flush_device(&c->cache_flush);
-		if (r) {
-			DMERR_LIMIT("%s: cannot flush the cache device (%d): not promoting",
-				    cache_name(c), r);
-			errors_note(c, ERR_CACHE);
-			errors_promoted(c, true);
-			fail_batch(batch, MG_PROMOTE, r);
-		}
+	if (!batch_has(batch, MG_PROMOTE))
+		return;
+	r = flush_device(&c->cache_flush);
+	lost = flush_lost(&c->cache_flush);
+	list_for_each_entry(mg, batch, list) {
+		if (mg->kind != MG_PROMOTE || mg->error || (!r && mg->lost == lost))
+			continue;
+		mg->error = r ? r : -EIO;
+		errors_promoted(c, true);
 	}
-	if (batch_has(batch, MG_DEMOTE)) {
-		r = flush_device(&c->origin_flush);
-		if (r) {
-			DMERR_LIMIT("%s: cannot flush the origin device (%d): not demoting",
-				    cache_name(c), r);
-			errors_note(c, ERR_ORIGIN);
-			fail_batch(batch, MG_DEMOTE, r);
-		}
-	}
+	if (!r)
+		return;
+	DMERR_LIMIT("%s: cannot flush the cache device (%d): not promoting", cache_name(c), r);
+	errors_note(c, ERR_CACHE);
 }
 
 static int change_metadata(struct cache *c, struct list_head *batch)
@@ -97,11 +90,12 @@ static int change_metadata(struct cache *c, struct list_head *batch)
 
 	lockdep_assert_held(&c->md_mutex);
 	list_for_each_entry(mg, batch, list) {
-		if (mg->error || mg->kind == MG_MARK)
+		if (mg->error)
 			continue;
+		r = 0;
 		if (mg->kind == MG_PROMOTE)
 			r = dmc_md_insert(c->md, mg->cblock, mg->oblock);
-		else
+		else if (mg_removes(mg))
 			r = dmc_md_remove(c->md, mg->cblock);
 		if (r)
 			return r;
@@ -148,11 +142,11 @@ void commit_work_fn(struct work_struct *work)
 	int r;
 
 	more = take_batch(c, &batch);
-	marks_collect(c);
-	if (!marks_flush(c) && list_empty(&batch))
+	r = settle_batch(c, &batch, marks_collect(c));
+	if (!marks_flush(c, r) && list_empty(&batch))
 		return;
 
-	flush_data(c, &batch);
+	flush_promotions(c, &batch);
 	marks_of_promotions(c, &batch);
 	mutex_lock(&c->md_mutex);
 	r = commit_batch(c, &batch);

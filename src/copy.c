@@ -98,6 +98,7 @@ void copy_start(struct migration *mg)
 		return;
 	}
 
+	mg->copied = mg->kind != MG_PROMOTE;
 	make_regions(mg, &origin, &cache);
 	if (mg->kind != MG_PROMOTE)
 		dm_kcopyd_copy(c->copier, &cache, 1, &origin, 0, copy_ended, mg);

@@ -10,6 +10,7 @@
  */
 #include "block-lock.h"
 #include "marks.h"
+#include "settle.h"
 #include <linux/log2.h>
 #include <linux/mm.h>
 
@@ -200,9 +201,7 @@ static int slots_init(struct cache *c)
 
 static int broken_init(struct cache *c)
 {
-	c->broken = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
-	c->suspect = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
-	return c->broken && c->suspect ? 0 : -ENOMEM;
+	return drop_init(c);
 }
 
 /* In this order; parts_exit() copes with any prefix. */
@@ -226,6 +225,8 @@ static int parts_init(struct cache *c)
 	if (!r)
 		r = marks_init(c);
 	if (!r)
+		r = settle_init(c);
+	if (!r)
 		r = free_blocks_init(c);
 	if (!r)
 		r = discard_init(c);
@@ -241,9 +242,9 @@ static void parts_exit(struct cache *c)
 	engine_exit(c);
 	discard_exit(c);
 	free_blocks_exit(c);
+	settle_exit(c);
 	marks_exit(c);
-	kvfree(c->broken);
-	kvfree(c->suspect);
+	drop_exit(c);
 	kvfree(c->slots);
 	table_exit(&c->table);
 	stats_exit(c);

@@ -31,7 +31,8 @@
  *   engine.c    asks the policy what to do, within limits
  *     migrate.c   claim the block -> wait for its bios -> copy -> commit -> publish -> release
  *       copy.c      kcopyd, or the very bio that overwrites the whole block
- *       commit.c    flush the data devices, change the metadata, one commit for many migrations
+ *       settle.c    written back is not yet clean: the origin is flushed before
+ *       commit.c    change the metadata, one commit for many migrations
  *       marks.c     dirty bits are on disk before the first write
  *     errors.c    I/O errors: counted, told, not repeated at once
  *     mode.c      a metadata failure: read-only, or fail
@@ -45,6 +46,7 @@
  *   live_caches.lock (activate.c)   mutex: which cache has which metadata device open
  *   cache.md_mutex                  mutex: every use of cache.md
  *   cache.mg_lock                   the running migrations, their parked bios, the ready list
+ *   settle.lock                     which blocks are volatile
  *   cache.free_lock                 which cblocks are free
  *   cache.deferred_lock             bios for the engine
  *   the policy's own locks
@@ -73,6 +75,8 @@
 
 #define DM_MSG_PREFIX "cache"
 
+struct migration;
+
 #define CACHE_MAX_DBLOCKS (1 << 14)		/* discard bits over the origin, at most (about) */
 #define CACHE_MAX_MIGRATIONS 128		/* at once; the mempool holds as many */
 #define CACHE_MIGRATION_THRESHOLD 2048		/* sectors being copied at once; what LVM expects */
@@ -94,16 +98,45 @@ enum cache_error {
 	NR_CACHE_ERRORS,
 };
 
+/* Work that failed is left alone for a while, ever longer; errors.c. */
+struct error_pause {
+	unsigned long pause;		/* jiffies; 0: all is well */
+	unsigned long over_at, failed_at;
+};
+
 struct io_errors {
 	atomic_t nr[NR_CACHE_ERRORS];
 	u32 dirty_block;		/* the last of ERR_DIRTY */
 	atomic_t retired_now;		/* since the last tick */
 	u32 seen[NR_CACHE_ERRORS];	/* the tick's: with an event... */
 	u32 said[NR_CACHE_ERRORS];	/* ... and in the log */
-	unsigned long pause;		/* jiffies without promotions; 0: all is well */
-	unsigned long promote_after, failed_at;	/* jiffies */
+	struct error_pause promoting, cleaning;
 	bool singly;			/* one copy at a time... */
 	unsigned long singly_until;	/* ... till then, in jiffies */
+};
+
+/* cblocks that are not used for now: the device failed there; free-blocks.c.  Under free_lock. */
+#define RETIRED_MOST 256
+struct retired {
+	u32 first, nr;			/* of the ring @cblocks */
+	u32 cblocks[RETIRED_MOST];
+	unsigned long retry_at, interval;	/* jiffies */
+	bool more;			/* some came since the last retry */
+};
+
+/* Blocks that are to be dropped; drop.c.  What is not said to be shared is the engine's. */
+struct drops {
+	unsigned long *broken;		/* a bit for each cblock; shared */
+	unsigned long *suspect;		/* those that only lay beside the error, perhaps; shared */
+	atomic_t nr_broken;		/* shared */
+	atomic_t nr_waiting;		/* bios that wait for it; shared */
+	u32 hand;			/* where the search goes on */
+	u32 left;			/* bits until it has been everywhere */
+	bool paused;			/* the last ones could not be dropped... */
+	unsigned long not_before;	/* ... and are tried again then; jiffies */
+	struct bio *leader;		/* a FLUSH that failed, and finds out for... */
+	struct bio_list followers;	/* ... these, too */
+	struct bio_list next;		/* failed since it began */
 };
 
 struct cache_stats {
@@ -145,8 +178,10 @@ struct cache {
 	char **ctr_args;		/* after the three devices, for the table line */
 	unsigned int migration_threshold;	/* sectors */
 
-	/* --- dirty blocks --- */
-	atomic_t nr_dirty;
+	/* --- dirty blocks; dirty.c --- */
+	atomic_t nr_dirty;		/* not clean: the volatile ones are counted, too */
+	atomic_t nr_volatile;
+	struct settle *settle;		/* these; settle.h */
 	struct marks *marks;		/* which have it on disk; marks.h */
 
 	/* --- free cblocks --- */
@@ -154,7 +189,7 @@ struct cache {
 	unsigned long *allocated;	/* bit set: mapped, being filled, or retired */
 	u32 nr_free;			/* under free_lock; a glance may be stale */
 	u32 free_hint;
-	atomic_t nr_retired;		/* cblocks not used any more: I/O errors */
+	struct retired retired;
 
 	/* --- migrations --- */
 	spinlock_t mg_lock;
@@ -167,16 +202,14 @@ struct cache {
 	wait_queue_head_t mg_wait;	/* nr_mg fell to 0 */
 	mempool_t *mg_pool;
 	struct dm_kcopyd_client *copier;
-	unsigned long *broken;		/* cblocks to invalidate after an I/O error */
-	unsigned long *suspect;		/* those of them that only lay beside it, perhaps */
-	bool any_broken;
-	atomic_t nr_dropping;		/* bios that wait for it; drop.c */
+	struct drops drops;
 	struct io_errors errors;
 	atomic64_t nr_promotions, nr_demotions, nr_writebacks;
 
 	/* --- engine and commit --- */
 	struct workqueue_struct *wq;
 	struct delayed_work engine_work;
+	struct delayed_work later_work;	/* kicks it */
 	struct delayed_work commit_work;
 	struct delayed_work tick_work;
 	bool quiescing;			/* from presuspend to resume */
@@ -230,7 +263,13 @@ struct bio_ctx {
 	bool cache_failed;		/* which half of the pair did */
 	bool origin_failed;
 	bool dropping;			/* drop.c: waits until cblocks are dropped, @nr from @index on */
-	bool named;			/* drop.c: a FLUSH has said which */
+	bool named;			/* drop.c: a FLUSH has said which... */
+	bool all;			/* ... and that may be any */
+	bool piecewise;			/* span.c: a run is read again, block by block... */
+	bool piece_sent;		/* ... @piece of them now... */
+	bool piece_failed;
+	bool elsewhere;			/* ... from the origin */
+	u32 piece;
 	bool counted;			/* waited once for its block to come or go: is in the statistics; waits for none to come again */
 	struct migration *mg;		/* HELD_OVERWRITE */
 	atomic_t halves;		/* of a pair, not ended yet */
@@ -294,6 +333,19 @@ static inline sector_t cblock_to_sector(struct cache *c, cblock_t cb)
 	return (sector_t)from_cblock(cb) * c->block_sectors;
 }
 
+/* Where a bio begins, as it came in: its first block, and *@offset sectors into it. */
+static inline oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *offset)
+{
+	sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
+
+	if (likely(c->block_shift >= 0)) {
+		*offset = sector & (c->block_sectors - 1);
+		return to_oblock(sector >> c->block_shift);
+	}
+	*offset = sector_div(sector, c->block_sectors);
+	return to_oblock(sector);
+}
+
 /* Sectors of the origin that @ob really covers: fewer at the end of an odd-sized origin. */
 static inline u32 oblock_sectors(struct cache *c, oblock_t ob)
 {
@@ -325,12 +377,17 @@ void map_again(struct cache *c, struct bio *bio);
 int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
 
 /* drop.c */
+int drop_init(struct cache *c);
+void drop_exit(struct cache *c);
 void block_broke(struct cache *c, u32 cblock, bool sure);
 bool drop_after_write(struct cache *c, struct bio *bio, u32 first, u32 nr);
 bool drop_after_flush(struct cache *c, struct bio *bio);
 void drop_broken(struct cache *c);
 void drop_step(struct cache *c, struct bio *bio);
-int drop_unflushed(struct cache *c);
+void drop_failed(struct migration *mg);
+void drop_parked(struct cache *c, struct bio *bio);
+int drop_broken_now(struct cache *c);
+int drop_unflushed(struct cache *c, bool *gone);
 
 /* errors.c */
 void errors_note(struct cache *c, enum cache_error e);
@@ -342,6 +399,8 @@ bool errors_singly(struct cache *c);
 bool errors_may_promote(struct cache *c);
 void errors_promoting(struct cache *c);
 void errors_promoted(struct cache *c, bool failed);
+bool errors_may_clean(struct cache *c);
+void errors_origin_flushed(struct cache *c, bool ok);
 
 /* remap.c */
 int remap_to_origin(struct cache *c, struct bio *bio);
@@ -354,10 +413,15 @@ void free_blocks_exit(struct cache *c);
 bool free_block_take(struct cache *c, cblock_t *cb);
 void free_blocks_occupy(struct cache *c, const struct dmc_run *run, u32 mapped);
 void free_block_return(struct cache *c, cblock_t cb);
+void free_block_retire(struct cache *c, cblock_t cb);
+void free_blocks_retry(struct cache *c);
 
 /* dirty.c */
 void dirty_set(struct cache *c, cblock_t cb);
 bool dirty_clear(struct cache *c, cblock_t cb);
+void dirty_written(struct cache *c, cblock_t cb);
+bool dirty_settled(struct cache *c, cblock_t cb);
+bool dirty_lost(struct cache *c, cblock_t cb);
 void dirty_load(struct cache *c, cblock_t cb);
 u64 dirty_word(void *ctx, u32 index);
 

@@ -15,6 +15,7 @@
  */
 #include "block-lock.h"
 #include "marks.h"
+#include "settle.h"
 
 #define TICK_PERIOD HZ
 #define IDLE_AFTER (HZ / 4)	/* no bio for so long: background work is welcome */
@@ -25,6 +26,15 @@ void engine_kick(struct cache *c)
 	queue_delayed_work(c->wq, &c->engine_work, 0);
 }
 
+/*
+ * A work of its own: a delay of engine_work's would make engine_kick() do nothing, and whatever
+ * else is due would wait for it.
+ */
+static void later_work_fn(struct work_struct *work)
+{
+	engine_kick(container_of(to_delayed_work(work), struct cache, later_work));
+}
+
 /* Consumes @bio: maps it again, soon or, with @later, after a moment.  Any context. */
 void engine_defer(struct cache *c, struct bio *bio, bool later)
 {
@@ -33,7 +43,10 @@ void engine_defer(struct cache *c, struct bio *bio, bool later)
 	spin_lock_irqsave(&c->deferred_lock, flags);
 	bio_list_add(&c->deferred, bio);
 	spin_unlock_irqrestore(&c->deferred_lock, flags);
-	queue_delayed_work(c->wq, &c->engine_work, later ? 1 : 0);
+	if (later)
+		queue_delayed_work(c->wq, &c->later_work, 1);
+	else
+		engine_kick(c);
 }
 
 /* Consumes @bio, which failed on a clean cblock: reads it from the origin.  Any context. */
@@ -104,6 +117,8 @@ static struct migration *mg_for_work(struct cache *c, const struct dmc_work *w)
 		return NULL;
 	if (w->op == DMC_OP_PROMOTE)
 		return mg_alloc_promotion(c, w->oblock, false);
+	if (!errors_may_clean(c))
+		return NULL;
 	if (from_cblock(w->cblock) >= c->nr_cblocks)
 		return NULL;
 	return mg_alloc(c, w->op == DMC_OP_DEMOTE ? MG_DEMOTE : MG_WRITEBACK, w->oblock,
@@ -148,6 +163,7 @@ static void ask_policy(struct cache *c)
 
 	idle = engine_idle(c);
 	marks_note_idle(c, idle);
+	settle_look(c, idle);
 	if (!may_start_work(c))
 		return;
 	for (i = 0; i < WORK_PER_ROUND && may_start_work(c); i++) {
@@ -161,9 +177,10 @@ static void engine_work_fn(struct work_struct *work)
 {
 	struct cache *c = container_of(to_delayed_work(work), struct cache, engine_work);
 
+	settle_lost(c);
 	step_ready(c);
-	map_deferred(c);
 	drop_broken(c);
+	map_deferred(c);
 	ask_policy(c);
 	if (unlikely(marks_due(c)))
 		commit_soon(c);
@@ -176,6 +193,9 @@ static void tick_work_fn(struct work_struct *work)
 	if (c->policy->type->tick)
 		c->policy->type->tick(c->policy);
 	errors_tell(c);
+	if (atomic_read(&c->nr_volatile))
+		settle_soon(c);
+	free_blocks_retry(c);
 	engine_kick(c);
 	queue_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
 }
@@ -200,8 +220,10 @@ void engine_stop(struct cache *c)
 	flush_delayed_work(&c->engine_work);
 	commit_soon(c);
 	wait_event(c->mg_wait, !atomic_read(&c->nr_mg));
-	cancel_delayed_work_sync(&c->engine_work);
+	/* The last commit may still kick the engine, which has nothing to commit any more. */
 	flush_delayed_work(&c->commit_work);
+	cancel_delayed_work_sync(&c->later_work);
+	cancel_delayed_work_sync(&c->engine_work);
 }
 
 /* On error engine_exit() cleans up. */
@@ -217,6 +239,7 @@ int engine_init(struct cache *c)
 	bio_list_init(&c->reread);
 	init_waitqueue_head(&c->mg_wait);
 	INIT_DELAYED_WORK(&c->engine_work, engine_work_fn);
+	INIT_DELAYED_WORK(&c->later_work, later_work_fn);
 	INIT_DELAYED_WORK(&c->tick_work, tick_work_fn);
 	INIT_DELAYED_WORK(&c->commit_work, commit_work_fn);
 	c->quiescing = true;

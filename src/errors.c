@@ -8,6 +8,7 @@
  *
  * A cache device that failed a promotion gets none for a pause, which doubles while the next one fails
  * too: so a device that is gone costs the load next to nothing, and one that comes back is used again.
+ * In the same way an origin that failed a FLUSH gets no copies: they would have to be made again.
  *
  * After a copy that the origin could not write, copies are made one at a time for a while.  Those of
  * neighbouring blocks may be merged into one request, which a driver may fail as a whole: one bad
@@ -51,8 +52,8 @@ static void say(struct cache *c, enum cache_error e, u32 nr)
 {
 	switch (e) {
 	case ERR_CACHE:
-		DMERR("%s: cache device %s: %u I/O errors, %d of its blocks are not used any more; what is clean is served from the origin. See what the kernel log says of the device",
-		      cache_name(c), c->cache_dev->name, nr, atomic_read(&c->nr_retired));
+		DMERR("%s: cache device %s: %u I/O errors, %d of its blocks are not used for now; what is clean is served from the origin. See what the kernel log says of the device",
+		      cache_name(c), c->cache_dev->name, nr, (int)READ_ONCE(c->retired.nr));
 		break;
 	case ERR_ORIGIN:
 		DMERR("%s: origin device %s: %u I/O errors, each given to whoever asked; a copy that failed is made again later. See what the kernel log says of the device",
@@ -108,43 +109,69 @@ bool errors_singly(struct cache *c)
 	return unlikely(READ_ONCE(c->errors.singly));
 }
 
-/*----- promotions to a failing cache device -----*/
+/*----- pauses -----*/
 
-static bool pause_over(struct cache *c)
+static bool may_begin(const struct error_pause *p)
 {
-	return time_after_eq(jiffies, READ_ONCE(c->errors.promote_after));
+	return likely(!READ_ONCE(p->pause)) || time_after_eq(jiffies, READ_ONCE(p->over_at));
+}
+
+/* It failed: a pause, twice as long as the last one. */
+static void begin_pause(struct error_pause *p)
+{
+	unsigned long pause = READ_ONCE(p->pause);
+
+	/* Those that began together fail together, and count once. */
+	if (pause && !time_after_eq(jiffies, p->failed_at + pause / 2))
+		return;
+	p->failed_at = jiffies;
+	pause = clamp_t(unsigned long, 2 * pause, PAUSE_FIRST, PAUSE_MOST);
+	WRITE_ONCE(p->over_at, jiffies + pause);
+	WRITE_ONCE(p->pause, pause);
+}
+
+static void end_pause(struct error_pause *p)
+{
+	if (unlikely(READ_ONCE(p->pause)))
+		WRITE_ONCE(p->pause, 0);
 }
 
 /* At a glance: is this a time for promotions? */
 bool errors_may_promote(struct cache *c)
 {
-	return likely(!READ_ONCE(c->errors.pause)) || pause_over(c);
+	return may_begin(&c->errors.promoting);
 }
 
 /* A promotion begins.  After a pause it is a trial, and the others wait for its end. */
 void errors_promoting(struct cache *c)
 {
-	unsigned long pause = READ_ONCE(c->errors.pause);
+	struct error_pause *p = &c->errors.promoting;
+	unsigned long pause = READ_ONCE(p->pause);
 
 	if (unlikely(pause))
-		WRITE_ONCE(c->errors.promote_after, jiffies + pause);
+		WRITE_ONCE(p->over_at, jiffies + pause);
 }
 
 /* Its end, as far as the cache device is concerned.  Engine and commit worker; a glance will do. */
 void errors_promoted(struct cache *c, bool failed)
 {
-	unsigned long pause = READ_ONCE(c->errors.pause);
+	if (failed)
+		begin_pause(&c->errors.promoting);
+	else
+		end_pause(&c->errors.promoting);
+}
 
-	if (!failed) {
-		if (unlikely(pause))
-			WRITE_ONCE(c->errors.pause, 0);
-		return;
-	}
-	/* Those that began together fail together, and count once. */
-	if (pause && !time_after_eq(jiffies, c->errors.failed_at + pause / 2))
-		return;
-	c->errors.failed_at = jiffies;
-	pause = clamp_t(unsigned long, 2 * pause, PAUSE_FIRST, PAUSE_MOST);
-	WRITE_ONCE(c->errors.promote_after, jiffies + pause);
-	WRITE_ONCE(c->errors.pause, pause);
+/* At a glance: is this a time for copies to the origin, as far as its FLUSHes go? */
+bool errors_may_clean(struct cache *c)
+{
+	return may_begin(&c->errors.cleaning);
+}
+
+/* Commit worker. */
+void errors_origin_flushed(struct cache *c, bool ok)
+{
+	if (likely(ok))
+		end_pause(&c->errors.cleaning);
+	else
+		begin_pause(&c->errors.cleaning);
 }

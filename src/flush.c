@@ -19,6 +19,7 @@ void flush_init(struct flush_state *f, struct block_device *bdev)
 {
 	f->bdev = bdev;
 	atomic_set(&f->word, FLUSH_WRITTEN);
+	atomic_set(&f->lost, 0);
 }
 
 int flush_map(struct cache *c, struct bio *bio)

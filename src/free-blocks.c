@@ -5,8 +5,10 @@
  * Called by migrate.c and map.c when a promotion starts (any context, does not sleep) and by the engine
  * when a block became free, which is after the commit that removed its mapping (rule R3).
  *
- * A cblock that failed is never returned: it stays "allocated", counted as retired, until the
- * next activation.
+ * A cblock that failed is retired: it stays "allocated".  But the error may have been the path's,
+ * or the next write may mend the block.  So the retired ones are tried again after a while,
+ * oldest first and a few at a time; after RETRY_FIRST, and twice as long each time that blocks
+ * fail meanwhile.
  *
  * Locks: free_lock.
  */
@@ -21,6 +23,10 @@ int free_blocks_init(struct cache *c)
 	c->allocated = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
 	return c->allocated ? 0 : -ENOMEM;
 }
+
+#define RETRY_FIRST (60 * HZ)
+#define RETRY_MOST (3600 * HZ)
+#define RETRY_AT_ONCE 8U
 
 void free_blocks_exit(struct cache *c)
 {
@@ -77,4 +83,77 @@ void free_block_return(struct cache *c, cblock_t cb)
 			c->free_hint = from_cblock(cb);
 	}
 	spin_unlock_irqrestore(&c->free_lock, flags);
+}
+
+/*----- those that failed -----*/
+
+/* @cb, which is allocated and holds nothing, is not to be used for now.  Any context. */
+void free_block_retire(struct cache *c, cblock_t cb)
+{
+	struct retired *x = &c->retired;
+	unsigned long flags;
+	bool room;
+
+	spin_lock_irqsave(&c->free_lock, flags);
+	room = x->nr < RETIRED_MOST;
+	if (room) {
+		x->cblocks[(x->first + x->nr) % RETIRED_MOST] = from_cblock(cb);
+		if (!x->nr)
+			x->retry_at = jiffies + max_t(unsigned long, x->interval, RETRY_FIRST);
+		WRITE_ONCE(x->nr, x->nr + 1);
+		x->more = true;
+	}
+	spin_unlock_irqrestore(&c->free_lock, flags);
+	/* So many: it is the device. */
+	if (!room)
+		free_block_return(c, cb);
+}
+
+/* True: the oldest of them is @cb, and not retired any more. */
+static bool pop_retired(struct cache *c, cblock_t *cb)
+{
+	struct retired *x = &c->retired;
+	unsigned long flags;
+	bool any;
+
+	spin_lock_irqsave(&c->free_lock, flags);
+	any = x->nr;
+	if (any) {
+		*cb = to_cblock(x->cblocks[x->first]);
+		x->first = (x->first + 1) % RETIRED_MOST;
+		WRITE_ONCE(x->nr, x->nr - 1);
+	}
+	spin_unlock_irqrestore(&c->free_lock, flags);
+	return any;
+}
+
+/*
+ * When the next are tried.  Those that were retired since the last time: perhaps just those of
+ * then.
+ */
+static void retry_later(struct cache *c)
+{
+	struct retired *x = &c->retired;
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->free_lock, flags);
+	x->interval = x->more ? clamp_t(unsigned long, 2 * x->interval, RETRY_FIRST, RETRY_MOST) :
+				RETRY_FIRST;
+	x->more = false;
+	x->retry_at = jiffies + x->interval;
+	spin_unlock_irqrestore(&c->free_lock, flags);
+}
+
+/* Once a second. */
+void free_blocks_retry(struct cache *c)
+{
+	struct retired *x = &c->retired;
+	u32 nr = READ_ONCE(x->nr);
+	cblock_t cb;
+
+	if (likely(!nr) || time_before(jiffies, READ_ONCE(x->retry_at)))
+		return;
+	for (nr = max(nr / 4, RETRY_AT_ONCE); nr && pop_retired(c, &cb); nr--)
+		free_block_return(c, cb);
+	retry_later(c);
 }

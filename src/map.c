@@ -19,19 +19,6 @@
 /* Internal answer: the world changed under the look-up, start again. */
 #define MAP_LOOK_AGAIN (-EAGAIN)
 
-/* Where a bio begins: its first block, and *@offset sectors into it. */
-static oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *offset)
-{
-	sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
-
-	if (likely(c->block_shift >= 0)) {
-		*offset = sector & (c->block_sectors - 1);
-		return to_oblock(sector >> c->block_shift);
-	}
-	*offset = sector_div(sector, c->block_sectors);
-	return to_oblock(sector);
-}
-
 /* A migration has the block: wait for its end, unless it has just ended. */
 static int park(struct cache *c, oblock_t ob, struct bio *bio)
 {
@@ -307,6 +294,7 @@ int map_bio(struct cache *c, struct bio *bio)
 	x->retried = false;
 	x->counted = false;
 	x->dropping = false;
+	x->piecewise = false;
 	return map_any(c, bio);
 }
 
@@ -315,6 +303,10 @@ void map_again(struct cache *c, struct bio *bio)
 {
 	if (unlikely(bio_ctx(bio)->dropping)) {
 		drop_step(c, bio);
+		return;
+	}
+	if (unlikely(bio_ctx(bio)->piecewise)) {
+		span_read_again(c, bio);
 		return;
 	}
 	switch (map_any(c, bio)) {
@@ -376,8 +368,10 @@ static int write_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, 
 
 static int flush_cache_ended(struct cache *c, struct bio *bio, bool failed)
 {
+	bool drop = unlikely(failed) && drop_after_flush(c, bio);
+
 	flush_ended(&c->cache_flush, !failed);
-	if (likely(!failed) || !drop_after_flush(c, bio))
+	if (likely(!drop))
 		return DM_ENDIO_DONE;
 	engine_defer(c, bio, false);
 	return DM_ENDIO_INCOMPLETE;

@@ -9,7 +9,7 @@
  *
  *	unmarked   cache and origin are the same, durably
  *	marked     they may differ; its first write need not wait
- *	dirty      marked, and the cache is known to be newer
+ *	dirty      marked, and the cache is known to be newer; so are volatile blocks (dirty.c)
  *
  * On the bio's path: map.c looks at one bit of the word that it reads anyway.  A write to an unmarked
  * block parks on a migration of the kind MG_MARK, which goes straight to the commit worker.  In
@@ -24,10 +24,10 @@
  * writethrough mode it bounds what is left when idle; until then blocks that were written stay marked,
  * and up to 31 neighbours of each.
  *
- * Clearing: take the mark away in memory, from blocks that are not dirty and have no writer; then
- * flush both data devices, which makes all that was ever written to the block durable on both;
- * then clear the bits and commit.  A write that comes meanwhile finds the block unmarked, and waits for
- * the commit after that.
+ * Clearing: take the mark away in memory, from blocks that are clean (dirty.c) and have no
+ * writer; then flush both data devices, which makes all that was ever written to the block
+ * durable on both; then clear the bits and commit.  A write that comes meanwhile finds the block
+ * unmarked, and waits for the commit after that.
  *
  * The marks in memory: set by the commit worker, after its commit, and for promotions by the
  * engine, when they appear; taken away by the commit worker, and by the engine with the mapping.
@@ -100,7 +100,8 @@ static u32 low_water(struct cache *c)
 /* Is it time to clear some? */
 bool marks_due(struct cache *c)
 {
-	return excess(c) > high_water(c) && marks_needed(c) && !READ_ONCE(c->quiescing);
+	return excess(c) > high_water(c) && marks_needed(c) && !READ_ONCE(c->quiescing) &&
+	       !atomic_read(&c->drops.nr_waiting);
 }
 
 void marks_note_idle(struct cache *c, bool idle)
@@ -164,7 +165,7 @@ static bool try_drop_mark(struct cache *c, cblock_t cb)
 	int s = atomic_read(&e->state);
 
 	do {
-		if ((s & (BL_MARKED | BL_DIRTY)) != BL_MARKED || s & BL_WRITERS)
+		if ((s & (BL_MARKED | BL_UNCLEAN)) != BL_MARKED || s & BL_WRITERS)
 			return false;
 	} while (!atomic_try_cmpxchg(&e->state, &s, s & ~BL_MARKED));
 	atomic_dec(&c->marks->nr);
@@ -173,15 +174,18 @@ static bool try_drop_mark(struct cache *c, cblock_t cb)
 
 /*----- clearing -----*/
 
-/* Chooses marks to clear, and takes them away in memory.  The flush comes after this. */
-void marks_collect(struct cache *c)
+/*
+ * Chooses marks to clear, and takes them away in memory.  True: there are some, so the flushes
+ * come next.
+ */
+bool marks_collect(struct cache *c)
 {
 	struct marks *m = c->marks;
 	u32 leaves, leaf, last_leaf = ~0U, n;
 
 	m->nr_clear = 0;
 	if (likely(!marks_due(c)))
-		return;
+		return false;
 	WRITE_ONCE(m->clearing, true);
 	leaves = spare_leaves(c);
 	for (n = 0; n < c->nr_cblocks && m->nr_clear < MARKS_BATCH; n++) {
@@ -202,25 +206,31 @@ void marks_collect(struct cache *c)
 		}
 		m->hand++;
 	}
+	return m->nr_clear;
 }
 
 /*
- * What was ever written to the chosen blocks gets durable on both sides.  If that fails their bits
- * stay on disk, as those of unmarked blocks: safe, but not counted any more until the next clean
- * shutdown.  False then.
+ * What was ever written to the chosen blocks gets durable on both sides: on the origin it is, if
+ * @settled is 0.  If that fails their bits stay on disk, as those of unmarked blocks: safe, but
+ * not counted any more until the next clean shutdown.  False then.
  */
-bool marks_flush(struct cache *c)
+bool marks_flush(struct cache *c, int settled)
 {
 	struct marks *m = c->marks;
-	int r;
+	int r = settled;
 
 	if (!m->nr_clear) {
 		WRITE_ONCE(m->clearing, false);
 		return false;
 	}
-	r = flush_device(&c->cache_flush);
 	if (!r)
-		r = flush_device(&c->origin_flush);
+		r = flush_device(&c->cache_flush);
+	/*
+	 * A FLUSH may have failed since the look at the marks, and waits for what they tell:
+	 * drop.c.
+	 */
+	if (!r && atomic_read(&c->drops.nr_waiting))
+		r = -EIO;
 	if (r)
 		WRITE_ONCE(m->strayed, true);
 	smp_wmb();	/* marks_tell_all() sees the one or the other */

@@ -55,8 +55,8 @@ void marks_publish(struct cache *c, cblock_t cb, bool marked);
 
 /* Commit worker, in this order.  How many migrations may the commit be for? */
 u32 marks_leave_room(struct cache *c);
-void marks_collect(struct cache *c);
-bool marks_flush(struct cache *c);
+bool marks_collect(struct cache *c);
+bool marks_flush(struct cache *c, int settled);
 void marks_of_promotions(struct cache *c, struct list_head *batch);
 int marks_check_room(struct cache *c, struct list_head *batch);
 int marks_change(struct cache *c, struct list_head *batch);

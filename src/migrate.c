@@ -14,6 +14,7 @@
  */
 #include "block-lock.h"
 #include "marks.h"
+#include "settle.h"
 
 static struct hlist_head *bucket_of_slot(struct cache *c, u32 slot)
 {
@@ -112,7 +113,7 @@ void mg_free(struct migration *mg)
 	if (mg->holding)
 		atomic_dec(&c->nr_holding);
 	if (mg->owns_cblock && mg->retire_cblock)
-		atomic_inc(&c->nr_retired);
+		free_block_retire(c, mg->cblock);
 	else if (mg->owns_cblock)
 		free_block_return(c, mg->cblock);
 	mempool_free(mg, c->mg_pool);
@@ -278,7 +279,8 @@ static bool mg_is_awaited(const struct migration *mg)
 	const struct cache *c = mg->c;
 
 	lockdep_assert_held(&c->mg_lock);
-	return mg->overwriter || mg->kind == MG_INVALIDATE || !bio_list_empty(&mg->parked) ||
+	return mg->overwriter || mg->kind == MG_INVALIDATE || mg->kind == MG_WRITEBACK ||
+	       !bio_list_empty(&mg->parked) ||
 	       (mg->kind == MG_DEMOTE && !READ_ONCE(c->nr_free)) || READ_ONCE(c->quiescing);
 }
 
@@ -289,7 +291,9 @@ static void mg_after_copy(struct migration *mg)
 	unsigned long flags;
 	bool urgent;
 
-	if (mg->error || mg->kind == MG_WRITEBACK) {
+	if (!mg->error && mg->kind == MG_WRITEBACK)
+		mg->noted = settle_note(mg);
+	if (mg->error || mg->noted) {
 		mg_make_ready(mg, MG_COMMITTED);
 		return;
 	}
@@ -365,10 +369,13 @@ static void publish(struct migration *mg)
 		/* The commit worker did. */
 	} else if (mg->error) {
 		tell_policy(mg);
+		if (mg->drops)
+			drop_failed(mg);
 	} else if (mg->kind == MG_PROMOTE) {
 		publish_promotion(mg);
 	} else if (mg->kind == MG_WRITEBACK) {
-		clean_block(mg);
+		if (!mg->noted)
+			clean_block(mg);
 		tell_policy(mg);
 		atomic64_inc(&mg->c->nr_writebacks);
 	} else {
@@ -401,6 +408,8 @@ static void release_parked(struct migration *mg, struct bio_list *parked)
 	while ((bio = bio_list_pop(parked))) {
 		if (mg->kind == MG_INVALIDATE && mg->error && c->io_mode == IO_PASSTHROUGH) {
 			bio_refuse(bio, BLK_STS_IOERR);
+		} else if (mg->drops && mg->error && bio_ctx(bio)->dropping) {
+			drop_parked(c, bio);
 		} else {
 			engine_defer(c, bio, false);
 		}
@@ -440,6 +449,8 @@ void mg_step(struct migration *mg)
 	switch (mg->state) {
 	case MG_DRAINED:
 		mg->state = MG_COPYING;
+		mg->lost = flush_lost(mg->kind == MG_PROMOTE ? &mg->c->cache_flush :
+							       &mg->c->origin_flush);
 		copy_start(mg);
 		break;
 	case MG_COPIED:

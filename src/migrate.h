@@ -7,7 +7,7 @@
  *   1 mg_start()      bio path, engine   claims the block: from here on bios that it excludes park
  *   2 MG_DRAINING     the last bio out   none of those is left in flight
  *   3 MG_DRAINED      engine             mg_copy(): kcopyd, an overwriting bio, or nothing
- *   4 MG_COPIED       engine             writeback: done.  Else to the commit worker
+ *   4 MG_COPIED       engine             writeback: volatile (settle.c).  Else to the commit worker
  *   5 MG_COMMIT       commit worker      data devices flushed, metadata changed and committed
  *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked
  *
@@ -49,9 +49,13 @@ struct migration {
 	cblock_t cblock;
 	u32 slot;
 	int error;			/* of any step, negative */
+	u32 lost;			/* flush_lost() of where it copies to, before it does */
+	bool copied;			/* to the origin */
+	bool noted;			/* a writeback: its block is volatile already */
 	bool asked_by_policy;		/* tell it with work_done() */
 	bool owns_cblock;		/* it is free for others when this migration is freed */
-	bool retire_cblock;		/* the cache device failed there: not to be used again */
+	bool retire_cblock;		/* the cache device failed there: not to be used for now */
+	bool drops;			/* an invalidation that drop.c wants */
 	bool holding;			/* a promotion that a write waits for from the start; in nr_holding */
 	bool marked;			/* a promotion: its dirty bit is on disk with its mapping */
 	struct bio_list parked;		/* wait for the end; under mg_lock while hashed */
@@ -61,6 +65,11 @@ struct migration {
 static inline bool mg_locks_entry(const struct migration *mg)
 {
 	return mg->kind != MG_PROMOTE && mg->kind != MG_MARK;
+}
+
+static inline bool mg_removes(const struct migration *mg)
+{
+	return mg->kind == MG_DEMOTE || mg->kind == MG_INVALIDATE;
 }
 
 static inline bool mg_claims_slot(const struct migration *mg)

@@ -9,10 +9,14 @@
  * first block, and map.c does the rest: whatever has to wait, be promoted or marked is one block.
  *
  * A run of hits holds a count of each of its blocks, as block-lock.h tells; none is waited for, so
- * runs that overlap cannot deadlock.  All its blocks are dirty or all are clean when they are
- * counted, so that a failed read of clean blocks can be had from the origin as a whole.
+ * runs that overlap cannot deadlock.
  *
- * Contexts and locks: as map.c; nothing here sleeps, none are taken.
+ * A run that cannot be read is read again by the engine, block by block, and stays counted: so a
+ * block that cannot be read is known, dropped if it is clean, and had from the origin; the others
+ * are left alone.
+ *
+ * Contexts and locks: as map.c, span_read_again() the engine's; nothing here sleeps, none are
+ * taken.
  */
 #include "block-lock.h"
 #include "marks.h"
@@ -243,33 +247,107 @@ int span_map(struct cache *c, struct bio *bio, oblock_t first, u32 offset)
 	return r;
 }
 
-/* One of the blocks cannot be trusted any more; it is not known which. */
-static void run_broke(struct cache *c, u32 first, u32 nr)
+/*----- a run that could not be read -----*/
+
+COMPAT_BIO_END_IO(span_piece_end_io, clone, status)
 {
-	while (nr--)
-		block_broke(c, first + nr, false);
+	struct bio_ctx *x = container_of(clone, struct bio_ctx, clone.bio);
+	struct cache *c = clone->bi_private;
+
+	bio_uninit(clone);
+	x->piece_failed = status != BLK_STS_OK;
+	engine_defer(c, bio_of_ctx(x), false);
+}
+
+/* Reads the part of @bio, which is as it came in, that lies in block @x->piece of its run. */
+static void send_piece(struct cache *c, struct bio *bio, struct bio_ctx *x)
+{
+	const u32 cblock = x->index + x->piece;
+	struct bio *clone = &x->clone.bio;
+	struct dm_dev *dev;
+	u32 skip, sectors;
+	sector_t sector;
+	struct span s;
+
+	s.first = oblock_of(c, bio, &s.offset);
+	s.sectors = bio_sectors(bio);
+	s.nr = x->nr;
+	skip = x->piece ? sectors_of_first(c, &s, x->piece) : 0;
+	sectors = sectors_of_nth(c, &s, x->piece);
+	dev = x->elsewhere ? c->origin_dev : c->cache_dev;
+	if (compat_init_clone(dev->bdev, &x->clone, bio)) {
+		engine_defer(c, bio, true);
+		return;
+	}
+	if (x->elsewhere)
+		sector = dm_target_offset(c->ti, compat_bio_sector(bio)) + skip;
+	else
+		sector = cblock_to_sector(c, to_cblock(cblock)) + (x->piece ? 0 : s.offset);
+	compat_clone_trim(&x->clone, skip, sectors);
+	compat_bio_set_sector(clone, sector);
+	clone->bi_end_io = span_piece_end_io;
+	clone->bi_private = c;
+	x->piece_sent = true;
+	submit_bio_noacct(clone);
+}
+
+/* False: @bio cannot have it. */
+static bool piece_read(struct cache *c, struct bio_ctx *x)
+{
+	const u32 cblock = x->index + x->piece;
+
+	x->piece_sent = false;
+	if (!x->piece_failed) {
+		x->elsewhere = false;
+		x->piece++;
+		return true;
+	}
+	errors_note(c, x->elsewhere ? ERR_ORIGIN : ERR_CACHE);
+	if (x->elsewhere)
+		return false;
+	if (atomic_read(&c->table.entries[cblock].state) & BL_DIRTY) {
+		errors_note_dirty(c, cblock);
+		return false;
+	}
+	/* Counted, and clean: the origin is good for any read that began before a later write. */
+	block_broke(c, cblock, true);
+	x->elsewhere = true;
+	return true;
+}
+
+/* Engine: the next step of @bio, a run that could not be read as a whole.  Consumes it. */
+void span_read_again(struct cache *c, struct bio *bio)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+	bool ok = !x->piece_sent || piece_read(c, x);
+
+	if (ok && x->piece < x->nr) {
+		send_piece(c, bio, x);
+		return;
+	}
+	x->piecewise = false;
+	uncount_hits(c, x->index, x->nr, BL_READER);
+	x->held = HELD_REFUSED;
+	compat_bio_end_again(bio, ok ? BLK_STS_OK : BLK_STS_IOERR);
 }
 
 static int reads_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool failed)
 {
-	bool again = false;
-
-	if (unlikely(failed)) {
-		errors_note(c, ERR_CACHE);
-		again = !blocks_any_dirty(c, x->index, x->nr);
-		if (!again)
-			errors_note_dirty(c, x->index);
-	}
-	if (again) {
-		run_broke(c, x->index, x->nr);
-		bio_rewind(bio);
-	}
-	uncount_hits(c, x->index, x->nr, BL_READER);
-	if (!again)
+	if (likely(!failed)) {
+		uncount_hits(c, x->index, x->nr, BL_READER);
 		return DM_ENDIO_DONE;
-	engine_reread(c, bio);
+	}
+	errors_note(c, ERR_CACHE);
+	bio_rewind(bio);
+	x->piecewise = true;
+	x->piece_sent = false;
+	x->elsewhere = false;
+	x->piece = 0;
+	engine_defer(c, bio, false);
 	return DM_ENDIO_INCOMPLETE;
 }
+
+/*----- out again -----*/
 
 static int writes_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, bool failed)
 {

@@ -13,6 +13,7 @@
 #define SPAN_NO_RUN (-ENOENT)
 
 int span_map(struct cache *c, struct bio *bio, oblock_t first, u32 offset);
+void span_read_again(struct cache *c, struct bio *bio);
 int span_end_io(struct cache *c, struct bio *bio, enum held held, bool failed);
 
 #endif

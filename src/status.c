@@ -60,7 +60,7 @@ static unsigned int emit_core_args(struct cache *c, char *result, unsigned int m
 		{ "cache_errors", atomic_read(&c->errors.nr[ERR_CACHE]) },
 		{ "origin_errors", atomic_read(&c->errors.nr[ERR_ORIGIN]) },
 		{ "dirty_read_errors", atomic_read(&c->errors.nr[ERR_DIRTY]) },
-		{ "retired_blocks", atomic_read(&c->nr_retired) },
+		{ "retired_blocks", READ_ONCE(c->retired.nr) },
 	};
 	unsigned int sz = 0, nr = 2, i;
 

@@ -11,6 +11,7 @@
  *   compat_bio_end_again(bio, status)                the same for one that came back through its bi_end_io
  *   COMPAT_BIO_END_IO(name, bio, status) { ... }     defines a bi_end_io
  *   struct compat_clone, compat_init_clone()         a second bio for the same data, embedded somewhere
+ *   compat_clone_trim()                              and for a part of it
  */
 #ifndef DMC_COMPAT_BIO_H
 #define DMC_COMPAT_BIO_H
@@ -261,6 +262,35 @@ static inline int compat_init_clone(struct block_device *bdev, struct compat_clo
 	c->bio.bi_size = src->bi_size;
 	bio_set_dev(&c->bio, bdev);
 	return 0;
+#endif
+}
+
+/* Leaves @sectors of the clone's data, from @skip sectors on.  The caller sets where it goes. */
+static inline void compat_clone_trim(struct compat_clone *c, u32 skip, u32 sectors)
+{
+#ifdef HAVE_BI_ITER
+	bio_advance(&c->bio, skip << SECTOR_SHIFT);
+	c->bio.bi_iter.bi_size = sectors << SECTOR_SHIFT;
+#else
+	struct bio *bio = &c->bio;
+	u32 left = skip << SECTOR_SHIFT, size = sectors << SECTOR_SHIFT, i;
+
+	/* The bio_vecs are the clone's own. */
+	while (left && bio->bi_idx < bio->bi_vcnt) {
+		struct bio_vec *v = bio->bi_io_vec + bio->bi_idx;
+		u32 n = min_t(u32, left, v->bv_len);
+
+		v->bv_offset += n;
+		v->bv_len -= n;
+		left -= n;
+		bio->bi_idx += !v->bv_len;
+	}
+	bio->bi_size = size;
+	for (i = bio->bi_idx; i < bio->bi_vcnt && size; i++) {
+		bio->bi_io_vec[i].bv_len = min_t(u32, bio->bi_io_vec[i].bv_len, size);
+		size -= bio->bi_io_vec[i].bv_len;
+	}
+	bio->bi_vcnt = i;
 #endif
 }
 

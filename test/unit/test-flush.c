@@ -6,6 +6,8 @@
  * sent, takes its time, and sometimes fails.  Threads write and flush as fast as they can, and
  * whoever is told that his write is durable - by a flush, or since none was needed - looks whether it
  * is.
+ *
+ * Another device loses its cache now and then, and tells so once: by the next flush, whoever sends it.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -100,6 +102,96 @@ static void test_nobody_is_told_a_lie(void)
 	CHECK(atomic_read(&failed) > 100);
 }
 
+/*----- a device that loses its cache -----*/
+
+#define FORGETFUL_ROUNDS 200000
+
+static struct flush_state forgetful;
+static pthread_mutex_t device = PTHREAD_MUTEX_INITIALIZER;	/* one flush after the other */
+static u8 *gone;		/* for each write: it was in the cache when that was lost */
+static int nr_written, nr_durable;	/* under device */
+static atomic_t forgotten, believed, doubted;
+
+static int forgetful_write(void)
+{
+	int id;
+
+	pthread_mutex_lock(&device);
+	id = nr_written++;
+	pthread_mutex_unlock(&device);
+	flush_note_write(&forgetful);
+	return id;
+}
+
+static bool forgetful_ask(u32 x)
+{
+	bool ok;
+
+	if (!flush_begin(&forgetful))
+		return true;
+	pthread_mutex_lock(&device);
+	ok = x % 5;
+	if (!ok) {
+		memset(gone + nr_durable, 1, nr_written - nr_durable);
+		atomic_inc(&forgotten);
+	}
+	nr_durable = nr_written;
+	/* The next one is begun when this one is over. */
+	flush_ended(&forgetful, ok);
+	pthread_mutex_unlock(&device);
+	return ok;
+}
+
+static void *forgetful_user(void *seed)
+{
+	u32 i, lost = 0, x = (unsigned long)seed * 2654435761U + 1;
+	int id = -1;
+
+	for (i = 0; i < FORGETFUL_ROUNDS; i++) {
+		x ^= x << 13;
+		x ^= x >> 17;
+		x ^= x << 5;
+		if (id < 0 || x % 8 == 0) {
+			lost = flush_lost(&forgetful);
+			id = forgetful_write();
+		} else if (x % 8 == 1 && forgetful_ask(x >> 3)) {
+			if (flush_lost(&forgetful) != lost) {
+				atomic_inc(&doubted);
+			} else {
+				atomic_inc(&believed);
+				if (gone[id])
+					atomic_inc(&lies);
+			}
+			id = -1;
+		} else if (x % 1024 == 2) {
+			sched_yield();
+		}
+	}
+	return NULL;
+}
+
+static void test_what_a_failed_flush_lost(void)
+{
+	pthread_t threads[THREADS];
+	unsigned long i;
+
+	gone = calloc(THREADS * FORGETFUL_ROUNDS, 1);
+	CHECK(gone != NULL);
+	atomic_set(&forgetful.word, FLUSH_WRITTEN);
+	for (i = 0; i < THREADS; i++)
+		CHECK_OK(pthread_create(&threads[i], NULL, forgetful_user, (void *)(i + 1)));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	free(gone);
+
+	unit_note("%d times lost, %d writes believed, %d doubted", atomic_read(&forgotten),
+		  atomic_read(&believed), atomic_read(&doubted));
+	CHECK_EQ(atomic_read(&lies), 0);
+	CHECK(atomic_read(&forgotten) > 100);
+	CHECK(atomic_read(&believed) > 100);
+	CHECK(atomic_read(&doubted) > 100);
+}
+
 static void test_one_after_the_other(void)
 {
 	atomic_set(&state.word, FLUSH_WRITTEN);
@@ -131,6 +223,7 @@ int main(int argc, char **argv)
 	static const struct unit_test tests[] = {
 		{ "flush: needed after a write, beside a flush, after a failure", test_one_after_the_other },
 		{ "flush: whoever is told durable finds it so, under four threads", test_nobody_is_told_a_lie },
+		{ "flush: a device that loses its cache and says so once, under four threads", test_what_a_failed_flush_lost },
 		{ }
 	};
 

@@ -57,7 +57,7 @@ wait_for '[ "$(dev_reads $CACHE)" -gt '"$r ]" 20
 assert_eq "$(st_dirty c)" 1 "dirty blocks while one is written back"
 page second > /tmp/second
 write_at /dev/mapper/c $((3 * 64)) < /tmp/second
-wait_for '[ $(st_dirty c) = 0 ]' 30
+wait_for '[ $(st_dirty c) = 0 ]' 60
 read_at /dev/mapper/c $((3 * 64)) | cmp - /tmp/second || fail "the cache has lost what was written during a writeback"
 read_at $ORIGIN $((3 * 64)) | cmp - /tmp/second || fail "all is clean, and the origin lacks what was written during a writeback"
 dmsetup remove c
