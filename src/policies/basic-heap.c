@@ -16,7 +16,8 @@
 
 #include "basic.h"
 
-#define LOOKS		256	/* keys brought up to date in one search */
+#define LOOKS		16	/* keys brought up to date in a part of a search */
+#define CPU_LOOKS	8
 #define HAND_LOOKS	8
 #define BUSY_LOOKS	128	/* more blocks than are ever busy */
 
@@ -114,13 +115,15 @@ static bool in_heap(const struct basic *basic, u32 b)
 static void refresh_some(struct basic *basic)
 {
 	unsigned int i;
-	int cpu;
+	u32 b;
 
-	for_each_possible_cpu(cpu) {
-		u32 b = READ_ONCE(*per_cpu_ptr(basic->last, cpu));
-
+	for (i = 0; i < min_t(u32, CPU_LOOKS, num_possible_cpus()); i++) {
+		b = READ_ONCE(*per_cpu_ptr(basic->last, basic->cpu));
 		if (in_heap(basic, b))
 			refresh(basic, b);
+		basic->cpu = cpumask_next(basic->cpu, cpu_possible_mask);
+		if (basic->cpu >= nr_cpu_ids)
+			basic->cpu = cpumask_first(cpu_possible_mask);
 	}
 	for (i = 0; i < HAND_LOOKS; i++) {
 		basic->hand = basic->hand + 1 < basic->nr_heap ? basic->hand + 1 : 0;
@@ -139,6 +142,8 @@ u32 heap_victim(struct pool *pool)
 		refresh_some(basic);
 	for (i = 0; i < LOOKS && refresh(basic, basic->heap[0]); i++)
 		;
+	if (i == LOOKS && !pool->insist)
+		return POOL_AGAIN;
 	if (pool_may_go(pool, basic->heap[0]))
 		return basic->heap[0];
 

@@ -11,7 +11,7 @@
 
 #include "basic.h"
 
-#define LOOKS	256	/* blocks moved on in one search */
+#define LOOKS	16	/* blocks moved on in a part of a search */
 
 /*----- multiqueue: a level for each power of two of uses -----*/
 
@@ -68,7 +68,7 @@ u32 levels_victim(struct pool *pool)
 	u32 b = POOL_NONE, looks;
 
 	expire(basic);
-	for (looks = 0; looks < LOOKS && level < BASIC_LEVELS; looks++) {
+	for (looks = 0; looks < LOOKS + BASIC_LEVELS && level < BASIC_LEVELS; looks++) {
 		b = pool_first_to_go(pool, level, false);
 		if (b == POOL_NONE) {
 			level++;
@@ -80,7 +80,7 @@ u32 levels_victim(struct pool *pool)
 		pool_unlink(pool, b);
 		level_queue(basic, b, level_of(READ_ONCE(basic->use[b])));
 	}
-	return b;
+	return b == POOL_NONE || pool->insist ? b : POOL_AGAIN;
 }
 
 /*----- twoqueue and q2: newcomers apart from the rest -----*/
@@ -108,10 +108,10 @@ static u32 main_victim(struct basic *basic)
 	for (looks = 0; looks < LOOKS; looks++) {
 		b = pool_first_to_go(&basic->pool, MAIN, false);
 		if (b == POOL_NONE || !pool_mark(&basic->pool, b))
-			break;
+			return b;
 		two_move(basic, b, MAIN);
 	}
-	return b;
+	return basic->pool.insist ? b : POOL_AGAIN;
 }
 
 static bool in_is_long(const struct basic *basic)

@@ -18,6 +18,7 @@
  *
  * On the bio's path: the hit functions here; pool_miss().  See pool.h for the callers and the lock.
  */
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -30,7 +31,7 @@
 #include "basic.h"
 #include "policy-util.h"
 
-#define LOOKS	4096	/* cache blocks that cannot go are passed */
+#define LOOKS	256	/* cache blocks that cannot go are passed in a part of a search */
 
 enum { PROMOTE_AFTER, NR_TUNABLES };
 
@@ -127,15 +128,17 @@ static u32 victim_from(struct pool *pool, u32 b)
 		if (pool_may_go(pool, b))
 			return b;
 	}
-	return POOL_NONE;
+	return pool->insist ? POOL_NONE : POOL_AGAIN;
 }
 
 static u32 dumb_victim(struct pool *pool)
 {
-	u32 b = victim_from(pool, to_basic(pool)->hand);
+	u32 *hand = &to_basic(pool)->hand, b = victim_from(pool, *hand);
 
-	if (b != POOL_NONE)
-		to_basic(pool)->hand = b + 1;
+	if (b < pool->nr)
+		*hand = b + 1;
+	else
+		*hand = (*hand + LOOKS) % pool->nr;
 	return b;
 }
 
@@ -190,6 +193,7 @@ static int basic_init(struct pool *pool, u64 block_sectors)
 
 	basic->kind = kind;
 	basic->now = 2;
+	basic->cpu = cpumask_first(cpu_possible_mask);
 	basic->last = alloc_percpu(u32);
 	basic->use = policy_zalloc_table(pool->nr, sizeof(u32));
 	if (!basic->last || !basic->use)

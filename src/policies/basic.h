@@ -32,6 +32,7 @@ struct basic {
 
 	u32 now;			/* twice the misses; a hit is later than the miss before it, so odd */
 	u32 *use;			/* of a block: last use or first, or how often; by hits, no lock */
+	u32 cpu;			/* whose @last is next */
 	u32 __percpu *last;		/* block of the last hit: most recent or most frequent */
 	u32 *queued;			/* of a block: the key it is sorted by, or when it was queued */
 	u32 *heap;			/* blocks, who goes first on top */

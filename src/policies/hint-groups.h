@@ -69,9 +69,12 @@ static inline bool hint_groups_changed(const struct hint_groups *g, cblock_t fir
 	return false;
 }
 
-static inline void hint_groups_all_changed(struct hint_groups *g)
+/* The hints of the @nr > 0 blocks from @first on are no longer as stored. */
+static inline void hint_groups_some_changed(struct hint_groups *g, cblock_t first, u32 nr)
 {
-	memset(g->changed, 1, g->nr);
+	u32 i = from_cblock(first) / HINT_GROUP, last = (from_cblock(first) + nr - 1) / HINT_GROUP;
+
+	memset(g->changed + i, 1, last - i + 1);
 }
 
 /* All are as stored. */

@@ -4,6 +4,7 @@
  *
  * Called by the payback policy, under its lock.
  */
+#include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
@@ -17,6 +18,8 @@
 #define SEEK_SECTORS	1800	/* a disk reads, and an SSD writes, as much in the time of a disk's request */
 #define PERIOD		4	/* accesses a block of the miniature, until costs count half */
 #define PERIOD_MIN	1024
+#define DRAIN_HITS	8	/* that are looked at in one call... */
+#define DRAIN_CPUS	4	/* ... in the rings of so many CPUs */
 
 int miniature_init(struct miniature *m, u32 nr_blocks, u64 block_sectors)
 {
@@ -30,6 +33,7 @@ int miniature_init(struct miniature *m, u32 nr_blocks, u64 block_sectors)
 	m->nr_sets = nr / m->nr_ways;
 	m->copy_cost = MISS_COST + (u32)min_t(u64, block_sectors, 1 << 20) * MISS_COST / SEEK_SECTORS;
 	m->best = FOUR_TIMES;
+	m->cpu = cpumask_first(cpu_possible_mask);
 
 	m->ways = policy_zalloc_table(NR_STRATEGIES * m->nr_sets * MINIATURE_WAYS,
 				      sizeof(*m->ways));
@@ -148,26 +152,47 @@ void miniature_tick(struct miniature *m)
 	memset(m->recent, 0, sizeof(m->recent));
 }
 
+/* Up to *@budget of the hits in a ring.  Returns how many hits it had, or lost. */
+static u32 drain_ring(struct miniature *m, struct miniature_ring *ring, u32 *budget)
+{
+	u32 nr = READ_ONCE(ring->next) - ring->done, hits = 0;
+
+	if (nr > MINIATURE_RING) {
+		hits = nr - MINIATURE_RING;
+		nr = MINIATURE_RING;
+		ring->done += hits;
+	}
+	for (; nr && *budget; nr--, --*budget, hits++) {
+		u64 noted = READ_ONCE(ring->oblock[ring->done++ % MINIATURE_RING]);
+
+		if (noted)
+			access(m, noted & ~(1ULL << 63), noted >> 63);
+	}
+	return hits;
+}
+
 u32 miniature_drain(struct miniature *m)
 {
-	u32 i, nr, hits = 0;
-	int cpu;
+	u32 budget = DRAIN_HITS, cpus, hits = 0;
 
-	for_each_possible_cpu(cpu) {
-		struct miniature_ring *ring = per_cpu_ptr(m->rings, cpu);
+	for (cpus = 0; cpus < DRAIN_CPUS && budget; cpus++) {
+		u32 nr = drain_ring(m, per_cpu_ptr(m->rings, m->cpu), &budget);
 
-		nr = min_t(u32, READ_ONCE(ring->next), MINIATURE_RING);
 		hits += nr;
-		for (i = 0; i < nr; i++) {
-			u64 noted = READ_ONCE(ring->oblock[i]);
-
-			WRITE_ONCE(ring->oblock[i], 0);
-			if (noted)
-				access(m, noted & ~(1ULL << 63), noted >> 63);
-		}
-		WRITE_ONCE(ring->next, 0);
+		m->nr_empty = nr ? 0 : m->nr_empty + 1;
+		if (!budget)
+			break;	/* there may be more in this one */
+		m->cpu = cpumask_next(m->cpu, cpu_possible_mask);
+		if (m->cpu >= nr_cpu_ids)
+			m->cpu = cpumask_first(cpu_possible_mask);
 	}
+	m->backlog = !budget;
 	return hits << m->sample_shift;
+}
+
+bool miniature_drained(const struct miniature *m)
+{
+	return m->nr_empty >= num_possible_cpus();
 }
 
 void miniature_miss(struct miniature *m, oblock_t oblock, bool write)

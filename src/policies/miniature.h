@@ -14,7 +14,8 @@
  * on both devices.
  *
  * On the bio's path: miniature_note_hit() puts a sampled block into a ring of this CPU, no
- * lock, and may lose some; miss() and tick() empty the rings, under the policy's lock.
+ * lock, and may lose some; miss() and tick() empty the rings, under the policy's lock, a few hits
+ * and a few CPUs at a time.
  */
 #ifndef DMC_MINIATURE_H
 #define DMC_MINIATURE_H
@@ -52,12 +53,16 @@ struct miniature_way {
 };
 
 struct miniature_ring {
-	u32 next;
-	u64 oblock[MINIATURE_RING];	/* plus one, and in the top bit: a write; 0: none */
+	u32 next;	/* counts the hits that were noted */
+	u32 done;	/* so many of them were looked at */
+	u64 oblock[MINIATURE_RING];	/* plus one, and in the top bit: a write */
 };
 
 struct miniature {
 	struct miniature_ring __percpu *rings;
+	u32 cpu;		/* whose ring is next */
+	u32 nr_empty;		/* rings that were found empty, one after the other */
+	bool backlog;		/* the last drain ended in the middle of one */
 	u8 sample_shift;	/* one in 2^so many blocks is in the sample */
 
 	u64 recent[MINIATURE_RECENT];	/* blocks asked for in this tick: they count once */
@@ -103,8 +108,12 @@ static inline void miniature_note_hit(struct miniature *m, oblock_t oblock, bool
 	WRITE_ONCE(ring->next, at + 1);
 }
 
-/* Under the lock: the hits that were noted, and how many there were in all, about; a miss. */
+/*
+ * Under the lock.  Looks at some of the hits that were noted, and tells how many there were in all,
+ * about.  Were that all?  A miss.
+ */
 u32 miniature_drain(struct miniature *m);
+bool miniature_drained(const struct miniature *m);
 void miniature_tick(struct miniature *m);
 void miniature_miss(struct miniature *m, oblock_t oblock, bool write);
 

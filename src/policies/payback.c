@@ -38,7 +38,8 @@
 
 enum { PROBATION, PROTECTED, WINDOWED, NR_QUEUES };
 
-#define LOOKS		256	/* blocks moved on in one search */
+#define LOOKS		16	/* blocks moved on in a part of a search... */
+#define MISS_LOOKS	8	/* ... and for a miss */
 #define CLEAN_LOOKS	4
 #define WINDOW_PART	64	/* of the cache, for newcomers on trial */
 #define CHALLENGES	64
@@ -71,10 +72,7 @@ static struct payback *to_payback(struct pool *pool)
 
 static void touch(struct payback *t, u32 b, u32 times)
 {
-	const oblock_t oblock = pool_oblock(&t->pool, b);
-
-	while (times--)
-		sketch_touch(&t->pool.sketch, oblock);
+	sketch_add(&t->pool.sketch, pool_oblock(&t->pool, b), times);
 }
 
 /*
@@ -143,10 +141,10 @@ static bool payback_settle(struct pool *pool, u32 b)
 /*----- queues -----*/
 
 /* Who is not hit any more goes back on probation.  Nobody is protected where all come and go. */
-static void shrink_protected(struct payback *t)
+static void shrink_protected(struct payback *t, u32 looks)
 {
 	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pool.nr - t->pool.nr / 8 * 3;
-	u32 looks = LOOKS, b;
+	u32 b;
 
 	for (; t->pool.length[PROTECTED] > most && looks; looks--) {
 		b = pool_coldest(&t->pool, PROTECTED, PROTECTED, &looks);
@@ -156,13 +154,16 @@ static void shrink_protected(struct payback *t)
 	}
 }
 
-static u32 coldest(struct payback *t)
+/* If looking on may find a better one, and @insist is not set: POOL_AGAIN. */
+static u32 coldest(struct payback *t, u32 looks, bool insist)
 {
 	u8 up = t->trials.best == EVERY_MISS ? PROBATION : PROTECTED;
-	u32 looks = LOOKS, b;
+	u32 b;
 
-	shrink_protected(t);
+	shrink_protected(t, looks);
 	b = pool_coldest(&t->pool, PROBATION, up, &looks);
+	if (b == POOL_NONE && !looks && !insist)
+		return POOL_AGAIN;
 	if (b == POOL_NONE)
 		b = pool_first_to_go(&t->pool, PROBATION, false);
 	if (b == POOL_NONE)
@@ -174,9 +175,9 @@ static u32 coldest(struct payback *t)
 static u32 window_victim(struct payback *t, u32 victim)
 {
 	u32 most = t->trials.best == WINDOW ? t->pool.nr / WINDOW_PART : 0;
-	u32 looks = LOOKS, b;
+	u32 looks = LOOKS, n, b;
 
-	while (t->pool.length[WINDOWED] > most) {
+	for (n = 0; n < LOOKS && t->pool.length[WINDOWED] > most; n++) {
 		b = pool_coldest(&t->pool, WINDOWED, WINDOWED, &looks);
 		if (b == POOL_NONE)
 			b = pool_first_to_go(&t->pool, WINDOWED, false);
@@ -199,7 +200,7 @@ static u32 window_victim(struct payback *t, u32 victim)
  */
 static bool challenge(struct payback *t, u32 wanted)
 {
-	u32 victim = coldest(t);
+	u32 victim = coldest(t, MISS_LOOKS, true);
 
 	if (victim == POOL_NONE)
 		return false;
@@ -218,13 +219,21 @@ static bool payback_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, 
 	struct payback *t = to_payback(pool);
 
 	sketch_touch(&t->pool.sketch, oblock);
-	sketch_age(&t->pool.sketch, 1 + miniature_drain(&t->trials));
+	sketch_age(&t->pool.sketch, 1);
 	miniature_miss(&t->trials, oblock, dir == DMC_WRITE);
 	if (room || t->trials.best == EVERY_MISS || t->trials.best == WINDOW)
 		return true;
 	if (t->trials.best == NOBODY)
 		return false;
 	return challenge(t, sketch_get(&t->pool.sketch, oblock));
+}
+
+static bool payback_catch_up(struct pool *pool)
+{
+	struct payback *t = to_payback(pool);
+
+	sketch_age(&pool->sketch, miniature_drain(&t->trials));
+	return t->trials.backlog;
 }
 
 /* Who had to prove itself before it came in is as good as who did so afterwards. */
@@ -265,8 +274,10 @@ static void payback_loaded(struct pool *pool, u32 first, u32 nr)
 static u32 payback_victim(struct pool *pool)
 {
 	struct payback *t = to_payback(pool);
-	u32 first = coldest(t), b, looks;
+	u32 first = coldest(t, LOOKS, pool->insist), b, looks;
 
+	if (first == POOL_AGAIN)
+		return first;
 	b = window_victim(t, first);
 	if (b != first)
 		return b;
@@ -280,13 +291,17 @@ static u32 payback_victim(struct pool *pool)
 	return first;
 }
 
-static void payback_tick(struct pool *pool)
+static bool payback_tick(struct pool *pool, bool again)
 {
 	struct payback *t = to_payback(pool);
+	bool more = sketch_age(&t->pool.sketch, miniature_drain(&t->trials));
 
-	sketch_age(&t->pool.sketch, miniature_drain(&t->trials));
+	if (!again)
+		WRITE_ONCE(t->tick, (t->tick + 1) & TICK_MASK);
+	if (!miniature_drained(&t->trials))
+		return true;
 	miniature_tick(&t->trials);
-	WRITE_ONCE(t->tick, (t->tick + 1) & TICK_MASK);
+	return more;
 }
 
 static u32 payback_hint(struct pool *pool, u32 b)
@@ -315,6 +330,7 @@ static void payback_exit(struct pool *pool)
 }
 
 static const struct pool_ops payback_ops = {
+	.catch_up = payback_catch_up,
 	.admit = payback_admit,
 	.insert = payback_insert,
 	.place = payback_place,

@@ -7,7 +7,6 @@
  */
 #include <linux/err.h>
 #include <linux/errno.h>
-#include <linux/hash.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
 #include <linux/slab.h>
@@ -15,15 +14,21 @@
 #include <linux/vmalloc.h>
 
 #include "policy-util.h"
+#include "pool-candidates.h"
 #include "pool.h"
 
-#define NO_CANDIDATE	0U	/* candidate 0 is the head of those that wait */
 #define WRITEBACK_LOOKS	64	/* dirty blocks that were hit of late and are passed over for one that was not */
 #define WRITEBACK_FAIR	4	/* one in so many rounds passes over none */
 #define LEAVING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define BUSY_LOOKS	128	/* more blocks than are ever busy at a time */
 #define FAILURES_MAX	32	/* in a tick: no more work before the next */
 #define PENALTY_TICKS	4
+#define MISS_PARTS	8	/* of catching up, before a miss */
+#define VICTIM_PARTS	16	/* of a search for a victim */
+#define TICK_PARTS	1024
+#define RELEASES	32	/* from penalty at a time... */
+#define RELEASE_PARTS	8	/* ... in a tick */
+#define DROPS		32	/* candidates thrown out in one call */
 
 static const struct tunable common_tunables[POOL_COMMON] = {
 	[POOL_SEQUENTIAL] = { "sequential_threshold", 0, INT_MAX },
@@ -204,82 +209,6 @@ static bool is_resident(const struct pool *pool, oblock_t oblock)
 	return pool->map->lookup(pool->map, oblock, &cblock);
 }
 
-/*----- candidates -----*/
-
-static u16 *bucket_of(struct pool *pool, oblock_t oblock)
-{
-	return &pool->buckets[hash_64(from_oblock(oblock), 8)];
-}
-
-static u16 candidate_find(struct pool *pool, oblock_t oblock)
-{
-	u16 i = *bucket_of(pool, oblock);
-
-	while (i != NO_CANDIDATE && pool->candidates[i].oblock != from_oblock(oblock))
-		i = pool->candidates[i].chain;
-	return i;
-}
-
-static void candidate_unwait(struct pool *pool, u16 i)
-{
-	struct pool_candidate *c = &pool->candidates[i];
-
-	pool->candidates[c->prev].next = c->next;
-	pool->candidates[c->next].prev = c->prev;
-	pool->nr_waiting--;
-	c->busy = true;
-}
-
-static void candidate_wait(struct pool *pool, u16 i)
-{
-	struct pool_candidate *c = &pool->candidates[i], *head = &pool->candidates[0];
-
-	c->busy = false;
-	c->prev = head->prev;
-	c->next = 0;
-	pool->candidates[head->prev].next = i;
-	head->prev = i;
-	pool->nr_waiting++;
-}
-
-static void candidate_free(struct pool *pool, u16 i)
-{
-	struct pool_candidate *c = &pool->candidates[i];
-	u16 *p = bucket_of(pool, to_oblock(c->oblock));
-
-	if (!c->busy)
-		candidate_unwait(pool, i);
-	while (*p != i)
-		p = &pool->candidates[*p].chain;
-	*p = c->chain;
-	c->chain = pool->free_candidates;
-	pool->free_candidates = i;
-}
-
-/* A busy one; if need be the oldest that waits gives way.  NO_CANDIDATE: all are busy. */
-static u16 candidate_new(struct pool *pool, oblock_t oblock, u32 tag)
-{
-	struct pool_candidate *c;
-	u16 *bucket, i;
-
-	if (pool->free_candidates == NO_CANDIDATE) {
-		if (!pool->nr_waiting)
-			return NO_CANDIDATE;
-		candidate_free(pool, pool->candidates[0].next);
-	}
-	i = pool->free_candidates;
-	c = &pool->candidates[i];
-	pool->free_candidates = c->chain;
-
-	bucket = bucket_of(pool, oblock);
-	c->oblock = from_oblock(oblock);
-	c->tag = tag;
-	c->busy = true;
-	c->chain = *bucket;
-	*bucket = i;
-	return i;
-}
-
 /*----- misses -----*/
 
 static enum dmc_advice advise(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
@@ -317,8 +246,10 @@ enum dmc_advice pool_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir di
 			  u32 sectors, bool cheap, u32 nr_free)
 {
 	struct pool *pool = to_pool(p);
+	bool (*catch_up)(struct pool *pool) = pool->ops->catch_up;
 	enum dmc_advice advice;
 	unsigned long flags;
+	unsigned int part;
 
 	if (stream_sequential(&pool->streams, oblock, sector, sectors,
 			      tunable_get(pool->common, POOL_SEQUENTIAL),
@@ -326,6 +257,11 @@ enum dmc_advice pool_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir di
 		return DMC_LEAVE;
 
 	spin_lock_irqsave(&pool->lock, flags);
+	for (part = 1; catch_up && catch_up(pool) && part < MISS_PARTS; part++) {
+		/* A moment for others. */
+		spin_unlock_irqrestore(&pool->lock, flags);
+		spin_lock_irqsave(&pool->lock, flags);
+	}
 	advice = advise(pool, oblock, dir, sectors, cheap, nr_free);
 	spin_unlock_irqrestore(&pool->lock, flags);
 	return advice;
@@ -564,12 +500,15 @@ static void name_block(struct pool *pool, u32 b, enum dmc_op op, struct dmc_work
 static int promote(struct pool *pool, struct dmc_work *work)
 {
 	u16 i = pool->candidates[0].next;
+	unsigned int drops = 0;
 
 	/* In already, though its miss was heard of before that could be seen. */
 	while (is_resident(pool, to_oblock(pool->candidates[i].oblock))) {
 		candidate_free(pool, i);
 		if (!pool->nr_waiting)
 			return -ENODATA;
+		if (++drops == DROPS)
+			return -EAGAIN;
 		i = pool->candidates[0].next;
 	}
 	candidate_unwait(pool, i);
@@ -581,14 +520,20 @@ static int promote(struct pool *pool, struct dmc_work *work)
 
 static int demote(struct pool *pool, struct dmc_work *work)
 {
+	unsigned int drops = 0;
 	u32 b;
 
 	/* Those that came while there was room, and find it gone, have to come again. */
-	while (pool->nr_waiting && pool->candidates[pool->candidates[0].next].room)
+	while (pool->nr_waiting && pool->candidates[pool->candidates[0].next].room) {
 		candidate_free(pool, pool->candidates[0].next);
+		if (++drops == DROPS)
+			return -EAGAIN;
+	}
 	if (pool->nr_leaving >= min_t(u32, pool->nr_waiting, LEAVING_MAX))
 		return -ENODATA;
 	b = pool->ops->victim(pool);
+	if (b == POOL_AGAIN)
+		return -EAGAIN;
 	if (b == POOL_NONE)
 		return -ENODATA;
 	pool->ops->remove(pool, b);
@@ -651,10 +596,17 @@ static int next_work_locked(struct pool *pool, bool idle, u32 nr_free, struct dm
 	if (!err)
 		return 0;
 
-	if (nr_free && pool->nr_waiting)
-		return promote(pool, work);
-	if (!nr_free)
+	if (nr_free && pool->nr_waiting) {
+		err = promote(pool, work);
+		if (err != -EAGAIN)
+			return err;
+	} else if (!nr_free) {
 		err = demote(pool, work);
+	}
+	if (err == -EAGAIN) {
+		pool->writeback_turn = false;
+		return err;
+	}
 	if (err && (idle || pressed))
 		err = writeback(pool, work);
 	return err;
@@ -663,13 +615,17 @@ static int next_work_locked(struct pool *pool, bool idle, u32 nr_free, struct dm
 int pool_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
 {
 	struct pool *pool = to_pool(p);
+	unsigned int parts = VICTIM_PARTS;
 	unsigned long flags;
 	int err;
 
-	spin_lock_irqsave(&pool->lock, flags);
-	err = next_work_locked(pool, idle, nr_free, work);
-	spin_unlock_irqrestore(&pool->lock, flags);
-	return err;
+	do {
+		spin_lock_irqsave(&pool->lock, flags);
+		pool->insist = !--parts;
+		err = next_work_locked(pool, idle, nr_free, work);
+		spin_unlock_irqrestore(&pool->lock, flags);
+	} while (err == -EAGAIN && parts);
+	return err == -EAGAIN ? -ENODATA : err;
 }
 
 static void promoted(struct pool *pool, const struct dmc_work *work, bool success)
@@ -738,22 +694,30 @@ void pool_work_done(struct dmc_policy *p, const struct dmc_work *work, bool succ
 
 /*----- time -----*/
 
-/* Lets some out of the list that takes no new ones; when it is empty the two change places. */
-static void end_penalties(struct pool *pool)
+/* Lets some out of the list that takes no new ones.  True: there may be more. */
+static bool end_penalties(struct pool *pool)
 {
 	u8 other = !pool->penalty_now;
-	unsigned int budget = 256;
+	unsigned int n;
 	u32 b;
 
-	while (budget--) {
+	for (n = 0; n < RELEASES; n++) {
 		b = pool_oldest(pool, penalty_head(pool, other));
 		if (pool_is_end(pool, b))
-			break;
+			return false;
 		pool_unlink(pool, b);
 		pool->state[b] &= ~POOL_PENALTY;
 		note_to_write(pool, b);
 		pool->ops->insert(pool, b, 0, POOL_BACK);
 	}
+	return true;
+}
+
+/* When that is empty the two lists change places. */
+static void turn_penalties(struct pool *pool)
+{
+	u8 other = !pool->penalty_now;
+
 	if (++pool->penalty_ticks >= PENALTY_TICKS &&
 	    pool_is_end(pool, pool_oldest(pool, penalty_head(pool, other)))) {
 		pool->penalty_now = other;
@@ -765,13 +729,24 @@ void pool_tick(struct dmc_policy *p)
 {
 	struct pool *pool = to_pool(p);
 	unsigned long flags;
+	unsigned int part;
+	bool more = true;
 
-	spin_lock_irqsave(&pool->lock, flags);
-	pool->failures = 0;
-	end_penalties(pool);
-	if (pool->ops->tick)
-		pool->ops->tick(pool);
-	spin_unlock_irqrestore(&pool->lock, flags);
+	for (part = 0; part < RELEASE_PARTS && more; part++) {
+		spin_lock_irqsave(&pool->lock, flags);
+		more = end_penalties(pool);
+		spin_unlock_irqrestore(&pool->lock, flags);
+	}
+	more = true;
+	for (part = 0; part < TICK_PARTS && more; part++) {
+		spin_lock_irqsave(&pool->lock, flags);
+		if (!part) {
+			pool->failures = 0;
+			turn_penalties(pool);
+		}
+		more = pool->ops->tick && pool->ops->tick(pool, part);
+		spin_unlock_irqrestore(&pool->lock, flags);
+	}
 }
 
 /*----- hints -----*/

@@ -36,6 +36,7 @@
 #include "streams.h"
 
 #define POOL_NONE U32_MAX
+#define POOL_AGAIN (U32_MAX - 1)	/* only from victim() */
 
 /* Of a block. */
 #define POOL_RESIDENT	0x01
@@ -52,6 +53,8 @@
 struct pool;
 
 struct pool_ops {
+	/* Optional, before each miss: some of what hits have left.  True: there is more. */
+	bool (*catch_up)(struct pool *pool);
 	/*
 	 * May the missed @oblock come in?  @room: there are free blocks for it.  *@tag is kept, and
 	 * given to insert() once it is in.
@@ -70,12 +73,16 @@ struct pool_ops {
 	void (*loaded)(struct pool *pool, u32 first, u32 nr);
 	/* Block @b leaves its queue, for good or for a while.  pool_unlink() is enough if no more is kept. */
 	void (*remove)(struct pool *pool, u32 b);
-	/* The block to go next, still on its queue and pool_may_go(); POOL_NONE if there is none. */
+	/*
+	 * The block to go next, still on its queue and pool_may_go(); POOL_NONE if there is none.
+	 * A long search is done in parts, for the lock is not held for long: POOL_AGAIN after a
+	 * part of it.  But not if pool->insist: then some block must do.
+	 */
 	u32 (*victim)(struct pool *pool);
 	/* Optional: @b, which held @oblock, was evicted. */
 	void (*evicted)(struct pool *pool, u32 b, oblock_t oblock);
-	/* Optional: time passes. */
-	void (*tick)(struct pool *pool);
+	/* Optional: time passes.  True: there is more to do, so it is called @again. */
+	bool (*tick)(struct pool *pool, bool again);
 	/* What to store for resident @b; a new place on a queue or a new mark may change it, no more. */
 	u32 (*hint)(struct pool *pool, u32 b);
 	/* Only for pool_coldest(): takes what hits have left at @b.  Was there anything? */
@@ -142,6 +149,7 @@ struct pool {
 	u32 writeback_rounds;		/* of the hand */
 	u32 dirty_limit;		/* more, and they are written back under load too */
 	bool writeback_turn;
+	bool insist;
 
 	struct pool_candidate *candidates;
 	u16 buckets[POOL_BUCKETS];	/* of the candidates */

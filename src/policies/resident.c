@@ -15,16 +15,17 @@
 #define WAITING_MAX	1024	/* candidates; promising ones come again */
 #define DEMOTING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define LOOKS		32	/* marked entries passed over in one search */
-#define SWEEP		256	/* entries put in their place, or let out of penalty, per tick */
+#define SWEEP		32	/* entries put in place, or let out of penalty, at a time... */
+#define PARTS		8	/* ... and so many times a tick */
 #define DROPS		32	/* hopeless candidates thrown out in one call */
 #define WRITEBACK_FAIR	8	/* one in so many searches is not for the coldest */
 #define RUN_MAX		64	/* blocks written back in a row because they are neighbours */
 #define FLOOR_SAMPLE	20	/* coldest entries whose warmth a newcomer has to beat */
-#define FLOOR_LOOKS	512	/* to find them */
+#define FLOOR_LOOKS	64	/* to find them, at a time */
 #define GENERATION_MIN	1024
 #define EPOCH_GENERATIONS 8
 #define EPOCH_TICKS	64
-#define AGE_CHUNK	16384	/* counts looked at under the lock at a time */
+#define AGE_CHUNK	2048	/* counts looked at under the lock at a time */
 #define GHOSTS(nr)	((nr) - (nr) / 8)	/* blocks that are not cached, but counted */
 
 /*----- memory -----*/
@@ -669,7 +670,7 @@ void resident_work_done(struct resident *r, const struct dmc_work *work, bool su
 /*----- time -----*/
 
 /* Marked entries at the front of a level go where they belong; what stays is what it seems. */
-static void sweep_locked(struct resident *r, struct levels *l, unsigned int *budget)
+static void sweep_side_locked(struct resident *r, struct levels *l, unsigned int *budget)
 {
 	u8 level;
 
@@ -685,14 +686,29 @@ static void sweep_locked(struct resident *r, struct levels *l, unsigned int *bud
 	}
 }
 
-static void end_penalties_locked(struct resident *r)
+/* True: there may be more. */
+static bool sweep_locked(struct resident *r, bool last)
 {
 	unsigned int budget = SWEEP;
+
+	sweep_side_locked(r, &r->clean, &budget);
+	sweep_side_locked(r, &r->dirty, &budget);
+	return !budget;
+}
+
+/* Lets some out of penalty.  True: there may be more. */
+static bool release_locked(struct resident *r, bool last)
+{
+	unsigned int n;
 	u32 i;
 
-	while (budget-- && (i = penalty_over(&r->penalty, &r->q)) != QUEUE_NIL)
+	for (n = 0; n < SWEEP; n++) {
+		i = penalty_over(&r->penalty, &r->q);
+		if (i == QUEUE_NIL)
+			return false;
 		requeue_locked(r, i);
-	penalty_tick(&r->penalty, &r->q);
+	}
+	return true;
 }
 
 struct sample {
@@ -718,24 +734,36 @@ static void sample_locked(struct resident *r, u32 head, struct sample *s, bool s
 	}
 }
 
-/*
- * The rounded-up mean of the hits of the coldest entries, of those which nobody has hit since they
- * came to their place; if all have been, of what is coldest after they moved on.
- */
-static u32 floor_locked(struct resident *r)
+static void sample_all_locked(struct resident *r, struct sample *s, bool settle)
 {
-	struct sample s = { .looks = FLOOR_LOOKS };
-	int settle;
 	u8 level;
 
-	for (settle = 1; settle >= 0 && !s.nr; settle--) {
-		for (level = 0; level < r->clean.nr; level++) {
-			sample_locked(r, r->clean.head[level], &s, settle);
-			sample_locked(r, r->dirty.head[level], &s, settle);
-		}
-		s.looks = FLOOR_LOOKS;
+	for (level = 0; level < r->clean.nr; level++) {
+		sample_locked(r, r->clean.head[level], s, settle);
+		sample_locked(r, r->dirty.head[level], s, settle);
 	}
-	return s.nr ? DIV_ROUND_UP(s.sum, s.nr) : 0;
+}
+
+/*
+ * What a newcomer has to beat: the rounded-up mean of the hits of the coldest entries, of those
+ * that were not hit since they came to their place; if all were, of what is coldest after they
+ * moved on.  True: many of them move, so look again.
+ */
+static bool floor_locked(struct resident *r, bool last)
+{
+	struct sample s = { .looks = FLOOR_LOOKS };
+
+	if (!is_full(r))
+		return false;
+	sample_all_locked(r, &s, true);
+	if (s.nr < FLOOR_SAMPLE && !s.looks && !last)
+		return true;
+	if (!s.nr) {
+		s.looks = FLOOR_LOOKS;
+		sample_all_locked(r, &s, false);
+	}
+	WRITE_ONCE(r->need, (s.nr ? DIV_ROUND_UP(s.sum, s.nr) : 0) + r->trial.extra);
+	return false;
 }
 
 static u32 accesses(const struct resident *r)
@@ -767,6 +795,8 @@ static bool age_some_locked(struct resident *r)
 		if (new != old)
 			WRITE_ONCE(words[n], new);
 	}
+	if (r->halving)
+		hint_groups_some_changed(&r->hints, to_cblock(r->aged), end - r->aged);
 	r->aged = end;
 	if (end < r->nr)
 		return true;
@@ -780,12 +810,16 @@ static void new_epoch_locked(struct resident *r)
 	r->generations = 0;
 	r->epoch_ticks = 0;
 	WRITE_ONCE(r->now.epoch, r->now.epoch + 1);
-	hint_groups_all_changed(&r->hints);
 	levels_halve(&r->clean, &r->q);
 	levels_halve(&r->dirty, &r->q);
-	candidates_halve(&r->wanted);
 	r->halving = true;
 	r->aged = 0;
+}
+
+static bool halve_candidates_locked(struct resident *r, bool last)
+{
+	candidates_halve(&r->wanted);
+	return false;
 }
 
 /* True: an epoch ended. */
@@ -797,53 +831,67 @@ static bool end_generation_locked(struct resident *r)
 	for (i = 0; i < r->trial.nr_in; i++)
 		trial_look(&r->trial, &r->q, r->trial.in[i], is_marked(r, r->trial.in[i]));
 	trial_judge(&r->trial, &r->q);
-
 	if (epoch)
 		new_epoch_locked(r);
-	if (is_full(r))
-		WRITE_ONCE(r->need, floor_locked(r) + r->trial.extra);
 	return epoch;
 }
 
-static bool tick_locked(struct resident *r)
+/* @now: value of all @accesses together.  True: a generation ended; *@epoch: an epoch too. */
+static bool tick_locked(struct resident *r, u32 now, bool *epoch)
 {
-	unsigned int budget = SWEEP;
-	u32 now = accesses(r);
-	bool epoch = false;
-
 	lockdep_assert_held(&r->lock);
 
 	WRITE_ONCE(r->now.tick, r->now.tick + 1);
 	r->epoch_ticks++;
 	r->nr_paid = 0;		/* whoever took those blocks, the owed ones may ask again */
-	end_penalties_locked(r);
-	sweep_locked(r, &r->clean, &budget);
-	sweep_locked(r, &r->dirty, &budget);
+	penalty_tick(&r->penalty, &r->q);
 
 	/* Nothing was hit: nothing to be forgotten. */
 	r->aged = now == r->tick_start && !r->counted ? r->nr : 0;
 	r->tick_start = now;
 	r->counted = false;
 
-	if (now - r->generation_start >= max_t(u32, r->nr, GENERATION_MIN)) {
-		r->generation_start = now;
-		epoch = end_generation_locked(r);
+	*epoch = false;
+	if (now - r->generation_start < max_t(u32, r->nr, GENERATION_MIN))
+		return false;
+	r->generation_start = now;
+	*epoch = end_generation_locked(r);
+	return true;
+}
+
+/* Work of a tick, for which the lock is held a short time only, but several times if need be. */
+static void in_parts(struct resident *r, bool (*part)(struct resident *r, bool last))
+{
+	unsigned long flags;
+	unsigned int n;
+	bool more = true;
+
+	for (n = 0; n < PARTS && more; n++) {
+		spin_lock_irqsave(&r->lock, flags);
+		more = part(r, n == PARTS - 1);
+		spin_unlock_irqrestore(&r->lock, flags);
 	}
-	return epoch;
 }
 
 bool resident_tick(struct resident *r)
 {
+	u32 now = accesses(r);
+	bool generation, epoch, more;
 	unsigned long flags;
-	bool epoch, more;
 
+	in_parts(r, release_locked);
+	in_parts(r, sweep_locked);
 	spin_lock_irqsave(&r->lock, flags);
-	epoch = tick_locked(r);
-	for (more = r->aged < r->nr; more; ) {
-		more = age_some_locked(r);
-		spin_unlock_irqrestore(&r->lock, flags);
-		spin_lock_irqsave(&r->lock, flags);
-	}
+	generation = tick_locked(r, now, &epoch);
 	spin_unlock_irqrestore(&r->lock, flags);
+	if (epoch)
+		in_parts(r, halve_candidates_locked);
+	if (generation)
+		in_parts(r, floor_locked);
+	do {
+		spin_lock_irqsave(&r->lock, flags);
+		more = r->aged < r->nr && age_some_locked(r);
+		spin_unlock_irqrestore(&r->lock, flags);
+	} while (more);
 	return epoch;
 }

@@ -31,7 +31,7 @@ enum { SMALL, MAIN, NR_QUEUES };
 #define MARK_MAX	3
 #define TAG_MAIN	1
 #define GHOSTS_PER_BLOCK 2	/* and counted misses */
-#define LOOKS		512	/* blocks moved on in one search for a victim */
+#define LOOKS		32	/* blocks moved on in a part of a search for a victim */
 #define HINT_MAIN	0x100
 
 enum { SMALL_PERCENT, GHOST_PERCENT, MOVE_AFTER, PROMOTE_AFTER, NR_TUNABLES };
@@ -111,9 +111,9 @@ static u32 s3fifo_victim(struct pool *pool)
 		else if (which == MAIN && mark)
 			move_on(pool, b, MAIN, mark - 1);
 		else
-			break;
+			return b;
 	}
-	return b;
+	return pool->insist ? b : POOL_AGAIN;
 }
 
 static void s3fifo_evicted(struct pool *pool, u32 b, oblock_t oblock)

@@ -23,7 +23,7 @@
 #include "policy-util.h"
 #include "pool.h"
 
-#define LOOKS	1024	/* marked blocks passed in one search */
+#define LOOKS	64	/* marked blocks passed in a part of a search */
 
 enum { PROMOTE_AFTER, NR_TUNABLES };
 
@@ -83,6 +83,8 @@ static u32 sieve_victim(struct pool *pool)
 		b = pool->link[b][1];
 	}
 	s->hand = b;
+	if (looks == LOOKS && !pool->insist)
+		return POOL_AGAIN;
 	return !pool_is_end(pool, b) && pool_may_go(pool, b) ? b : POOL_NONE;
 }
 

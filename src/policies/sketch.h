@@ -22,6 +22,7 @@
 #define SKETCH_ROWS	4
 #define SKETCH_MAX	15
 #define SKETCH_PER_BLOCK 8
+#define SKETCH_AGE_WORDS 256	/* halved in one call */
 
 struct sketch {
 	u64 *words;		/* sixteen counters each */
@@ -93,36 +94,46 @@ static inline u32 sketch_get(const struct sketch *s, oblock_t oblock)
 	return least;
 }
 
-/* So many blocks were asked for. */
-static inline void sketch_age(struct sketch *s, u32 touches)
+/*
+ * So many blocks were asked for.  The hand moves a few words at a time: true if it has further to
+ * go, with later calls.
+ */
+static inline bool sketch_age(struct sketch *s, u32 touches)
 {
 	u64 debt = s->debt + (u64)touches * s->nr_words;
+	u32 words;
 
 	/* More than once round would change nothing more. */
 	s->debt = min_t(u64, debt, (u64)s->period * s->nr_words);
-	while (s->debt >= s->period) {
+	for (words = 0; s->debt >= s->period && words < SKETCH_AGE_WORDS; words++) {
 		s->debt -= s->period;
 		s->words[s->hand] = (s->words[s->hand] >> 1) & 0x7777777777777777ULL;
 		s->hand = (s->hand + 1) & (s->nr_words - 1);
 	}
+	return s->debt >= s->period;
 }
 
-/* @oblock was asked for.  Time passes with sketch_age(). */
-static inline void sketch_touch(struct sketch *s, oblock_t oblock)
+/* @oblock was asked for, so many @times.  Time passes with sketch_age(). */
+static inline void sketch_add(struct sketch *s, oblock_t oblock, u32 times)
 {
+	u32 wanted = min_t(u32, sketch_get(s, oblock) + times, SKETCH_MAX);
 	u64 hash = sketch_hash(oblock);
-	u32 least = sketch_get(s, oblock);
 	unsigned int row;
 	u8 shift;
 
-	if (least == SKETCH_MAX)
-		return;
+	/* None of the counters grows beyond what the smallest of them becomes. */
 	for (row = 0; row < SKETCH_ROWS; row++) {
 		u64 *word = sketch_at(s, hash, row, &shift);
+		u32 now = (*word >> shift) & SKETCH_MAX;
 
-		if (((*word >> shift) & SKETCH_MAX) == least)
-			*word += 1ULL << shift;
+		if (now < wanted)
+			*word += (u64)(wanted - now) << shift;
 	}
+}
+
+static inline void sketch_touch(struct sketch *s, oblock_t oblock)
+{
+	sketch_add(s, oblock, 1);
 }
 
 #endif

@@ -33,7 +33,8 @@
 enum { WINDOW, PROBATION, PROTECTED, NR_QUEUES };
 
 #define SKETCH_PERIOD	10	/* as in the paper */
-#define LOOKS		256
+#define LOOKS		16	/* blocks moved on in a part of a search... */
+#define MISS_LOOKS	8	/* ... and for a miss */
 #define HINT_PROTECTED	0x100
 
 enum { WINDOW_PERCENT, PROTECTED_PERCENT, FILTER, NR_TUNABLES };
@@ -59,10 +60,10 @@ static u32 frequency(const struct pool *pool, u32 b)
 	return sketch_get(&pool->sketch, pool_oblock(pool, b));
 }
 
-static void touch(struct pool *pool, oblock_t oblock)
+static void touch(struct pool *pool, oblock_t oblock, u32 times)
 {
-	sketch_touch(&pool->sketch, oblock);
-	sketch_age(&pool->sketch, 1);
+	sketch_add(&pool->sketch, oblock, times);
+	sketch_age(&pool->sketch, times);
 }
 
 /*----- queues -----*/
@@ -71,20 +72,19 @@ static void touch(struct pool *pool, oblock_t oblock)
 static bool tinylfu_settle(struct pool *pool, u32 b)
 {
 	u8 mark = min_t(u8, pool_mark(pool, b), SKETCH_MAX);
-	bool any = mark;
 
 	pool_set_mark(pool, b, 0);
-	while (mark--)
-		touch(pool, pool_oblock(pool, b));
-	return any;
+	if (mark)
+		touch(pool, pool_oblock(pool, b), mark);
+	return mark;
 }
 
 /* Who was hit long ago goes back on probation. */
-static void shrink_protected(struct pool *pool)
+static void shrink_protected(struct pool *pool, u32 looks)
 {
-	u32 most = part(pool, PROTECTED_PERCENT), looks = LOOKS, b;
+	u32 most = part(pool, PROTECTED_PERCENT), b;
 
-	while (pool->length[PROTECTED] > most) {
+	for (; pool->length[PROTECTED] > most && looks; looks--) {
 		b = pool_coldest(pool, PROTECTED, PROTECTED, &looks);
 		if (b == POOL_NONE)
 			return;
@@ -92,11 +92,15 @@ static void shrink_protected(struct pool *pool)
 	}
 }
 
-static u32 main_victim(struct pool *pool)
+/* If looking on may find a better one, and @insist is not set: POOL_AGAIN. */
+static u32 main_victim(struct pool *pool, u32 max_looks, bool insist)
 {
-	u32 looks = LOOKS, b = pool_coldest(pool, PROBATION, PROTECTED, &looks);
+	u32 looks = max_looks, b;
 
-	shrink_protected(pool);
+	b = pool_coldest(pool, PROBATION, PROTECTED, &looks);
+	shrink_protected(pool, max_looks);
+	if (b == POOL_NONE && !looks && !insist)
+		return POOL_AGAIN;
 	if (b == POOL_NONE)
 		b = pool_first_to_go(pool, PROBATION, false);
 	if (b == POOL_NONE)
@@ -111,22 +115,20 @@ static bool tinylfu_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, 
 {
 	u32 victim;
 
-	touch(pool, oblock);
+	touch(pool, oblock, 1);
 	if (room || !tunable_get(pool->tunables, FILTER))
 		return true;
-	victim = main_victim(pool);
+	victim = main_victim(pool, MISS_LOOKS, true);
 	return victim == POOL_NONE || sketch_get(&pool->sketch, oblock) > frequency(pool, victim) + 1;
 }
 
 static void tinylfu_insert(struct pool *pool, u32 b, u32 tag, int why)
 {
 	bool protected = why == POOL_LOADED && tag != POOL_NONE && tag & HINT_PROTECTED;
-	u32 n;
 
 	if (why == POOL_LOADED) {
 		/* Whoever was worth a place was asked for twice, or four times to be protected. */
-		for (n = protected ? 4 : 2; n; n--)
-			touch(pool, pool_oblock(pool, b));
+		touch(pool, pool_oblock(pool, b), protected ? 4 : 2);
 		if (tag != POOL_NONE)
 			pool_set_mark(pool, b, min_t(u32, tag & 0xff, SKETCH_MAX));
 		pool_enqueue(pool, protected ? PROTECTED : PROBATION, b);
@@ -142,8 +144,10 @@ static void tinylfu_insert(struct pool *pool, u32 b, u32 tag, int why)
 
 static u32 tinylfu_victim(struct pool *pool)
 {
-	u32 b = main_victim(pool), newcomer, looks = LOOKS;
+	u32 b = main_victim(pool, LOOKS, pool->insist), newcomer, looks = LOOKS;
 
+	if (b == POOL_AGAIN)
+		return b;
 	/* The one that comes in now pushes another out of the window. */
 	if (pool->length[WINDOW] < window(pool) && b != POOL_NONE)
 		return b;

@@ -43,6 +43,7 @@ static unsigned long nr_allocs, nr_live, fail_countdown;
 static unsigned long long live_bytes, peak_bytes;
 static bool alloc_failed;
 static int atomic_depth, locks_held;
+unsigned int shim_nr_cpus = 1;
 
 void shim_fail_alloc(unsigned long n)
 {
@@ -213,11 +214,16 @@ void shim_might_sleep(const char *file, int line)
 		shim_panic(file, line, "may sleep, with a spinlock held");
 }
 
+void (*shim_lock_hook)(bool held);
+
 static void note_lock(bool atomic, int n)
 {
 	locks_held += n;
-	if (atomic)
-		atomic_depth += n;
+	if (!atomic)
+		return;
+	atomic_depth += n;
+	if (shim_lock_hook)
+		shim_lock_hook(n > 0);
 }
 
 void shim_spin_lock(int *held, const char *file, int line)

@@ -25,6 +25,10 @@ void shim_srandom(u64 seed);
 
 /* Locks held now: spinlocks count as "atomic", mutexes and rwsems do not. */
 int shim_locks_held(void);
+/* Called when a spinlock was taken, and when one was released. */
+extern void (*shim_lock_hook)(bool held);
+/* Possible CPUs, for what is allocated from now on.  All code runs on the first. */
+extern unsigned int shim_nr_cpus;
 int shim_atomic_depth(void);
 
 #endif
