@@ -109,8 +109,10 @@ static void one(struct dmc_policy_type *t, u32 nr, u32 cpus)
 	hit_all(m, DMC_READ);
 	model_tick(m);
 	use(m, 3000, 60);
+	/* And then all were looked at, and none was hit any more. */
+	use(m, 4000, 0);
 	tunables(m);
-	use(m, 1000, 1);
+	use(m, 1000, 0);
 	/* A few dirty blocks far away from each other. */
 	if (nr == SMALL)
 		clean_all(m);
