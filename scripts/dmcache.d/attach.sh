@@ -90,6 +90,7 @@ attach_do() {
 	dm_reload "$NAME" "$R" || { _why=$R; kernel_says; die $E_FAIL "$NAME: the kernel refuses the cache: ${R:-$_why}" "dmesg | tail"; }
 	undo_forget
 	remember_origin
+	[ "$S_mode" = writeback ] || clean_now "$NAME"
 	say "$NAME: has a cache now: $C_mode, policy $C_policy"
 }
 

@@ -316,7 +316,7 @@ dm_swap() {
 
 # Devices that could not be woken up: all I/O to them waits. STUCK has a line "NAME COMMAND" for each.
 STUCK=
-stuck_add() { STUCK="$STUCK$1 $2$NL"; }
+stuck_add() { case $NL$STUCK in *"$NL$1 "*) ;; *) STUCK="$STUCK$1 $2$NL" ;; esac; }
 # stuck_say: of those that are so still, the one command that helps
 stuck_say() {
 	while read -r _name _c; do

@@ -76,7 +76,9 @@ detach_do() {
 	dm_reload "$NAME" "$D_table" || die $E_FAIL "$NAME: $R" "dmesg | tail"
 	undo_forget
 	# What a cache that comes back has is old.
-	! known_read "$NAME" || known_say "$NAME" "${K_of:--}" 0 1 "$K_mode" "$K_bs" "$K_id" || :
+	_alone=1
+	[ -z "$LOST" ] || _alone=2
+	! known_read "$NAME" || known_say "$NAME" "${K_of:--}" 0 $_alone "$K_mode" "$K_bs" "$K_id" || :
 	for _s in cmeta cdata corig; do
 		! dm_exists "$NAME-$_s" || dm_remove "$NAME-$_s" || warn "/dev/mapper/$NAME-$_s is left: $R; next: dmsetup remove $NAME-$_s"
 	done

@@ -10,7 +10,7 @@
 # some time before, which is not believed.
 #
 # Of the set that was read: K_of (its UUID) K_dirty (0: complete) K_mode K_bs K_id (of the origin) K_since K_alone (1: the origin
-# is in use without the cache since then) K_copy (1: the copy of an initramfs)
+# is in use without the cache since then, and was complete; 2: the cache was given up then) K_copy (1: the copy of an initramfs)
 
 STATE=${DMCACHE_STATE:-$TAB.state}
 KNOWN_MAGIC="dm-cache known "

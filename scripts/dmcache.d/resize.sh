@@ -63,7 +63,9 @@ resize_cache() {
 resize_labels() {
 	get origin_size "$NEWEST"; Z_oldo=$R
 	Z_oldc=$S_clen Z_oldcsize=
-	undo_add "resize_write '$Z_oldo' '$Z_oldc' ''" "the labels of $NAME may say its new sizes" "dmcache resize $NAME"
+	get cache_member "$NEWEST"
+	! member_line "$R" || { get size "$R"; Z_oldcsize=$R; }
+	undo_add "resize_write '$Z_oldo' '$Z_oldc' '$Z_oldcsize'" "the labels of $NAME may say its new sizes" "dmcache resize $NAME"
 	resize_write "$Z_osize" "$Z_clen" "$Z_csize" || die $E_FAIL "$R" "dmesg | tail"
 }
 # resize_write ORIGIN-SIZE CACHE-LENGTH CACHE-SIZE

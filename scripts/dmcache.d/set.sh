@@ -227,6 +227,7 @@ tab_options() {
 
 # next_for STATUS: what to do about it, in R
 next_for() {
+	[ -z "${S_hint:-}" ] || { R=$S_hint; return 0; }
 	case $1 in
 	"$E_MISSING") R="attach the device, then: dmcache assemble $2"
 		[ -n "$S_origin" ] || return 0
@@ -348,14 +349,15 @@ our_leftover() {
 # check_origin: was an unlabelled origin changed while the set was closed? COLD=1 if the cache has to start empty
 check_origin() {
 	COLD=
-	if [ "$S_kind" = label ] && known_read "$S_name" && [ "$K_of" = "$S_uuid" ] && [ "$K_alone" = 1 ]; then
-		if [ "$S_state:$S_dirty" = closed:0 ] || [ -n "$DROP" ]; then
+	if known_read "$S_name" && [ "$K_of" = "$S_uuid" ] && [ "$K_alone" != 0 ]; then
+		if [ "$K_alone" = 1 ] || [ "$S_dirty" = 0 ] || [ -n "$DROP" ]; then
 			COLD=1
 			warn "$S_name: $S_origin was in use without its cache; the cache starts empty"
 			return 0
 		fi
 		known_loss "$S_name"
-		R="$S_origin was in use without its cache since, and what the cache has does not fit any more; next: dmcache assemble --drop-cache $S_name"
+		R="$S_origin was in use without its cache since, and what the cache has does not fit any more"
+		S_hint="dmcache assemble --drop-cache $S_name"
 		return $E_REFUSED
 	fi
 	[ "$S_kind" = label ] && [ "$S_state" = closed ] && [ "$S_crc" != - ] || return 0
@@ -439,7 +441,9 @@ known_lone() {
 	known_read "$S_name" || K_of=
 	_of=${K_of:-$S_uuid}
 	ids_of "$S_origin"
-	known_say "$S_name" "$_of" 0 1 "$S_mode" "$S_bs" "${R%% *}" || in_initramfs
+	_alone=1
+	[ -z "$DROP" ] || _alone=2
+	known_say "$S_name" "$_of" 0 $_alone "$S_mode" "$S_bs" "${R%% *}" || in_initramfs
 }
 # lone_for_good: it has no cache any more, by the tab or by the label of the origin
 lone_for_good() {
@@ -483,7 +487,7 @@ already() {
 
 # assemble_one NAME: R says what was wrong, or what was made
 assemble_one() {
-	FOUND=
+	FOUND= S_hint=
 	if name_ok "$1"; then
 		already "$1"
 		case $? in 0) R="already there"; return 0 ;; "$E_BUSY") return $E_BUSY ;; esac

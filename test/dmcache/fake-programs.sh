@@ -98,6 +98,7 @@ dm_status() {
 	[ "$3" = cache ] || { echo "0 $2 linear"; return; }
 	read -r d < "$W/dirty"
 	size=$2 bs=$7 nf=$8
+	read -r total < "$W/sys/dev/block/$5/size"
 	shift 8
 	f= i=0
 	while [ $i -lt "$nf" ]; do f="$f $1"; shift; i=$((i + 1)); done
@@ -116,7 +117,7 @@ dm_status() {
 	done
 	n=0
 	for k in $keys; do eval "values=\"\$values $k \$v_$k\""; n=$((n + 2)); done
-	echo "0 $size cache 8 11/2048 $bs 100/200 16 4 8 2 3 7 $d $nf$f 2 migration_threshold $mt $policy $n$values rw -"
+	echo "0 $size cache 8 11/2048 $bs 10/$((total / bs)) 16 4 8 2 3 7 $d $nf$f 2 migration_threshold $mt $policy $n$values rw -"
 }
 dmsetup() {
 	c=$1

@@ -176,7 +176,7 @@ class World:
 
 def follow(world, said):
     """Do what dmcache said is to be done about what it could not undo."""
-    for line in said.splitlines():
+    for line in sorted(said.splitlines(), key=lambda x: "SUSPENDED" not in x):
         if not re.search("could not be undone:|SUSPENDED|is left:|it is stopped, but", line):
             continue
         what = line.split("; next: ", 1)[1] if "; next: " in line else ""
