@@ -48,7 +48,8 @@ known_words() {
 known_put() {
 	text_of "$KNOWN_MAGIC" "$2" || return 1
 	_text=$R
-	mkdir -p "$RUN/known" 2> /dev/null && file_put "$RUN/known/$1" "$_text"
+	# Without it, what is beside the tab counts.
+	mkdir -p "$RUN/known" 2> /dev/null && file_put "$RUN/known/$1" "$_text" || rm -f "$RUN/known/$1"
 	mkdir -p "$STATE" 2> /dev/null && file_put "$STATE/$1" "$_text" && return 0
 	get dirty "$2"
 	[ "$R" != 0 ] && [ -e "$STATE/$1" ] && known_words "$(cat "$STATE/$1" 2> /dev/null)" && get dirty "$R" && [ "$R" = 0 ] || return 1

@@ -169,7 +169,7 @@ class World:
             wrong.append(f"a cache runs in writeback mode, its label says {label}")
         if writeback and re.search(r"^c \S+ none", self.tab.read_text() if self.tab.exists() else "", re.M):
             wrong.append("a cache runs in writeback mode, the tab says none")
-        if dirty and label.get("dirty") == "0":
+        if dirty and label.get("dirty") == "0" and label["state"] != "detached":
             wrong.append(f"{dirty} blocks are dirty, the label says 0")
         return wrong
 
