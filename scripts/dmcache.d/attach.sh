@@ -82,7 +82,7 @@ attach_do() {
 	S_labelmode=$S_mode
 	undo_add "relabel_back detached 0 -" "$C_cache ${C_meta:+and $C_meta }may have a label of $NAME" "dmcache label --erase $C_cache${C_meta:+; dmcache label --erase $C_meta}"
 	relabel opening $((S_gen + 1)) 0 - || die $E_FAIL "$R" "dmesg | tail"
-	known_undo "$NAME"
+	known_undo "$NAME" "dmcache attach $NAME --cache $C_cache"
 	known_set unknown || [ $? = 1 ] || die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
 	slices || die $E_FAIL "$R" "dmesg | tail"
 	relabel open $((S_gen + 1)) unknown - || die $E_FAIL "$R" "dmesg | tail"

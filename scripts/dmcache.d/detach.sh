@@ -70,7 +70,7 @@ detach_do() {
 	D_table="0 $X_sectors linear $L_origin $_start"
 	detach_tab
 	detach_labels
-	known_undo "$NAME"
+	known_undo "$NAME" "dmcache detach $NAME"
 	known_change "$NAME" 0 || [ $? = 1 ] || die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
 	warn_duplicates "$NAME"
 	dm_reload "$NAME" "$D_table" || die $E_FAIL "$NAME: $R" "dmesg | tail"

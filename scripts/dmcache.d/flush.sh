@@ -52,7 +52,7 @@ flush_back() {
 	case $? in
 	0)
 		read -r _m _p _args < "$F_note"
-		table_with "$F_name" "$_m" "$_p" "$_args" && dm_reload "$F_name" "$R" || return 1 ;;
+		table_with "$F_name" "$_m" "$_p" "$_args" && { _back=$R; dm_reload "$F_name" "$_back" || dm_reload "$F_name" "$_back"; } || return 1 ;;
 	3) return 1 ;;
 	esac
 	# Stopped meanwhile, or its cache taken away: nothing to put back.
@@ -72,8 +72,11 @@ flush_wait() {
 		flush_loop
 		ON_SIGNAL='die 1 "interrupted"'
 	fi
-	[ -n "${2-}" ] || { undo_all; stat_of "$F_name" && [ "$X_mode" != writeback ] && clean_now "$F_name"; }
-	return 0
+	[ -z "${2-}" ] || return 0
+	undo_all
+	stuck_say
+	[ -z "$UNDO_FAILED" ] || exit $E_FAIL
+	if stat_of "$F_name" && [ "$X_mode" != writeback ]; then clean_now "$F_name"; fi
 }
 flush_stop() {
 	[ ! -t 1 ] || echo

@@ -75,11 +75,11 @@ known_change() {
 	known_say "$1" "$K_of" "$2" "$K_alone" "${3:-$K_mode}" "$K_bs" "$K_id"
 }
 
-# known_undo NAME: what was known is known again if a later step fails
+# known_undo NAME [NEXT]: what was known is known again if a later step fails
 known_undo() {
 	known_read "$1" || :
 	K_before=$K_text
-	undo_add "known_back '$1'" "$STATE/$1 may say that blocks of $1 are dirty" "dmcache assemble $1; dmcache stop $1"
+	undo_add "known_back '$1'" "$STATE/$1 may say that blocks of $1 are dirty" "${2:-dmcache assemble $1; dmcache stop $1}"
 }
 known_back() {
 	if [ -n "$K_before" ]; then

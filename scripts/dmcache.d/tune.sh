@@ -37,7 +37,7 @@ set_known_first() {
 	if tab_find "$NAME" && option "$T_options" degraded && [ "$R" = alone ] && option "$T_options" mode && [ "$R" != writeback ]; then
 		die $E_REFUSED "$NAME: by $TAB it is in mode $R, and an initramfs would use the origin alone" "change the line in $TAB; update-initramfs -u; the same command"
 	fi
-	known_undo "$NAME"
+	known_undo "$NAME" "dmcache set $NAME --mode $X_mode"
 	known_change "$NAME" unknown writeback || [ $? = 1 ] || die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
 }
 

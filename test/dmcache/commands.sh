@@ -38,10 +38,10 @@ begin() {
 
 # In the background, as $PID; with `begun` it is waited for until the cleaner runs.
 begun() {
-	PATH=$W/bin:$PATH $SH "$HERE/../../scripts/dmcache" flush c > $OUT 2>&1 < /dev/null &
+	PATH=$W/bin:$PATH $SH "$HERE/../../scripts/dmcache" flush c > $OUT.flush 2>&1 < /dev/null &
 	PID=$!
 	n=0
-	until grep -q ' cleaner ' "$W/dm/c/table"; do n=$((n + 1)); [ $n -lt 100 ] || bad "no flush: $(cat $OUT)"; sleep 0.1; done
+	until grep -q ' cleaner ' "$W/dm/c/table"; do n=$((n + 1)); [ $n -lt 100 ] || bad "no flush: $(cat $OUT.flush)"; sleep 0.1; done
 }
 
 live() {
