@@ -550,3 +550,26 @@ void deactivate(struct cache *c)
 	marks_end(c);
 	live_leave(c);
 }
+
+/*----- after hibernation -----*/
+
+/*
+ * What came back is the memory of before.  Has another system, or a kernel that was booted meanwhile, used
+ * the cache since, it must not write what it thinks.
+ */
+void activate_check_woken(struct cache *c)
+{
+	struct dmc_md_params params;
+	struct dmc_md_summary summary;
+	dmc_md_reason_t why;
+	int r;
+
+	mutex_lock(&c->md_mutex);
+	if (c->md && cache_md_mode(c) == MD_WRITE) {
+		md_params(c, &params);
+		r = dmc_md_probe(&params, &summary, &why);
+		if (r || summary.fingerprint != dmc_md_fingerprint(c->md))
+			mode_metadata_foreign(c);
+	}
+	mutex_unlock(&c->md_mutex);
+}

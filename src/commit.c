@@ -141,6 +141,8 @@ void commit_work_fn(struct work_struct *work)
 	u32 nr = 0;
 	int r;
 
+	if (unlikely(READ_ONCE(c->held)))
+		return;
 	more = take_batch(c, &batch);
 	r = settle_batch(c, &batch, marks_collect(c));
 	if (!marks_flush(c, r) && list_empty(&batch))

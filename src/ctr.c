@@ -211,6 +211,7 @@ static int parts_init(struct cache *c)
 
 	mutex_init(&c->md_mutex);
 	INIT_LIST_HEAD(&c->live);
+	INIT_LIST_HEAD(&c->sleeper);
 	c->migration_threshold = CACHE_MIGRATION_THRESHOLD;
 	flush_init(&c->origin_flush, c->origin_dev->bdev);
 	flush_init(&c->cache_flush, c->cache_dev->bdev);

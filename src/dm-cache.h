@@ -36,6 +36,7 @@
  *       marks.c     dirty bits are on disk before the first write
  *     errors.c    I/O errors: counted, told, not repeated at once
  *     mode.c      a metadata failure: read-only, or fail
+ *   pm.c        the machine hibernates, or is suspended to RAM: nothing of this goes on
  *
  * Contexts: map and end_io run on any CPU, end_io also in interrupts.  Engine and commit are two
  * work items of the cache's own workqueue, each running once at a time.  The mapping table is
@@ -44,6 +45,7 @@
  * Lock order, outermost first; the spin locks are taken with interrupts disabled
  *
  *   live_caches.lock (activate.c)   mutex: which cache has which metadata device open
+ *   sleepers.lock (pm.c)            mutex: the caches that run
  *   cache.md_mutex                  mutex: every use of cache.md
  *   cache.mg_lock                   the running migrations, their parked bios, the ready list
  *   settle.lock                     which blocks are volatile
@@ -88,6 +90,12 @@ enum md_mode {
 	MD_WRITE,
 	MD_READ_ONLY,
 	MD_FAIL,
+};
+
+/* Why map.c has to look twice; bits of struct cache.gate. */
+enum cache_gate {
+	GATE_FAILED,		/* MD_FAIL */
+	GATE_IMAGE,		/* the image of hibernation is being written; pm.c */
 };
 
 /* Which I/O went wrong; errors.c. */
@@ -155,6 +163,7 @@ struct cache {
 	int block_shift;		/* -1: the block size is no power of two */
 	u32 block_sectors;
 	enum io_mode io_mode;
+	unsigned long gate;		/* GATE_*: some bios, or all, are refused */
 	enum md_mode md_mode;		/* WRITE_ONCE by mode.c */
 	u64 nr_oblocks;			/* a partial last one included */
 	oblock_t partial_oblock;	/* the last one, if partial; never dirty; else NO_OBLOCK */
@@ -212,7 +221,9 @@ struct cache {
 	struct delayed_work later_work;	/* kicks it */
 	struct delayed_work commit_work;
 	struct delayed_work tick_work;
-	bool quiescing;			/* from presuspend to resume */
+	bool quiescing;			/* from presuspend to resume; and while the machine sleeps */
+	bool held;			/* no work does anything: the machine sleeps; pm.c */
+	struct list_head sleeper;	/* pm.c */
 	spinlock_t deferred_lock;
 	struct bio_list deferred;	/* to be mapped again; under deferred_lock */
 	struct bio_list reread;		/* failed on a clean cblock, to be read from the origin */
@@ -465,9 +476,12 @@ void engine_defer(struct cache *c, struct bio *bio, bool later);
 void engine_reread(struct cache *c, struct bio *bio);
 void engine_start(struct cache *c);
 void engine_stop(struct cache *c);
+int engine_hold(struct cache *c);
+void engine_release(struct cache *c);
 
 /* mode.c */
 void mode_metadata_failed(struct cache *c, const char *what, int error);
+void mode_metadata_foreign(struct cache *c);
 const char *mode_name(enum md_mode mode);
 
 /* activate.c */
@@ -475,6 +489,15 @@ int activate_check_table(struct cache *c, char **error);
 void activate_forget_hints(struct cache *c);
 int activate(struct cache *c);
 void deactivate(struct cache *c);
+void activate_check_woken(struct cache *c);
+
+/* pm.c */
+int pm_init(void);
+void pm_exit(void);
+void pm_enter(struct cache *c);
+void pm_leave(struct cache *c);
+void pm_note_waiting(struct cache *c);
+bool pm_refuses(struct cache *c, const struct bio *bio);
 
 /* status.c, message.c */
 void cache_status(struct dm_target *ti, status_type_t type, unsigned int flags,

@@ -20,6 +20,7 @@
 #define TICK_PERIOD HZ
 #define IDLE_AFTER (HZ / 4)	/* no bio for so long: background work is welcome */
 #define WORK_PER_ROUND 256
+#define HOLD_TIMEOUT (60 * HZ)	/* a machine that goes to sleep waits so long for copies */
 
 void engine_kick(struct cache *c)
 {
@@ -177,6 +178,10 @@ static void engine_work_fn(struct work_struct *work)
 {
 	struct cache *c = container_of(to_delayed_work(work), struct cache, engine_work);
 
+	if (unlikely(READ_ONCE(c->held))) {
+		pm_note_waiting(c);
+		return;
+	}
 	settle_lost(c);
 	step_ready(c);
 	drop_broken(c);
@@ -190,6 +195,8 @@ static void tick_work_fn(struct work_struct *work)
 {
 	struct cache *c = container_of(to_delayed_work(work), struct cache, tick_work);
 
+	if (unlikely(READ_ONCE(c->held)))
+		return;
 	if (c->policy->type->tick)
 		c->policy->type->tick(c->policy);
 	errors_tell(c);
@@ -206,6 +213,7 @@ void engine_start(struct cache *c)
 	c->busy_at = jiffies;
 	WRITE_ONCE(c->quiescing, false);
 	queue_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
+	pm_enter(c);
 }
 
 /*
@@ -224,6 +232,38 @@ void engine_stop(struct cache *c)
 	flush_delayed_work(&c->commit_work);
 	cancel_delayed_work_sync(&c->later_work);
 	cancel_delayed_work_sync(&c->engine_work);
+	pm_leave(c);
+}
+
+/*
+ * The machine goes to sleep, and may forget what comes from here on.  When this returns 0 nothing is being
+ * copied or committed, and the works do nothing until engine_release(): what bios ask of them waits.
+ * -EBUSY: copies hang.  Not while a table is suspended or resumed.
+ */
+int engine_hold(struct cache *c)
+{
+	WRITE_ONCE(c->quiescing, true);
+	flush_delayed_work(&c->engine_work);
+	commit_soon(c);
+	if (!wait_event_timeout(c->mg_wait, !atomic_read(&c->nr_mg), HOLD_TIMEOUT)) {
+		engine_release(c);
+		return -EBUSY;
+	}
+	WRITE_ONCE(c->held, true);
+	cancel_delayed_work_sync(&c->tick_work);
+	cancel_delayed_work_sync(&c->engine_work);
+	cancel_delayed_work_sync(&c->commit_work);
+	return 0;
+}
+
+void engine_release(struct cache *c)
+{
+	WRITE_ONCE(c->held, false);
+	c->busy_at = jiffies;
+	WRITE_ONCE(c->quiescing, false);
+	mod_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
+	engine_kick(c);
+	commit_soon(c);
 }
 
 /* On error engine_exit() cleans up. */

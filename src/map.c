@@ -275,7 +275,7 @@ static int map_data(struct cache *c, struct bio *bio)
 /* Also called again for a bio that had to wait.  Returns a DM_MAPIO_* code. */
 static int map_any(struct cache *c, struct bio *bio)
 {
-	if (unlikely(cache_md_mode(c) == MD_FAIL))
+	if (unlikely(READ_ONCE(c->gate)) && (cache_md_mode(c) == MD_FAIL || pm_refuses(c, bio)))
 		return DM_MAPIO_KILL;
 	if (unlikely(bio->bi_opf & REQ_PREFLUSH))
 		return flush_map(c, bio);

@@ -30,6 +30,8 @@ static void mode_set(struct cache *c, enum md_mode mode)
 	if (c->md_mode >= mode)
 		return;
 	WRITE_ONCE(c->md_mode, mode);
+	if (mode == MD_FAIL)
+		set_bit(GATE_FAILED, &c->gate);
 	dm_table_event(c->ti->table);
 }
 
@@ -53,5 +55,14 @@ void mode_metadata_failed(struct cache *c, const char *what, int error)
 	}
 	DMERR("%s: metadata cannot be brought back to the last commit (%d): failing all I/O; replace or repair %s, then run cache_check",
 	      cache_name(c), r, c->metadata_dev->name);
+	mode_set(c, MD_FAIL);
+}
+
+/* Another system has changed the metadata: what is known of it here is void, nothing is written. */
+void mode_metadata_foreign(struct cache *c)
+{
+	lockdep_assert_held(&c->md_mutex);
+	DMERR("%s: metadata device %s was changed while this machine hibernated: failing all I/O; reboot, without resuming again",
+	      cache_name(c), c->metadata_dev->name);
 	mode_set(c, MD_FAIL);
 }

@@ -98,8 +98,13 @@ static struct target_type cache_target = {
 
 static int __init dm_cache_init(void)
 {
-	int r = dm_register_target(&cache_target);
+	int r = pm_init();
 
+	if (r)
+		return r;
+	r = dm_register_target(&cache_target);
+	if (r)
+		pm_exit();
 	if (r)
 		DMERR("cannot register the target 'cache' (%d)%s", r,
 		      r == -EEXIST ? ": the kernel's own dm-cache is loaded; remove its devices and run 'rmmod dm_cache_smq dm_cache' first" : "");
@@ -111,6 +116,7 @@ static int __init dm_cache_init(void)
 static void __exit dm_cache_exit(void)
 {
 	dm_unregister_target(&cache_target);
+	pm_exit();
 }
 
 module_init(dm_cache_init);

@@ -5,6 +5,7 @@
 
 #include <linux/atomic.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 
 /*----- the compiler and memory ordering -----*/
 
@@ -240,6 +241,11 @@ static inline ssize_t compat_strscpy(char *to, const char *from, size_t size)
 /* Since 6.17; drop when 6.12 goes. Always give WQ_PERCPU or WQ_UNBOUND. */
 #ifndef HAVE_WQ_PERCPU
 #define WQ_PERCPU 0
+#endif
+
+/* Since 3.11; drop when vanilla 3.10 goes. There the task that hibernates cannot be told from others. */
+#ifndef PF_SUSPEND_TASK
+#define PF_SUSPEND_TASK 0
 #endif
 
 #endif

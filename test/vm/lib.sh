@@ -250,3 +250,13 @@ power_cut() {
 	sleep 600
 	fail "the host did not cut the power"
 }
+
+# hibernate: the machine's memory goes to the swap that is on, and its power goes; in the next boot of the test it comes
+# back, and the test goes on here. For tests with "# hibernates: diskN", where the swap is.
+hibernate() {
+	echo shutdown > /sys/power/disk
+	echo "@@$TOKEN HIBERNATE"
+	if echo disk > /sys/power/state; then _st=0; else _st=1; fi
+	echo "@@$TOKEN AWAKE"
+	return $_st
+}
