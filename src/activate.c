@@ -22,6 +22,7 @@
 #include "hint-grades.h"
 #include "marks.h"
 #include "settle.h"
+#include <linux/sched/mm.h>
 
 static struct {
 	struct mutex lock;
@@ -554,14 +555,15 @@ void deactivate(struct cache *c)
 /*----- after hibernation -----*/
 
 /*
- * What came back is the memory of before.  Has another system, or a kernel that was booted meanwhile, used
- * the cache since, it must not write what it thinks.
+ * The memory of before the hibernation is back.  If another system, or another boot of this one, has
+ * used the cache meanwhile, nothing may be written from this memory.
  */
 void activate_check_woken(struct cache *c)
 {
 	struct dmc_md_params params;
 	struct dmc_md_summary summary;
 	dmc_md_reason_t why;
+	unsigned int noio = memalloc_noio_save();	/* bios wait until this is over */
 	int r;
 
 	mutex_lock(&c->md_mutex);
@@ -572,4 +574,5 @@ void activate_check_woken(struct cache *c)
 			mode_metadata_foreign(c);
 	}
 	mutex_unlock(&c->md_mutex);
+	memalloc_noio_restore(noio);
 }

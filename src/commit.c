@@ -18,6 +18,7 @@
 #include "block-lock.h"
 #include "marks.h"
 #include "settle.h"
+#include <linux/sched/mm.h>
 
 /* How long a copy that nobody waits for may stay uncommitted: others join its commit meanwhile. */
 #define COMMIT_DELAY (HZ / 10)
@@ -132,17 +133,14 @@ static int commit_batch(struct cache *c, struct list_head *batch)
 	return 0;
 }
 
-void commit_work_fn(struct work_struct *work)
+static void commit(struct cache *c)
 {
-	struct cache *c = container_of(to_delayed_work(work), struct cache, commit_work);
 	struct migration *mg, *next;
 	LIST_HEAD(batch);
 	bool more;
 	u32 nr = 0;
 	int r;
 
-	if (unlikely(READ_ONCE(c->held)))
-		return;
 	more = take_batch(c, &batch);
 	r = settle_batch(c, &batch, marks_collect(c));
 	if (!marks_flush(c, r) && list_empty(&batch))
@@ -166,4 +164,17 @@ void commit_work_fn(struct work_struct *work)
 	spin_lock_irq(&c->mg_lock);
 	c->nr_commit -= nr;
 	spin_unlock_irq(&c->mg_lock);
+}
+
+/* Writes wait for this, so no allocation in it may wait for a write. */
+void commit_work_fn(struct work_struct *work)
+{
+	struct cache *c = container_of(to_delayed_work(work), struct cache, commit_work);
+	unsigned int noio;
+
+	if (unlikely(READ_ONCE(c->held)))
+		return;
+	noio = memalloc_noio_save();
+	commit(c);
+	memalloc_noio_restore(noio);
 }

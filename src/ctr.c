@@ -13,6 +13,7 @@
 #include "settle.h"
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 
 static int bad(struct dm_target *ti, char *why)
 {
@@ -308,7 +309,15 @@ int cache_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return -ENOMEM;
 	}
 	c->ti = ti;
-	r = construct(c, argc, argv);
+	/* If the live table is suspended already, this one is needed to go on: see target.c. */
+	if (dm_suspended(ti)) {
+		unsigned int noio = memalloc_noio_save();
+
+		r = construct(c, argc, argv);
+		memalloc_noio_restore(noio);
+	} else {
+		r = construct(c, argc, argv);
+	}
 	if (r) {
 		cache_free(c);
 		return r;
@@ -319,7 +328,10 @@ int cache_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 
 void cache_dtr(struct dm_target *ti)
 {
+	unsigned int noio = memalloc_noio_save();
+
 	/* Only if another target of the table failed to resume after this one was activated. */
 	deactivate(ti->private);
 	cache_free(ti->private);
+	memalloc_noio_restore(noio);
 }

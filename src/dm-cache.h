@@ -221,7 +221,7 @@ struct cache {
 	struct delayed_work later_work;	/* kicks it */
 	struct delayed_work commit_work;
 	struct delayed_work tick_work;
-	bool quiescing;			/* from presuspend to resume; and while the machine sleeps */
+	bool quiescing;			/* from presuspend to resume; also while held */
 	bool held;			/* no work does anything: the machine sleeps; pm.c */
 	struct list_head sleeper;	/* pm.c */
 	spinlock_t deferred_lock;

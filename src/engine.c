@@ -11,11 +11,14 @@
  * The engine never sleeps on I/O: copies are asynchronous, commits run in their own work
  * (commit.c).  So released bios never wait for a commit they do not need.
  *
+ * Bios wait for these works, so no allocation in them, whatever they call, may wait for I/O.
+ *
  * Locks: mg_lock or deferred_lock, briefly; the policy is called without any.
  */
 #include "block-lock.h"
 #include "marks.h"
 #include "settle.h"
+#include <linux/sched/mm.h>
 
 #define TICK_PERIOD HZ
 #define IDLE_AFTER (HZ / 4)	/* no bio for so long: background work is welcome */
@@ -177,11 +180,13 @@ static void ask_policy(struct cache *c)
 static void engine_work_fn(struct work_struct *work)
 {
 	struct cache *c = container_of(to_delayed_work(work), struct cache, engine_work);
+	unsigned int noio;
 
 	if (unlikely(READ_ONCE(c->held))) {
 		pm_note_waiting(c);
 		return;
 	}
+	noio = memalloc_noio_save();
 	settle_lost(c);
 	step_ready(c);
 	drop_broken(c);
@@ -189,20 +194,24 @@ static void engine_work_fn(struct work_struct *work)
 	ask_policy(c);
 	if (unlikely(marks_due(c)))
 		commit_soon(c);
+	memalloc_noio_restore(noio);
 }
 
 static void tick_work_fn(struct work_struct *work)
 {
 	struct cache *c = container_of(to_delayed_work(work), struct cache, tick_work);
+	unsigned int noio;
 
 	if (unlikely(READ_ONCE(c->held)))
 		return;
+	noio = memalloc_noio_save();
 	if (c->policy->type->tick)
 		c->policy->type->tick(c->policy);
 	errors_tell(c);
 	if (atomic_read(&c->nr_volatile))
 		settle_soon(c);
 	free_blocks_retry(c);
+	memalloc_noio_restore(noio);
 	engine_kick(c);
 	queue_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
 }
@@ -236,9 +245,9 @@ void engine_stop(struct cache *c)
 }
 
 /*
- * The machine goes to sleep, and may forget what comes from here on.  When this returns 0 nothing is being
- * copied or committed, and the works do nothing until engine_release(): what bios ask of them waits.
- * -EBUSY: copies hang.  Not while a table is suspended or resumed.
+ * The machine goes to sleep, and may forget what comes from here on.  When this returns 0, nothing
+ * is being copied or committed, and the works do nothing until engine_release(): bios that need
+ * them wait.  -EBUSY: copies do not end.  Not while a table is suspended or resumed.
  */
 int engine_hold(struct cache *c)
 {
@@ -251,6 +260,7 @@ int engine_hold(struct cache *c)
 	}
 	WRITE_ONCE(c->held, true);
 	cancel_delayed_work_sync(&c->tick_work);
+	cancel_delayed_work_sync(&c->later_work);
 	cancel_delayed_work_sync(&c->engine_work);
 	cancel_delayed_work_sync(&c->commit_work);
 	return 0;

@@ -10,6 +10,7 @@
  */
 #include "block-lock.h"
 #include "migrate.h"
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 static int set_migration_threshold(struct cache *c, const char *value)
@@ -135,11 +136,17 @@ int cache_message(struct dm_target *ti, unsigned int argc, char **argv,
 {
 	struct cache *c = ti->private;
 	struct message_words m;
+	unsigned int noio;
+	int r;
 
 	if (parse_message(&m, argc, argv)) {
 		DMERR("%s: message '%s': expected <tunable> <value>", cache_name(c), argc ? argv[0] : "");
 		return -EINVAL;
 	}
-	return m.invalidate ? invalidate_cblocks(c, m.nr_ranges, m.ranges) :
-			      cache_set_config(c, m.key, m.value);
+	/* A suspend waits for the message; so the message must not wait for I/O on the device. */
+	noio = memalloc_noio_save();
+	r = m.invalidate ? invalidate_cblocks(c, m.nr_ranges, m.ranges) :
+			   cache_set_config(c, m.key, m.value);
+	memalloc_noio_restore(noio);
+	return r;
 }

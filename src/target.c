@@ -10,6 +10,7 @@
  */
 #include "dm-cache.h"
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 
 #include "version.h"
 
@@ -38,14 +39,26 @@ static void __maybe_unused cache_presuspend_undo(struct dm_target *ti)
 	engine_kick(c);
 }
 
+/*
+ * While the device is suspended, an allocation must not wait for I/O: the pages to be written may
+ * belong to a file system or swap above, which waits for the resume, and the resume for it.  So in
+ * these two nothing may, dm-bufio included.
+ */
 static void cache_postsuspend(struct dm_target *ti)
 {
+	unsigned int noio = memalloc_noio_save();
+
 	deactivate(ti->private);
+	memalloc_noio_restore(noio);
 }
 
 static int cache_preresume(struct dm_target *ti)
 {
-	return activate(ti->private);
+	unsigned int noio = memalloc_noio_save();
+	int r = activate(ti->private);
+
+	memalloc_noio_restore(noio);
+	return r;
 }
 
 static void cache_resume(struct dm_target *ti)
