@@ -36,16 +36,20 @@ static unsigned int emit_counters(struct cache *c, char *result, unsigned int ma
 	return sz;
 }
 
+/*
+ * What is in effect, whatever the table asked for: the format of the metadata as it is, and whether
+ * discards reach the origin, which may not take any.  lvm2 reports both from here.
+ */
 static unsigned int emit_features(struct cache *c, char *result, unsigned int maxlen)
 {
 	bool format2 = c->md_version ? c->md_version == 2 : c->metadata2;
 	unsigned int sz = 0;
 
-	DMEMIT("%u ", 1 + format2 + c->no_discard_passdown);
+	DMEMIT("%u ", 1 + format2 + !c->discard_passdown);
 	if (format2)
 		DMEMIT("metadata2 ");
 	DMEMIT("%s ", mode_words[c->io_mode]);
-	if (c->no_discard_passdown)
+	if (!c->discard_passdown)
 		DMEMIT("no_discard_passdown ");
 	return sz;
 }
@@ -110,17 +114,29 @@ static void emit_table(struct cache *c, char *result, unsigned int maxlen)
 		DMEMIT(" %s", c->ctr_args[i]);
 }
 
-/* For IMA: what the device is, without what changes all the time. */
+static char yes_no(bool yes)
+{
+	return yes ? 'y' : 'n';
+}
+
+/*
+ * For IMA: what the table asks for, measured when it is loaded.  The fields and their order are
+ * those of dm-ima in the kernel's documentation: an attestation compares the text.
+ */
 static void emit_ima(struct cache *c, char *result, unsigned int maxlen)
 {
+	enum md_mode mode = cache_md_mode(c);
 	unsigned int sz = 0;
 
 	DMEMIT_TARGET_NAME_VERSION(c->ti->type);
-	DMEMIT(",metadata_mode=%s,cache_metadata_device=%s,cache_device=%s,cache_origin_device=%s,"
-	       "%s=y,metadata2=%c,no_discard_passdown=%c;",
-	       mode_name(cache_md_mode(c)), c->metadata_dev->name, c->cache_dev->name,
-	       c->origin_dev->name, mode_words[c->io_mode], c->metadata2 ? 'y' : 'n',
-	       c->no_discard_passdown ? 'y' : 'n');
+	DMEMIT(",metadata_mode=%s", mode == MD_FAIL ? "fail" : mode_name(mode));
+	DMEMIT(",cache_metadata_device=%s,cache_device=%s,cache_origin_device=%s",
+	       c->metadata_dev->name, c->cache_dev->name, c->origin_dev->name);
+	DMEMIT(",writethrough=%c,writeback=%c,passthrough=%c",
+	       yes_no(c->io_mode == IO_WRITETHROUGH), yes_no(c->io_mode == IO_WRITEBACK),
+	       yes_no(c->io_mode == IO_PASSTHROUGH));
+	DMEMIT(",metadata2=%c,no_discard_passdown=%c;", yes_no(c->metadata2),
+	       yes_no(c->no_discard_passdown));
 }
 
 void cache_status(struct dm_target *ti, status_type_t type, unsigned int flags,
