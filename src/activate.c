@@ -43,22 +43,69 @@ static struct cache *live_user(struct block_device *metadata)
 	return NULL;
 }
 
-static int live_enter(struct cache *c)
+static struct mapped_device *md_of(struct cache *c)
+{
+	return dm_table_get_md(c->ti->table);
+}
+
+/*
+ * Take over.  lvm2 takes the last snapshot off a cached volume like this: the volume's device gets
+ * the cache's table instead of one that stands on the device that had the cache so far.  It
+ * suspends both, but before it resumes the volume it resumes the other, to remove it then.  That
+ * one is without users: what stood on it is suspended, and being replaced by this table.  So it is
+ * suspended once more, by us, and stays so until it is removed.
+ */
+static bool can_take_over(struct cache *c, struct cache *live)
+{
+	return c->cache_dev->bdev->bd_dev == live->cache_dev->bdev->bd_dev &&
+	       c->origin_dev->bdev->bd_dev == live->origin_dev->bdev->bd_dev &&
+	       compat_stands_on(md_of(c), md_of(live));
+}
+
+/* *@below, if not NULL, gets the device to take over from, held. */
+static int live_try(struct cache *c, struct mapped_device **below)
 {
 	struct cache *other;
 	int r = 0;
 
 	mutex_lock(&live_caches.lock);
 	other = live_user(c->metadata_dev->bdev);
-	if (other) {
-		DMERR("%s: metadata device %s is in use by %s", cache_name(c),
-		      c->metadata_dev->name, cache_name(other));
-		r = -EBUSY;
-	} else {
+	if (!other) {
 		list_add(&c->live, &live_caches.list);
+	} else {
+		r = -EBUSY;
+		if (below && can_take_over(c, other) && !dm_hold(md_of(other)))
+			*below = md_of(other);
+		else
+			DMERR("%s: metadata device %s is in use by %s", cache_name(c),
+			      c->metadata_dev->name, cache_name(other));
 	}
 	mutex_unlock(&live_caches.lock);
 	return r;
+}
+
+static void take_over_end(struct mapped_device *below, bool failed)
+{
+	if (!below)
+		return;
+	if (failed)
+		dm_internal_resume(below);
+	dm_put(below);
+}
+
+/* *@below: to be given to take_over_end(), whatever comes. */
+static int live_enter(struct cache *c, struct mapped_device **below)
+{
+	int r;
+
+	*below = NULL;
+	r = live_try(c, below);
+	if (!*below)
+		return r;
+	dm_internal_suspend_noflush(*below);
+	DMINFO("%s: takes over from %s, which stays suspended", cache_name(c),
+	       dm_disk(*below)->disk_name);
+	return live_try(c, NULL);
 }
 
 static void live_leave(struct cache *c)
@@ -118,7 +165,7 @@ static int check_smaller(struct cache *c, struct cache *live, char **error)
  */
 static int check_against_live(struct cache *c, struct cache *live, char **error)
 {
-	if (dm_table_get_md(live->ti->table) != dm_table_get_md(c->ti->table))
+	if (md_of(live) != md_of(c))
 		return 0;
 	if (live->block_sectors != c->block_sectors) {
 		DMERR("%s: the cache has %u-sector blocks, the new table says %u", cache_name(c),
@@ -430,20 +477,22 @@ static int open_and_load(struct cache *c)
 /* Before bios come in.  On error nothing is held, and the device stays suspended. */
 int activate(struct cache *c)
 {
+	struct mapped_device *below;
 	int r;
 
 	/* Metadata that failed earlier stays closed; hits and misses do without. */
 	if (c->md || cache_md_mode(c) != MD_WRITE)
 		return 0;
 
-	r = live_enter(c);
-	if (r)
-		return r;
-	mutex_lock(&c->md_mutex);
-	r = open_and_load(c);
-	mutex_unlock(&c->md_mutex);
-	if (r)
-		live_leave(c);
+	r = live_enter(c, &below);
+	if (!r) {
+		mutex_lock(&c->md_mutex);
+		r = open_and_load(c);
+		mutex_unlock(&c->md_mutex);
+		if (r)
+			live_leave(c);
+	}
+	take_over_end(below, r);
 	return r;
 }
 

@@ -144,6 +144,41 @@ static inline void compat_ti_no_zeroes_after_discard(struct dm_target *ti)
 #define dm_bufio_forget(client, block) ((void)(client), (void)(block))
 #endif
 
+/*----- another mapped device -----*/
+
+/*
+ * dm_internal_suspend_noflush() and dm_internal_resume(): exported since 3.19, and declared in no
+ * header that is shipped.  Whether a device stands on another is known from sysfs, which can be
+ * asked since 3.14.  Where one of them is missing, nothing is ever said to stand on another, and
+ * the others are not called.  Drop when 3.10 goes.
+ */
+#if defined(HAVE_EXPORT_dm_internal_suspend_noflush) && defined(HAVE_KERNFS_FIND_AND_GET)
+void dm_internal_suspend_noflush(struct mapped_device *md);
+void dm_internal_resume(struct mapped_device *md);
+
+static inline bool compat_stands_on(struct mapped_device *md, struct mapped_device *below)
+{
+	struct kernfs_node *link;
+
+	link = kernfs_find_and_get(dm_disk(md)->slave_dir->sd, dm_disk(below)->disk_name);
+	kernfs_put(link);
+	return link;
+}
+#else
+static inline void dm_internal_suspend_noflush(struct mapped_device *md)
+{
+}
+
+static inline void dm_internal_resume(struct mapped_device *md)
+{
+}
+
+static inline bool compat_stands_on(struct mapped_device *md, struct mapped_device *below)
+{
+	return false;
+}
+#endif
+
 /*----- dm-io -----*/
 
 /*

@@ -22,6 +22,7 @@
  *     again until dm-bufio drops it by itself. Errors are reported all the same, never wrong data.
  *   - a target before 3.19 is not told when a suspend fails (presuspend_undo); there migrations stop in
  *     postsuspend instead of presuspend, so a suspend under load takes a little longer.
+ *   - before 3.19, lvm2 cannot take the last snapshot off a cached volume in use: see activate.c, "take over".
  *   - before 4.3, a device-mapper device over one with a merge function (md) gets bios of one page, since
  *     a cache has no one device that its .merge could ask. Slower there, not wrong.
  */

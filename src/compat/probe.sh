@@ -16,7 +16,7 @@ cc=$1 dir=$2 stamp=$3 kernel=$4 symvers=$5
 shift 5
 
 tested="7.3"				# newest kernel the tests ran on; text only, nothing is decided by it
-exports="dm_bufio_forget"
+exports="dm_bufio_forget dm_internal_suspend_noflush"
 out=$(dirname "$stamp")
 tmp=$out/.probe
 config=$out/config.h
