@@ -11,6 +11,10 @@
  * to see to, not for the load: lvm2 loads the table on another device while the old one runs,
  * suspends that and then resumes the other (a snapshot of a cached volume, for example).
  *
+ * A table is judged when it is loaded, and again at each resume, for it may have been loaded
+ * long before: the devices may have another size by then, and the cache other dirty blocks (rule
+ * R12).
+ *
  * Order of an activation: look, load, refuse if something is wrong; only then make the metadata live
  * (superblock.h), durably, and let bios in.  So a refused activation changes nothing on disk, and
  * no write is ever admitted while the disk holds dirty bits or discards that the write would
@@ -122,6 +126,7 @@ static void md_params(struct cache *c, struct dmc_md_params *p)
 		.dev_name = c->metadata_dev->name,
 		.block_sectors = c->block_sectors,
 		.origin_blocks = c->nr_oblocks,
+		.origin_partial = c->nr_oblocks * c->block_sectors < c->origin_sectors,
 		.nr_cblocks = c->nr_cblocks,
 		.nr_dblocks = c->nr_dblocks,
 		.format2 = c->metadata2,
@@ -152,7 +157,7 @@ static int check_smaller(struct cache *c, struct cache *live, char **error)
 			DMERR("%s: cannot shrink the origin to %llu blocks: block %llu, cached in block %u, is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
 			      cache_name(c), c->nr_oblocks, oblock, i);
 			*error = "Cannot shrink the origin over dirty blocks";
-			return -EBUSY;
+			return -EFBIG;
 		}
 	}
 	return 0;
@@ -474,15 +479,44 @@ static int open_and_load(struct cache *c)
 	return 0;
 }
 
+/*
+ * The devices may have got another size since the table was loaded.  One of no size at all is
+ * gone: what that means is told by its I/O errors.
+ */
+static int check_sizes(struct cache *c)
+{
+	const u64 origin = bdev_nr_sectors(c->origin_dev->bdev);
+	const u64 cache = div64_u64(bdev_nr_sectors(c->cache_dev->bdev), c->block_sectors);
+
+	if (origin && origin < c->origin_sectors) {
+		DMERR("%s: origin device %s has shrunk to %llu sectors, the table needs %llu: give it its former size, or load a shorter table",
+		      cache_name(c), c->origin_dev->name, origin,
+		      (unsigned long long)c->origin_sectors);
+		return -EFBIG;
+	}
+	if (bdev_nr_sectors(c->cache_dev->bdev) && cache < c->nr_cblocks) {
+		DMERR("%s: cache device %s has shrunk to %llu blocks, the table was loaded for %u: give it its former size, or reload the table",
+		      cache_name(c), c->cache_dev->name, cache, c->nr_cblocks);
+		return -EFBIG;
+	}
+	if (cache > c->nr_cblocks)
+		DMWARN("%s: cache device %s has grown to %llu blocks, of which %u are used: reload the table to use all",
+		       cache_name(c), c->cache_dev->name, cache, c->nr_cblocks);
+	return 0;
+}
+
 /* Before bios come in.  On error nothing is held, and the device stays suspended. */
 int activate(struct cache *c)
 {
 	struct mapped_device *below;
 	int r;
 
-	/* Metadata that failed earlier stays closed; hits and misses do without. */
-	if (c->md || cache_md_mode(c) != MD_WRITE)
+	if (c->md)
 		return 0;
+	r = check_sizes(c);
+	/* Metadata that failed earlier stays closed; hits and misses do without. */
+	if (r || cache_md_mode(c) != MD_WRITE)
+		return r;
 
 	r = live_enter(c, &below);
 	if (!r) {

@@ -6,7 +6,7 @@
  * disturb the copy kept out.  The copy is done by dm-kcopyd, whose callback runs in its own
  * thread, or by a bio that overwrites the whole block.  mg_copied() hands the migration back.
  *
- * A last, partial block is copied only as far as the origin goes (rule R11).
+ * All blocks are whole: the origin's last, partial one is never cached (rule R11).
  *
  * Locks: none held.
  */
@@ -55,7 +55,7 @@ static void make_regions(struct migration *mg, struct dm_io_region *origin,
 
 	origin->bdev = c->origin_dev->bdev;
 	origin->sector = oblock_to_sector(c, mg->oblock);
-	origin->count = oblock_sectors(c, mg->oblock);
+	origin->count = c->block_sectors;
 	cache->bdev = c->cache_dev->bdev;
 	cache->sector = cblock_to_sector(c, mg->cblock);
 	cache->count = origin->count;
@@ -70,7 +70,7 @@ static void copy_by_overwriting(struct migration *mg)
 	int r;
 
 	x->held = HELD_OVERWRITE;
-	if (write_makes_dirty(c, mg->oblock))
+	if (c->io_mode == IO_WRITEBACK)
 		r = remap_to_cache(c, bio, mg->cblock);
 	else
 		r = remap_to_both(c, bio, mg->cblock);
@@ -97,6 +97,15 @@ void copy_start(struct migration *mg)
 		mg_copied(mg, 0);
 		return;
 	}
+	/*
+	 * What was written before a discard is of no value any more: an origin that has given up
+	 * the space is not to be filled again.  A write after it has taken the mark away when it
+	 * was counted, and writers are kept out now.
+	 */
+	if (mg->kind != MG_PROMOTE && discarded(c, mg->oblock)) {
+		mg_copied(mg, 0);
+		return;
+	}
 
 	mg->copied = mg->kind != MG_PROMOTE;
 	make_regions(mg, &origin, &cache);
@@ -105,6 +114,9 @@ void copy_start(struct migration *mg)
 	else if (discarded(c, mg->oblock))
 		/* Nothing to preserve; but what lay on the cache before is nobody's business. */
 		dm_kcopyd_zero(c->copier, 1, &cache, 0, copy_ended, mg);
+	else if (mg->copyless)
+		/* Not discarded any more: what waits for it goes to the origin instead. */
+		mg_copied(mg, -ECANCELED);
 	else
 		dm_kcopyd_copy(c->copier, &origin, 1, &cache, 0, copy_ended, mg);
 }

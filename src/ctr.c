@@ -110,9 +110,10 @@ static int check_devices(struct cache *c)
 	    c->cache_dev->bdev == c->origin_dev->bdev)
 		return bad(ti, "Metadata, cache and origin must be three different devices");
 
-	c->origin_sectors = bdev_nr_sectors(c->origin_dev->bdev);
+	/* The rest of a longer device is not ours: it may belong to another target. */
+	c->origin_sectors = ti->len;
 	c->cache_sectors = bdev_nr_sectors(c->cache_dev->bdev);
-	if (ti->len > c->origin_sectors)
+	if (c->origin_sectors > bdev_nr_sectors(c->origin_dev->bdev))
 		return bad(ti, "Device size larger than cached device");
 
 	nr_cblocks = div64_u64(c->cache_sectors, c->block_sectors);
@@ -122,12 +123,9 @@ static int check_devices(struct cache *c)
 		return bad(ti, "Too many cache blocks: use a larger block size");
 	c->nr_cblocks = nr_cblocks;
 
-	c->nr_oblocks = DIV64_U64_ROUND_UP(c->origin_sectors, c->block_sectors);
-	if (c->nr_oblocks >= DMC_MAX_OBLOCKS)
+	c->nr_oblocks = div64_u64(c->origin_sectors, c->block_sectors);
+	if (c->nr_oblocks + 1 >= DMC_MAX_OBLOCKS)
 		return bad(ti, "Origin too large for this block size");
-	c->partial_oblock = to_oblock(NO_OBLOCK);
-	if (c->nr_oblocks * c->block_sectors != c->origin_sectors)
-		c->partial_oblock = to_oblock(c->nr_oblocks - 1);
 	return 0;
 }
 
@@ -159,7 +157,8 @@ static int create_policy(struct cache *c, const struct table_line *line)
 	}
 	c->mappings.oblock_of = mappings_oblock_of;
 	c->mappings.lookup = mappings_lookup;
-	policy = type->create(&c->mappings, c->nr_cblocks, c->origin_sectors, c->block_sectors);
+	policy = type->create(&c->mappings, c->nr_cblocks, c->nr_oblocks * c->block_sectors,
+			      c->block_sectors);
 	if (IS_ERR(policy)) {
 		policy_type_put(type);
 		c->ti->error = "Error creating the policy";
@@ -218,8 +217,9 @@ static int parts_init(struct cache *c)
 	flush_init(&c->cache_flush, c->cache_dev->bdev);
 
 	r = stats_init(c);
+	/* The partial block behind the whole ones is looked up, too. */
 	if (!r)
-		r = table_init(&c->table, c->nr_cblocks, c->nr_oblocks);
+		r = table_init(&c->table, c->nr_cblocks, c->nr_oblocks + 1);
 	if (!r)
 		r = slots_init(c);
 	if (!r)

@@ -2,10 +2,12 @@
 /*
  * discard.c - remember which parts of the origin hold nothing of value.
  *
- * On the bio's path: a DISCARD comes here from map.c.  It is passed down to the origin if that can
- * take it (discard_passdown), and when it has succeeded the dblocks it covers *wholly* are marked;
- * a discard of part of a dblock marks nothing.  A marked block is promoted without a copy.  Each
- * write and each promotion takes the mark away again (discard_forget()).
+ * On the bio's path: a DISCARD comes here from map.c.  It is passed down to the origin if that
+ * can take it (discard_passdown), and when it has succeeded the dblocks it covers *wholly* are
+ * marked; a discard of part of a dblock marks nothing.  The last dblock, if the origin ends
+ * within it, never is: the origin may be longer when the mark is read again.  A marked block is
+ * promoted without a copy.  Each write and each promotion takes the mark away again
+ * (discard_forget()).
  *
  * A dblock is a power of two of cache blocks, so that at most CACHE_MAX_DBLOCKS cover the origin; the
  * bits survive a clean shutdown.
@@ -53,8 +55,7 @@ static void mark(struct cache *c, u64 begin, u64 end)
 {
 	u64 size = dblock_sectors(c);
 	u64 first = DIV64_U64_ROUND_UP(begin, size);
-	/* The last dblock may be cut short by the end of the origin. */
-	u64 last = end >= c->origin_sectors ? c->nr_dblocks : div64_u64(end, size);
+	u64 last = div64_u64(min_t(u64, end, c->origin_sectors), size);
 
 	for (; first < last; first++)
 		set_bit(first, c->discarded);

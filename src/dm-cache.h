@@ -165,8 +165,7 @@ struct cache {
 	enum io_mode io_mode;
 	unsigned long gate;		/* GATE_*: some bios, or all, are refused */
 	enum md_mode md_mode;		/* WRITE_ONCE by mode.c */
-	u64 nr_oblocks;			/* a partial last one included */
-	oblock_t partial_oblock;	/* the last one, if partial; never dirty; else NO_OBLOCK */
+	u64 nr_oblocks;			/* whole ones: what lies behind them is never cached */
 	struct dmc_policy *policy;
 	struct dmc_policy_type *hints_from;	/* until loaded: a policy whose hints may be stored, or NULL */
 	struct dmc_mappings mappings;	/* the policy's view of @table */
@@ -177,7 +176,8 @@ struct cache {
 
 	/* --- devices and the table line --- */
 	struct dm_dev *metadata_dev, *cache_dev, *origin_dev;
-	sector_t origin_sectors, cache_sectors;
+	sector_t origin_sectors;	/* the target's length, whatever the device's */
+	sector_t cache_sectors;
 	u32 nr_cblocks;
 	u64 nr_dblocks;
 	bool metadata2;			/* feature: format 2 when formatting */
@@ -357,20 +357,13 @@ static inline oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *of
 	return to_oblock(sector);
 }
 
-/* Sectors of the origin that @ob really covers: fewer at the end of an odd-sized origin. */
-static inline u32 oblock_sectors(struct cache *c, oblock_t ob)
-{
-	if (unlikely(ob == c->partial_oblock))
-		return c->origin_sectors - oblock_to_sector(c, ob);
-	return c->block_sectors;
-}
-
-/* A write in this mode leaves the block dirty?  A partial last block never gets dirty: the
- * kernel's own module would refuse to load it.
+/*
+ * The rest of an origin that ends within a block: never cached, for what is stored does not tell
+ * where it ended.
  */
-static inline bool write_makes_dirty(struct cache *c, oblock_t ob)
+static inline bool is_partial(const struct cache *c, oblock_t ob)
 {
-	return c->io_mode == IO_WRITEBACK && ob != c->partial_oblock;
+	return from_oblock(ob) >= c->nr_oblocks;
 }
 
 static inline enum md_mode cache_md_mode(struct cache *c)

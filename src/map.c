@@ -5,10 +5,11 @@
  * Called by target.c for every bio (the context of whoever submitted it, so nothing here waits for
  * memory or I/O) and by engine.c for bios that had to wait.  map_end_io() runs in interrupts.
  *
- * A hit looks its block up, counts itself in the entry (block-lock.h), marks its CPU's statistics,
- * leaves the policy a mark, and goes to the cache.  A miss tells the policy and goes to the origin;
- * a write counts itself in a slot first.  A bio that meets a migration parks on it and is mapped
- * again at its end.
+ * A hit looks its block up, counts itself in the entry (block-lock.h), marks its CPU's
+ * statistics, leaves the policy a mark, and goes to the cache.  A miss tells the policy and goes
+ * to the origin; a write counts itself in a slot first.  The origin's last, partial block is
+ * always a miss, and the policy never hears of it.  A bio that meets a migration parks on it and
+ * is mapped again at its end.
  *
  * Locks: none here; parking takes mg_lock.
  */
@@ -133,7 +134,7 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 	/* Who waited for its block has been counted as a miss. */
 	if (likely(!bio_ctx(bio)->counted))
 		tell_hit(c, bio, ob, cb, DMC_WRITE);
-	if (write_makes_dirty(c, ob)) {
+	if (c->io_mode == IO_WRITEBACK) {
 		if (unlikely(!(state & BL_DIRTY)))
 			dirty_set(c, cb);
 		return remap_to_cache(c, bio, cb);
@@ -146,7 +147,7 @@ static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 
 	this_cpu_inc(c->stats->read_misses);
-	if (likely(c->io_mode != IO_PASSTHROUGH) &&
+	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
 	    c->policy->type->miss(c->policy, ob, DMC_READ, sector, bio_sectors(bio), false,
 				  READ_ONCE(c->nr_free)) == DMC_WORK)
 		engine_kick(c);
@@ -159,6 +160,12 @@ static bool covers_block(struct cache *c, const struct bio *bio)
 	return bio_sectors(bio) == c->block_sectors;
 }
 
+/* Such a write brings its block in with no copy, so no limit to copies concerns it. */
+static bool spares_origin(struct cache *c, const struct bio *bio, oblock_t ob)
+{
+	return covers_block(c, bio) || discarded(c, ob);
+}
+
 /*
  * Can the block come in for the sake of this write, at no cost to the origin?  A write that covers it, or
  * falls into a discarded one, spares the origin altogether.  Any other can wait for the copy, and then be a
@@ -169,10 +176,10 @@ static bool can_bring_in(struct cache *c, struct bio *bio, oblock_t ob)
 {
 	const struct bio_ctx *x = bio_ctx(bio);
 
-	if (unlikely(ob == c->partial_oblock || x->retried || x->counted))
+	if (unlikely(x->retried || x->counted))
 		return false;
-	return covers_block(c, bio) || discarded(c, ob) ||
-	       (c->io_mode == IO_WRITEBACK && !errors_singly(c));
+	return spares_origin(c, bio, ob) ||
+	       (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) && !errors_singly(c));
 }
 
 /*
@@ -185,9 +192,12 @@ static bool try_bring_in(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 	struct bio_ctx *x = bio_ctx(bio);
 	struct migration *mg = NULL;
 	enum dmc_advice advice;
+	bool copyless = false;
 
-	if (can_bring_in(c, bio, ob))
-		mg = mg_alloc_promotion(c, ob, !covers_block(c, bio));
+	if (can_bring_in(c, bio, ob)) {
+		copyless = spares_origin(c, bio, ob);
+		mg = mg_alloc_promotion(c, ob, !copyless);
+	}
 
 	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio),
 				       mg != NULL, READ_ONCE(c->nr_free));
@@ -201,6 +211,7 @@ static bool try_bring_in(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 	}
 
 	mg->asked_by_policy = true;
+	mg->copyless = copyless;
 	if (covers_block(c, bio)) {
 		mg->overwriter = bio;
 		compat_bio_save(bio, &x->saved);
@@ -234,7 +245,8 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	 * The promotion comes before the count, or it would wait for this very bio.  Whether the
 	 * block got mapped meanwhile is found out below, or by mg_start().
 	 */
-	if (likely(c->io_mode != IO_PASSTHROUGH) && try_bring_in(c, bio, ob, &r))
+	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
+	    try_bring_in(c, bio, ob, &r))
 		return r;
 	if (!slot_count(c, slot))
 		return park(c, ob, bio);

@@ -461,6 +461,9 @@ struct load {
 	u64 nr_dirty;		/* mapped blocks whose stored bit is set */
 	u32 nr_beyond;
 	bool refused;		/* by @fn */
+	u64 partial_from;	/* what is partial, if anything, is from here on... */
+	u64 highest;		/* ... and this: the last mapped block.  NO_OBLOCK: none */
+	u32 nr_partial;
 	dmc_md_hints_fn hints_fn;
 	dmc_md_run_fn fn;
 	void *ctx;
@@ -519,17 +522,86 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 	load->hints = NULL;
 }
 
+/*
+ * Partial blocks.  An earlier version also cached the part of a block that an origin can end
+ * with, in no way told apart from a whole block.  What lies behind that part on the cache device
+ * is not the origin's, which matters once the origin has grown; and the kernel's module, which
+ * never caches it, may have changed the origin since.  So such a mapping is dropped, which loses
+ * nothing: its writes went to both devices, and only a crash leaves its dirty bit set.
+ *
+ * Was the superblock not written by a version that maps whole blocks only (its mark), then it
+ * can be told so far: the origin ended in the last discard block of the stored ones, and the
+ * partial block is the last of the origin.  So it is the highest one mapped, or there is none.
+ * If it is clean, it is dropped, for it costs little to copy a whole one again; if it is dirty,
+ * only where the origin ends within it now, too.
+ */
+static int find_highest(void *ctx, u32 first, u32 count, const void *values)
+{
+	struct load *load = ctx;
+	const __le64 *maps = values;
+	u32 i;
+
+	cond_resched();
+	for (i = 0; i < count; i++) {
+		u64 map = le64_to_cpu(maps[i]), ob = map >> MAP_OBLOCK_SHIFT;
+
+		if (map & MAP_VALID && (load->highest == NO_OBLOCK || ob > load->highest))
+			load->highest = ob;
+	}
+	return 0;
+}
+
+static int load_partial(struct load *load)
+{
+	struct dmc_md *md = load->md;
+	u64 nr = md->discards.nr_bits;
+
+	load->highest = NO_OBLOCK;
+	if (md->was_whole || !nr || !md->discard_block_sectors)
+		return 0;
+	load->partial_from = div64_u64((nr - 1) * md->discard_block_sectors, md->p.block_sectors);
+	return dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks, find_highest,
+				     load);
+}
+
+static bool may_be_partial(const struct load *load, u64 ob)
+{
+	return unlikely(ob == load->highest) && ob >= load->partial_from;
+}
+
+static bool is_clean(const struct load *load, u32 cblock, u64 map)
+{
+	return load->md->was_clean && !stored_dirty_test(&load->dirty, cblock, map);
+}
+
+static void drop_partial(struct load *load, u32 cblock, u64 ob, bool dirty)
+{
+	load->nr_partial++;
+	load->md->drop_oblock = ob;
+	if (dirty)
+		load->md->drop_dirty = cblock;
+	DMWARN("%s: the mapping of origin block %llu is dropped: the origin may have ended within it",
+	       load->md->name, ob);
+}
+
 /* A mapping that leads nowhere.  0 if it can be dropped. */
 static int load_beyond(struct load *load, u32 cblock, u64 map)
 {
 	struct dmc_md *md = load->md;
+	const u64 ob = map >> MAP_OBLOCK_SHIFT;
+	bool crashed = !md->was_clean || md->was_live;
 
-	if (md->was_clean && !stored_dirty_test(&load->dirty, cblock, map)) {
+	if (is_clean(load, cblock, map)) {
 		load->nr_beyond++;
 		return 0;
 	}
+	if (crashed && ob == md->p.origin_blocks && md->p.origin_partial &&
+	    may_be_partial(load, ob)) {
+		drop_partial(load, cblock, ob, true);
+		return 0;
+	}
 	DMERR("%s: cache block %u holds unwritten data of origin block %llu, but the origin has only %llu: give the origin its former size",
-	       md->name, cblock, map >> MAP_OBLOCK_SHIFT, md->p.origin_blocks);
+	       md->name, cblock, ob, md->p.origin_blocks);
 	return -EFBIG;
 }
 
@@ -551,6 +623,10 @@ static int load_oblocks(struct load *load, u32 first, u32 count, const __le64 *m
 			r = load_beyond(load, first + i, map);
 			if (r)
 				return r;
+			continue;
+		}
+		if (may_be_partial(load, ob) && is_clean(load, first + i, map)) {
+			drop_partial(load, first + i, ob, false);
 			continue;
 		}
 		if (unlikely(seen_before(&load->seen, ob))) {
@@ -633,7 +709,10 @@ static int load_walk(struct load *load, const struct dmc_md_policy *policy)
 	if (r)
 		return r;
 	load_hints(load, policy);
-	r = dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks, load_run, load);
+	r = load_partial(load);
+	if (!r)
+		r = dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks, load_run,
+					  load);
 	/* Why the caller does not want what is stored is for the caller to say. */
 	if (r && !load->refused)
 		DMERR("%s: loading the mappings failed (%d)%s", md->name, r,
@@ -656,17 +735,16 @@ static int load_all(struct load *load, const struct dmc_md_policy *policy)
 	if (r)
 		return r;
 	md->stray_dirty = md_format2(md) && load->nr_dirty != load->dirty.nr_set;
-	if (!load->nr_beyond)
+	md->whole = true;
+	if (!load->nr_beyond && !load->nr_partial)
 		return 0;
 
-	DMWARN("%s: %u clean mappings lie beyond the end of the origin: dropped",
-		md->name, load->nr_beyond);
-	if (le32_to_cpu(md->sb->flags) & DMC_SB_CLEAN) {
-		/* Nothing may be written yet. */
-		md->drop_beyond = true;
-		return 0;
-	}
-	return md_change_end(md, md_drop_beyond(md));
+	if (load->nr_beyond)
+		DMWARN("%s: %u clean mappings lie beyond the end of the origin: dropped",
+		       md->name, load->nr_beyond);
+	/* Nothing may be written yet. */
+	md->drop_beyond = true;
+	return 0;
 }
 
 int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
@@ -681,6 +759,8 @@ int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
 	if (!load)
 		return -ENOMEM;
 	load->md = md;
+	md->drop_oblock = NO_OBLOCK;
+	md->drop_dirty = U32_MAX;
 	load->hints_fn = hints_fn;
 	load->fn = fn;
 	load->ctx = ctx;
@@ -739,9 +819,9 @@ static int drop_some(void *ctx, u32 first, u32 count, void *values)
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		u64 map = le64_to_cpu(v[i]);
+		u64 map = le64_to_cpu(v[i]), ob = map >> MAP_OBLOCK_SHIFT;
 
-		if (map & MAP_VALID && map >> MAP_OBLOCK_SHIFT >= md->p.origin_blocks)
+		if (map & MAP_VALID && (ob >= md->p.origin_blocks || ob == md->drop_oblock))
 			v[i] = 0;
 	}
 	return 0;
@@ -758,6 +838,9 @@ int md_drop_beyond(struct dmc_md *md)
 	int r = 0;
 
 	md->keep_flags = true;
+	/* The dirty bit goes first: a clean partial block is as good as none. */
+	if (md->drop_dirty != U32_MAX)
+		r = clear_stored_dirty(md, md->drop_dirty);
 	for (first = 0; !r && first < md->nr_cblocks; first += per_block) {
 		cond_resched();
 		old_root = md->maps_root;
@@ -769,5 +852,6 @@ int md_drop_beyond(struct dmc_md *md)
 			md->changed = true;
 	}
 	md->keep_flags = false;
+	md->dropped = !r;
 	return r;
 }

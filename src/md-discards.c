@@ -73,6 +73,9 @@ int dmc_md_load_discards(struct dmc_md *md, dmc_md_discard_fn fn, void *ctx)
 	};
 	int r;
 
+	/* An earlier version set the last bit also of an origin that ended within that block. */
+	if (!md->was_whole && runs.nr_bits)
+		runs.nr_bits--;
 	if (!md->tm || md->failed)
 		return -EIO;
 	/* Bits not to be believed are still read: a damaged bitset would fail the next shutdown. */

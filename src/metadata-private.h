@@ -48,6 +48,8 @@ struct dmc_md {
 	bool was_clean;			/* @sb had the clean-shutdown flag when opened or aborted to, */
 	u32 opened_cblocks;		/* and so many blocks */
 	bool was_live;			/* and the live mark */
+	bool was_whole;			/* its mark says that no mapping is of a partial block... */
+	bool whole;			/* ... or it was loaded since: what is left is whole */
 	bool live;			/* commits keep the flag set; md-live.c */
 	bool keep_flags;		/* commits leave flag and mark as they are */
 
@@ -76,8 +78,15 @@ struct dmc_md {
 	/* Loading met dirty bits of unmapped blocks (format 2). */
 	bool stray_dirty;
 
-	/* Loading met clean mappings beyond the origin; they go with the next begin_changes. */
+	/*
+	 * Loading met mappings that are to go with the next begin_changes: those beyond the
+	 * origin, that of @drop_oblock, and with it or one of them a dirty bit of @drop_dirty
+	 * (U32_MAX: of none).
+	 */
 	bool drop_beyond;
+	u64 drop_oblock;
+	u32 drop_dirty;
+	bool dropped;			/* they are gone from the running transaction */
 
 	/* For dmc_md_get_usage(), which is called while all of the above changes. */
 	atomic64_t nr_blocks;
@@ -126,7 +135,7 @@ int md_change_length(struct dmc_md *md, u32 nr);
  */
 int md_dirty_words(struct dmc_md *md, bool all, u64 **words);
 
-/* Removes the clean mappings beyond the origin's end that loading found. */
+/* Removes the mappings that loading found to be dropped. */
 int md_drop_beyond(struct dmc_md *md);
 
 /* md-discards.c */

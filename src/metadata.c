@@ -108,6 +108,15 @@ u64 dmc_md_growth(u32 from, u32 to, bool format2)
 
 /*----- errors -----*/
 
+/*
+ * The format's space map covers so much and no more, however large the device.  For the metadata
+ * of 1.2 thousand million cache blocks, about, that is not enough.
+ */
+static u64 usable_blocks(struct dmc_bm *bm)
+{
+	return min_t(u64, dmc_bm_nr_blocks(bm), DMC_SB_MAX_MD_BLOCKS);
+}
+
 static dmc_md_reason_t reason_for(int r, dmc_md_reason_t otherwise)
 {
 	switch (r) {
@@ -153,6 +162,7 @@ static void init_transaction(struct dmc_md *md)
 	dmc_bitset_init(&md->discards, md->tm);
 	md->changed = false;
 	md->failed = false;
+	md->dropped = false;
 }
 
 /* What is known of the hints before anyone has read them. */
@@ -211,6 +221,9 @@ static int open_transaction(struct dmc_md *md)
 	md->hint_root = le64_to_cpu(sb->hint_root);
 	md->was_clean = le32_to_cpu(sb->flags) & DMC_SB_CLEAN;
 	md->was_live = dmc_sb_is_live(sb);
+	md->was_whole = dmc_sb_is_whole(sb);
+	if (md->was_whole)
+		md->whole = true;
 	md->inserted = false;
 	md->dirty_bits_valid = md->was_clean;
 	note_usage(md);
@@ -222,7 +235,7 @@ static int format(struct dmc_md *md)
 {
 	int r;
 
-	if (dmc_bm_nr_blocks(md->bm) <
+	if (usable_blocks(md->bm) <
 	    dmc_md_min_blocks(md->p.nr_cblocks, md->p.nr_dblocks, md->p.format2))
 		return -ENOSPC;
 	r = dmc_tm_create(md->bm, DMC_SB_BLOCK, &md->tm);
@@ -240,6 +253,7 @@ static int format(struct dmc_md *md)
 		r = dmc_bitset_empty(&md->discards);
 	if (r)
 		return r;
+	md->was_whole = md->whole = true;
 	md->changed = true;
 	return md_commit(md, NULL, NULL);
 }
@@ -257,7 +271,7 @@ static struct dmc_bm *open_device(const struct dmc_md_params *p, dmc_md_reason_t
 static int look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_superblock *sb,
 		struct dmc_md_summary *out, dmc_md_reason_t *why)
 {
-	u64 device_blocks = dmc_bm_nr_blocks(bm);
+	u64 device_blocks = dmc_bm_nr_blocks(bm), min;
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -275,11 +289,14 @@ static int look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_sup
 	}
 
 	out->blank = true;
-	if (device_blocks < dmc_md_min_blocks(p->nr_cblocks, p->nr_dblocks, p->format2)) {
+	min = dmc_md_min_blocks(p->nr_cblocks, p->nr_dblocks, p->format2);
+	if (min > DMC_SB_MAX_MD_BLOCKS)
+		*why = "so many cache blocks need more metadata than its format can hold, 15.9 GiB: give a larger block_size";
+	else if (device_blocks < min)
 		*why = reason_for(-ENOSPC, NULL);
-		return -ENOSPC;
-	}
-	return 0;
+	else
+		return 0;
+	return -ENOSPC;
 }
 
 /* Can the space map that @sb names be opened?  Reads, never writes. */
@@ -489,7 +506,13 @@ static bool hints_are_kept(const struct dmc_md *md, const struct dmc_md_policy *
 	       md->was_clean && !md->inserted;
 }
 
-/* Puts the next superblock together in md->next; all but the space map's root and the live mark. */
+/* Is no mapping of this transaction of a partial block? */
+static bool all_whole(const struct dmc_md *md)
+{
+	return md->was_whole || (md->whole && (!md->drop_beyond || md->dropped));
+}
+
+/* Puts the next superblock together in md->next; all but the space map's root and the mark. */
 static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 		    const struct dmc_md_shutdown *s)
 {
@@ -497,7 +520,6 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 	int i;
 
 	memcpy(next, md->sb, sizeof(*next));
-	dmc_sb_clear_live(next);
 	if (s || md->live)
 		next->flags |= cpu_to_le32(DMC_SB_CLEAN);
 	else if (!md->keep_flags)
@@ -561,6 +583,7 @@ static int write_superblock(struct dmc_md *md)
 
 int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct dmc_md_shutdown *s)
 {
+	bool live;
 	int r;
 
 	/* The superblock alone may differ (flag, statistics): then it is all that is written. */
@@ -576,8 +599,8 @@ int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct 
 	compose(md, stats, s);
 	if (md->changed)
 		dmc_tm_copy_sm_root(md->tm, &md->next->sm_root);
-	if (!s && (md->live || (md->keep_flags && dmc_sb_is_live(md->sb))))
-		dmc_sb_set_live(md->next);
+	live = !s && (md->live || (md->keep_flags && dmc_sb_is_live(md->sb)));
+	dmc_sb_set_mark(md->next, live, all_whole(md));
 	md->next->csum = dmc_sb_checksum(md->next);
 	if (!md->changed && !memcmp(md->next, md->sb, sizeof(*md->sb)))
 		return 0;
@@ -661,5 +684,6 @@ int dmc_md_set_needs_check(struct dmc_md *md)
 	md->live = false;
 	compose(md, NULL, NULL);
 	md->next->flags |= cpu_to_le32(DMC_SB_NEEDS_CHECK);
+	dmc_sb_set_mark(md->next, false, all_whole(md));
 	return write_superblock(md);
 }

@@ -44,7 +44,8 @@ struct dmc_md_params {
 	struct block_device *bdev;	/* metadata device; borrowed */
 	const char *dev_name;		/* for messages, e.g. "253:3" */
 	u32 block_sectors;		/* cache block size from the table line, 512-byte sectors */
-	u64 origin_blocks;		/* oblocks of the origin, a partial last one included */
+	u64 origin_blocks;		/* whole oblocks of the origin */
+	bool origin_partial;		/* and behind them comes a part of one more */
 	bool format2;			/* when formatting: use format 2 */
 
 	/*
@@ -128,14 +129,16 @@ void dmc_md_get_usage(struct dmc_md *md, u64 *used, u64 *total);
 int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy);
 
 /*
- * Calls @fn for runs of cblocks, ascending, that leave out no mapped one.  dirty: stored dirty state if
- * was_clean, else true.  There are hints only if was_clean and name, major version and hint size equal
- * @policy's; @hints_fn, optional, is shown all of them once, before the first run, and may change what @fn
- * will be told (then the shutdown's policy must be another than @policy, for the disk keeps what it
- * has).  Checks all of the arrays' structure on the way, and that no oblock comes twice and
- * none is beyond p->origin_blocks: a clean mapping beyond the end is not shown, and removed (by
- * begin_changes, or if that was before, with the next commit); a dirty one is -EFBIG.  Stops at the
- * first error, its own or @fn's.  @fn may sleep, and must not call anything of this header.
+ * Calls @fn for runs of cblocks, ascending, that leave out no mapped one.  dirty: stored dirty
+ * state if was_clean, else true.  There are hints only if was_clean and name, major version and
+ * hint size equal @policy's; @hints_fn, optional, is shown all of them once, before the first
+ * run, and may change what @fn will be told (then the shutdown's policy must be another than
+ * @policy, for the disk keeps what it has).  Checks all of the arrays' structure on the way, and
+ * that no oblock comes twice and none is beyond p->origin_blocks: a clean mapping beyond the end
+ * is not shown, and removed (by begin_changes, or if that was before, with the next commit); a
+ * dirty one is -EFBIG.  The same happens to a mapping that may be an earlier version's of a
+ * partial block (mappings.c).  Stops at the first error, its own or @fn's.  @fn may sleep, and
+ * must not call anything of this header.
  */
 typedef int (*dmc_md_run_fn)(void *ctx, const struct dmc_run *run);
 typedef void (*dmc_md_hints_fn)(void *ctx, u32 *hints, u32 nr);
@@ -144,7 +147,8 @@ int dmc_md_load_mappings(struct dmc_md *md, const struct dmc_md_policy *policy,
 
 /*
  * Calls @fn for each maximal run of discarded sectors [begin, end), rounded to the discard block
- * size on disk; for none if not was_clean.
+ * size on disk; for none if not was_clean.  The last discard block is left out if the origin may
+ * have ended within it.
  */
 typedef int (*dmc_md_discard_fn)(void *ctx, u64 begin_sector, u64 end_sector);
 int dmc_md_load_discards(struct dmc_md *md, dmc_md_discard_fn fn, void *ctx);

@@ -74,17 +74,19 @@ static bool holding_get(struct cache *c)
 	return false;
 }
 
-/* Is now a time for promotions?  At a glance; mg_alloc_promotion() knows. */
+/*
+ * Is now a time for promotions?  At a glance; mg_alloc_promotion() knows.  Whether a copy is
+ * within the limit is another question: some need none.
+ */
 bool mg_may_promote(struct cache *c)
 {
 	return !READ_ONCE(c->quiescing) && c->io_mode != IO_PASSTHROUGH &&
-	       cache_md_mode(c) == MD_WRITE && mg_within_threshold(c, 0) &&
-	       READ_ONCE(c->nr_free) && errors_may_promote(c);
+	       cache_md_mode(c) == MD_WRITE && READ_ONCE(c->nr_free) && errors_may_promote(c);
 }
 
 /*
- * A promotion with its free cblock, if now is a time for one.  @holding: a write is to wait for it.
- * Never sleeps.
+ * A promotion with its free cblock, if now is a time for one.  @holding: a write is to wait for
+ * it to be copied.  Never sleeps.
  */
 struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool holding)
 {
@@ -342,7 +344,7 @@ static void publish_promotion(struct migration *mg)
 	errors_promoted(c, false);
 	tell_policy(mg);
 	marks_publish(c, mg->cblock, mg->marked);
-	if (mg->overwriter && write_makes_dirty(c, mg->oblock))
+	if (mg->overwriter && c->io_mode == IO_WRITEBACK)
 		dirty_set(c, mg->cblock);
 	discard_forget(c, mg->oblock);
 	table_insert(&c->table, mg->cblock, mg->oblock);

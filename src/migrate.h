@@ -57,6 +57,7 @@ struct migration {
 	bool retire_cblock;		/* the cache device failed there: not to be used for now */
 	bool drops;			/* an invalidation that drop.c wants */
 	bool holding;			/* a promotion that a write waits for from the start; in nr_holding */
+	bool copyless;			/* a promotion that is not worth a copy from the origin */
 	bool marked;			/* a promotion: its dirty bit is on disk with its mapping */
 	struct bio_list parked;		/* wait for the end; under mg_lock while hashed */
 	struct bio *overwriter;		/* promotes by overwriting the whole block */

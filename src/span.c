@@ -7,6 +7,7 @@
  * every block of it is counted and told to the policy, and the bio is cut where the run ends.
  * device-mapper brings the rest as a bio of its own.  Where there is no run, the bio is cut to its
  * first block, and map.c does the rest: whatever has to wait, be promoted or marked is one block.
+ * No run reaches into the origin's last, partial block.
  *
  * A run of hits holds a count of each of its blocks, as block-lock.h tells; none is waited for, so
  * runs that overlap cannot deadlock.
@@ -27,7 +28,7 @@ struct span {
 	oblock_t first;
 	u32 offset;		/* sectors, into the first block */
 	u32 sectors;		/* of the bio */
-	u32 nr;			/* blocks it touches */
+	u32 nr;			/* whole blocks it touches */
 };
 
 static oblock_t nth_oblock(const struct span *s, u32 i)
@@ -218,6 +219,15 @@ static int map_write_misses(struct cache *c, struct bio *bio, const struct span 
 	return remap_to_origin(c, bio);
 }
 
+/* How many blocks of @bio can be in a run: the origin's last, partial one cannot. */
+static u32 nr_whole(struct cache *c, const struct bio *bio, oblock_t first, u32 offset)
+{
+	const u32 nr = DIV_ROUND_UP(offset + bio_sectors(bio), c->block_sectors);
+
+	/* It begins in a whole block, since it ends beyond it. */
+	return min_t(u64, nr, c->nr_oblocks - from_oblock(first));
+}
+
 /*
  * @bio begins @offset sectors into @first and reaches beyond it.  A DM_MAPIO_* code, or SPAN_NO_RUN:
  * now it does not reach beyond it any more.
@@ -229,7 +239,7 @@ int span_map(struct cache *c, struct bio *bio, oblock_t first, u32 offset)
 		.first = first,
 		.offset = offset,
 		.sectors = bio_sectors(bio),
-		.nr = DIV_ROUND_UP(offset + bio_sectors(bio), c->block_sectors),
+		.nr = nr_whole(c, bio, first, offset),
 	};
 	int r = SPAN_NO_RUN;
 	cblock_t cb;

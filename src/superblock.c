@@ -19,9 +19,6 @@
 #include "superblock.h"
 #include "persistent-data/transaction.h"
 
-/* Largest metadata a space map can cover: 255 bitmaps of 16320 blocks. */
-#define SB_MAX_METADATA_BLOCKS (255ULL * 16320)
-
 #define SB_WORD_BITS 64
 
 const struct dmc_validator dmc_sb_validator = {
@@ -37,7 +34,7 @@ int dmc_sb_read(struct dmc_bm *bm, struct dmc_superblock *sb)
 
 	BUILD_BUG_ON(sizeof(*sb) != DMC_MD_BLOCK_SIZE);
 	BUILD_BUG_ON(sizeof(sb->sm_root) != DMC_SM_ROOT_SIZE);
-	BUILD_BUG_ON(offsetof(struct dmc_superblock, live) != 96);
+	BUILD_BUG_ON(offsetof(struct dmc_superblock, mark) != 96);
 	BUILD_BUG_ON(offsetof(struct dmc_superblock, mapping_root) != 192);
 	BUILD_BUG_ON(offsetof(struct dmc_superblock, dirty_root) != 284);
 
@@ -63,33 +60,44 @@ __le32 dmc_sb_checksum(const struct dmc_superblock *sb)
 	return cpu_to_le32(crc32c(~0U, after_csum, sizeof(*sb) - sizeof(sb->csum)) ^ DMC_SB_SALT);
 }
 
-static __le32 live_checksum(const struct dmc_superblock *sb)
+static __le32 mark_checksum(const struct dmc_superblock *sb)
 {
 	const u8 *begin = (const u8 *)sb + sizeof(sb->csum), *end = (const u8 *)(sb + 1);
-	const u8 *self = (const u8 *)&sb->live.csum, *after = self + sizeof(sb->live.csum);
+	const u8 *self = (const u8 *)&sb->mark.csum, *after = self + sizeof(sb->mark.csum);
 	u32 crc = crc32c(~0U, begin, self - begin);
 
 	return cpu_to_le32(crc32c(crc, after, end - after) ^ DMC_SB_SALT);
 }
 
-void dmc_sb_set_live(struct dmc_superblock *sb)
+void dmc_sb_set_mark(struct dmc_superblock *sb, bool live, bool whole)
 {
-	sb->live.magic = cpu_to_le64(DMC_SB_LIVE_MAGIC);
-	sb->live.version = cpu_to_le32(DMC_SB_LIVE_VERSION);
-	sb->live.csum = live_checksum(sb);
+	memset(&sb->mark, 0, sizeof(sb->mark));
+	if (!live && !whole)
+		return;
+	sb->mark.magic = cpu_to_le64(live ? DMC_SB_LIVE_MAGIC : DMC_SB_REST_MAGIC);
+	sb->mark.version = cpu_to_le32(whole ? DMC_SB_MARK_WHOLE : DMC_SB_MARK_PARTIAL);
+	sb->mark.csum = mark_checksum(sb);
 }
 
-void dmc_sb_clear_live(struct dmc_superblock *sb)
+static bool has_mark(const struct dmc_superblock *sb, u64 magic, u32 min_version)
 {
-	memset(&sb->live, 0, sizeof(sb->live));
+	const u32 version = le32_to_cpu(sb->mark.version);
+
+	return le64_to_cpu(sb->mark.magic) == magic &&
+	       version >= min_version && version <= DMC_SB_MARK_WHOLE &&
+	       sb->mark.csum == mark_checksum(sb);
 }
 
 bool dmc_sb_is_live(const struct dmc_superblock *sb)
 {
 	return le32_to_cpu(sb->flags) & DMC_SB_CLEAN &&
-	       le64_to_cpu(sb->live.magic) == DMC_SB_LIVE_MAGIC &&
-	       le32_to_cpu(sb->live.version) == DMC_SB_LIVE_VERSION &&
-	       sb->live.csum == live_checksum(sb);
+	       has_mark(sb, DMC_SB_LIVE_MAGIC, DMC_SB_MARK_PARTIAL);
+}
+
+bool dmc_sb_is_whole(const struct dmc_superblock *sb)
+{
+	return has_mark(sb, DMC_SB_LIVE_MAGIC, DMC_SB_MARK_WHOLE) ||
+	       has_mark(sb, DMC_SB_REST_MAGIC, DMC_SB_MARK_WHOLE);
 }
 
 static u64 sm_nr_blocks(const struct dmc_superblock *sb)
@@ -160,14 +168,14 @@ static bool device_shrank(const struct sb_judged *j)
 {
 	u64 nr = sm_nr_blocks(j->sb);
 
-	return nr <= SB_MAX_METADATA_BLOCKS && nr > j->device_blocks;
+	return nr <= DMC_SB_MAX_MD_BLOCKS && nr > j->device_blocks;
 }
 
 static bool bad_space_map(const struct sb_judged *j)
 {
 	u64 nr = sm_nr_blocks(j->sb);
 
-	return !nr || nr > SB_MAX_METADATA_BLOCKS || le64_to_cpu(j->sb->sm_root.nr_allocated) > nr;
+	return !nr || nr > DMC_SB_MAX_MD_BLOCKS || le64_to_cpu(j->sb->sm_root.nr_allocated) > nr;
 }
 
 /* hint_root is not among them: hints are a convenience, and ignored when damaged. */
@@ -204,6 +212,13 @@ static bool bad_discards(const struct sb_judged *j)
 	u64 size = le64_to_cpu(j->sb->discard_block_sectors);
 
 	return nr && (nr > U32_MAX || !size || size > div64_u64(U64_MAX, nr));
+}
+
+/* No metadata device could hold what the larger cache needs. */
+static bool too_many_for_any(const struct sb_judged *j)
+{
+	return j->p->nr_cblocks > le32_to_cpu(j->sb->nr_cblocks) &&
+	       dmc_md_min_blocks(j->p->nr_cblocks, j->p->nr_dblocks, false) > DMC_SB_MAX_MD_BLOCKS;
 }
 
 /* A cache that has grown needs longer arrays, and the space map never grows. */
@@ -246,6 +261,8 @@ static const struct {
 	{ arrays_too_long, DMC_DAMAGED, "more cache or discard blocks than the metadata has room for: "
 	  SB_REPAIR },
 	{ bad_discards, DMC_DAMAGED, "the size of the discard bitset makes no sense: " SB_REPAIR },
+	{ too_many_for_any, -ENOSPC, "so many cache blocks need more metadata than its format can hold, "
+	  "15.9 GiB: use a smaller cache device, or make the cache anew with a larger block_size" },
 	{ no_room_to_grow, -ENOSPC, "the metadata device has no room for so many more cache blocks: "
 	  "use cache_repair onto a larger metadata device, then load the table with that" },
 };

@@ -27,11 +27,14 @@
  * set.  So the flag stays set while the cache runs, and after a crash every reader - the kernel's
  * module and the tools too - finds what it may believe.
  *
- * A live superblock also carries struct dmc_sb_live, in bytes that nobody else uses.  It is for
- * ours alone, to tell a crash from a clean shutdown: the counters are old, the marks are
- * generous.  Who else was there in between is told by CLEAN, not by the mark: the kernel's module
- * clears the flag before anything else (and its commits wipe the mark); a crash under it leaves the
- * flag clear, and then everything is dirty; a clean shutdown under it sets it again, rightly.
+ * Ours also writes struct dmc_sb_mark, in bytes that nobody else uses.  It is for ours alone,
+ * and says two things.  One is whether the cache runs, to tell a crash from a clean shutdown:
+ * the counters are old, the dirty bits are generous.  The other is that all mapped blocks were
+ * whole blocks of the origin: earlier versions cached a last, partial one, which must not be
+ * taken for a whole one when the origin has grown.  Who else was there in between is told by
+ * CLEAN, not by the mark: the kernel's module clears the flag before anything else (and its
+ * commits wipe the mark); a crash under it leaves the flag clear, and then everything is dirty;
+ * a clean shutdown under it sets it again, rightly.
  *
  * Where live is impossible (no room left on the metadata device) the flag is cleared instead, durably,
  * before the first change, as the kernel's module does.
@@ -48,6 +51,8 @@
 #define DMC_SB_MAGIC 06142003
 #define DMC_SB_SALT 9031977
 #define DMC_SB_METADATA_BLOCK_SECTORS 8
+/* Largest metadata a space map can cover: 255 bitmaps of 16320 blocks. */
+#define DMC_SB_MAX_MD_BLOCKS (255ULL * 16320)
 
 /*
  * flags.  CLEAN: dirty bits, hints and discards on disk can be trusted, see above.
@@ -65,18 +70,20 @@ struct dmc_sb_sm_root {
 } __packed;
 
 /*
- * Written with every commit while the cache runs, in the unused part of the space map root's field:
- * the kernel's module fills that part with zeroes when it commits.  @csum is of the superblock
- * without csum and itself, so it vouches for all other fields, whoever rewrote the block.
+ * Written with every commit, in the unused part of the space map root's field: the kernel's
+ * module fills that part with zeroes when it commits.  @csum is of the superblock without csum
+ * and itself, so it vouches for all other fields, whoever rewrote the block.
  */
-struct dmc_sb_live {
-	__le64 magic;
-	__le32 version;			/* 1 */
+struct dmc_sb_mark {
+	__le64 magic;			/* LIVE: the cache runs; REST: not, or CLEAN is clear */
+	__le32 version;			/* 1: LIVE only, blocks may be partial; 2: all are whole */
 	__le32 csum;
 } __packed;
 
 #define DMC_SB_LIVE_MAGIC 0x6c69766563616368ULL
-#define DMC_SB_LIVE_VERSION 1
+#define DMC_SB_REST_MAGIC 0x7265737463616368ULL
+#define DMC_SB_MARK_PARTIAL 1
+#define DMC_SB_MARK_WHOLE 2
 
 struct dmc_superblock {
 	/*   0 */ __le32 csum;			/* of all that follows, to the end of the block */
@@ -88,7 +95,7 @@ struct dmc_superblock {
 	/*  44 */ u8 policy_name[DMC_MD_POLICY_NAME_LEN]; /* whose hints; may lack its NUL */
 	/*  60 */ __le32 policy_hint_size;	/* 0 or 4 */
 	/*  64 */ struct dmc_sb_sm_root sm_root;
-	/*  96 */ struct dmc_sb_live live;	/* zero after a clean shutdown */
+	/*  96 */ struct dmc_sb_mark mark;
 	/* 112 */ u8 sm_root_unused[80];	/* the field has room for other space maps' roots */
 	/* 192 */ __le64 mapping_root;
 	/* 200 */ __le64 hint_root;		/* 0: never written */
@@ -147,11 +154,11 @@ bool dmc_sb_arrays_fit(const struct dmc_superblock *sb, u64 nr_blocks);
 /* Metadata blocks that @to instead of @from cache blocks take, with room to copy on write. */
 u64 dmc_md_growth(u32 from, u32 to, bool format2);
 
-/* The live mark: the last thing to be set, for it depends on all other fields. */
-void dmc_sb_set_live(struct dmc_superblock *sb);
-void dmc_sb_clear_live(struct dmc_superblock *sb);
-/* It is there, and right. */
+/* The mark: set last, for it depends on all other fields.  Neither @live nor @whole: none. */
+void dmc_sb_set_mark(struct dmc_superblock *sb, bool live, bool whole);
+/* It is there, and right, and says so. */
 bool dmc_sb_is_live(const struct dmc_superblock *sb);
+bool dmc_sb_is_whole(const struct dmc_superblock *sb);
 
 /* What csum must be.  Writing fills it in; this is for knowing it without reading back. */
 __le32 dmc_sb_checksum(const struct dmc_superblock *sb);

@@ -21,6 +21,7 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/prefetch.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -57,8 +58,11 @@ int table_init(struct mapping_table *t, u32 nr_entries, u64 nr_oblocks)
 	t->high = NULL;
 	if (nr_oblocks > TABLE_UNMAPPED)
 		t->high = vzalloc(array_size(nr_entries, sizeof(*t->high)));
-	t->entries = kvcalloc(nr_entries, sizeof(*t->entries), GFP_KERNEL);
-	/* Not kvcalloc(): up to 4 MiB that rounds up to a power of two. */
+	/*
+	 * Not kvcalloc(): up to 4 MiB that rounds up to a power of two, and it refuses 2 GiB and
+	 * more, which is 178,956,971 entries.
+	 */
+	t->entries = vzalloc(array_size(nr_entries, sizeof(*t->entries)));
 	t->buckets = vzalloc(array_size(t->nr_buckets, sizeof(*t->buckets)));
 	if (!t->entries || !t->buckets || (nr_oblocks > TABLE_UNMAPPED && !t->high)) {
 		table_exit(t);
@@ -66,8 +70,11 @@ int table_init(struct mapping_table *t, u32 nr_entries, u64 nr_oblocks)
 	}
 
 	entries = t->entries;
-	for (i = 0; i < nr_entries; i++)
+	for (i = 0; i < nr_entries; i++) {
 		set_oblock(t, entries + i, NO_OBLOCK);
+		if (!(i & 0xffff))
+			cond_resched();
+	}
 	buckets = t->buckets;
 	for (i = 0; i < nr_buckets; i++)
 		buckets[i] = CHAIN_END | i;
@@ -77,7 +84,7 @@ int table_init(struct mapping_table *t, u32 nr_entries, u64 nr_oblocks)
 void table_exit(struct mapping_table *t)
 {
 	vfree(t->high);
-	kvfree(t->entries);
+	vfree(t->entries);
 	vfree(t->buckets);
 	t->high = NULL;
 	t->entries = NULL;

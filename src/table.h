@@ -35,8 +35,8 @@ struct mapping_table {
 };
 
 /*
- * All cblocks unmapped.  1 <= @nr_entries <= DMC_MAX_CBLOCKS; no oblock will reach @nr_oblocks, which is
- * below DMC_MAX_OBLOCKS.  0 or -ENOMEM.
+ * All cblocks unmapped.  1 <= @nr_entries <= DMC_MAX_CBLOCKS; no oblock, not even one that is
+ * only looked up, will reach @nr_oblocks, which is below DMC_MAX_OBLOCKS.  0 or -ENOMEM.
  */
 int table_init(struct mapping_table *t, u32 nr_entries, u64 nr_oblocks);
 void table_exit(struct mapping_table *t);	/* also of a zeroed one */

@@ -169,7 +169,7 @@ static bool keeps(const struct shim_disk *d, const struct md_content *c, const s
 	if (c->flags != s->flags || dmc_sb_is_live(sb) != s->live)
 		return false;
 	if (!s->live)
-		return !content_differs(c, s->m) && !memchr_inv(&sb->live, 0, 96);
+		return !content_differs(c, s->m) && !memchr_inv(&sb->mark + 1, 0, 80);
 	maps_only.flags = 0;
 	return !content_differs(&maps_only, s->m) && !memcmp(c->dirty, s->m->dirty, s->m->nr) &&
 	       no_discards(c) && c->nr_dblocks == s->m->nr_dblocks;
@@ -409,7 +409,7 @@ static void test_others(void)
 		fix_csum(d);
 		expect_opened(d, format2, false, false);
 		/* It commits, too. */
-		memset(&sb->live, 0, 96);
+		memset(&sb->mark, 0, 96);
 		fix_csum(d);
 		expect_opened(d, format2, false, false);
 		/* And shuts down. */

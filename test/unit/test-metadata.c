@@ -141,6 +141,39 @@ static void test_too_small(void)
 		CHECK(dmc_md_min_blocks(nr, 16384, true) <= 1024 + nr * 16 / 4096);
 }
 
+/* More blocks than metadata of any size can hold: nothing is formatted. */
+static void test_too_many(void)
+{
+	u64 most, i;
+	int format2;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct shim_disk *d = blank_disk(64);
+		struct dmc_md_params p = params(d, format2);
+		struct dmc_md_summary s;
+		dmc_md_reason_t why;
+		struct dmc_md *md;
+
+		for (most = 0, i = 1 << 30; i; i >>= 1)
+			if (dmc_md_min_blocks(most + i, 16384, format2) <= 255 * 16320)
+				most += i;
+		CHECK_MSG(most > 1150000000, "%llu", most);
+		/* Sparse: only its first block is looked at. */
+		d->nr_sectors = 20ULL << 21;
+		p.nr_dblocks = 16384;
+		p.nr_cblocks = most;
+		CHECK_OK(dmc_md_probe(&p, &s, &why));
+		p.nr_cblocks = most + 1;
+		CHECK_EQ(dmc_md_probe(&p, &s, &why), -ENOSPC);
+		CHECK(strstr(why, "larger block_size"));
+		md = dmc_md_open(&p, &why);
+		CHECK(IS_ERR(md) && PTR_ERR(md) == -ENOSPC);
+		CHECK_EQ(d->count[DISK_WRITE], 0);
+		d->nr_sectors = 64 * 8;
+		disk_free(d);
+	}
+}
+
 /*----- mapping -----*/
 
 static void test_round_trip(void)
@@ -663,6 +696,7 @@ int main(int argc, char **argv)
 		{ "formats a blank device", test_format },
 		{ "formats nothing else", test_only_blank_is_formatted },
 		{ "a device too small is refused, one just large enough works", test_too_small },
+		{ "more blocks than any metadata can hold are refused", test_too_many },
 		{ "what a shutdown stores, loads", test_round_trip },
 		{ "bad arguments", test_bad_arguments },
 		{ "abort goes back to the last commit", test_abort },

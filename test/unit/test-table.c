@@ -250,6 +250,18 @@ static void test_staying_blocks_are_found(void)
 	find_staying_blocks();
 }
 
+/* More than the kvmalloc family gives.  The second allocation fails, so that none is filled. */
+static void test_many_entries(void)
+{
+	struct mapping_table t;
+
+	if (sizeof(long) < 8)
+		return;
+	shim_fail_alloc(2);
+	CHECK_EQ(table_init(&t, INT_MAX / sizeof(struct cblock_entry) + 1, 1 << 30), -ENOMEM);
+	CHECK(shim_alloc_failed());
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -259,6 +271,7 @@ int main(int argc, char **argv)
 		{ "table: sizes that are no power of two, large oblocks", test_odd_sizes },
 		{ "table: runs of blocks", test_runs },
 		{ "table: each failing allocation is an error", test_no_memory },
+		{ "table: more than 178,956,970 entries", test_many_entries },
 		{ "table: a mapped block is found while others move", test_staying_blocks_are_found },
 		{ }
 	};

@@ -208,6 +208,7 @@ static void one_good(const struct good *g)
 
 	/* The same, and on: what it was opened with stays the base. */
 	md = md_open_ok(&p);
+	model_free(load_ok(md, &policy));
 	work_on(g, d, md, m);
 	dmc_md_close(md);
 	md = md_open_ok(&p);

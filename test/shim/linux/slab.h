@@ -25,10 +25,12 @@ void shim_free(const void *p);
 #define krealloc(p, n, g) shim_realloc(p, n, g, __FILE__, __LINE__)
 #define kmalloc_node(n, g, node) ((void)(node), kmalloc(n, g))
 #define kzalloc_node(n, g, node) ((void)(node), kzalloc(n, g))
-#define kvmalloc	kmalloc
-#define kvzalloc	kzalloc
-#define kvmalloc_array	kmalloc_array
-#define kvcalloc	kcalloc
+/* As in the kernel, nothing above INT_MAX comes from these. */
+#define shim_kvalloc(n, g) ((n) > INT_MAX ? NULL : shim_alloc(n, g, __FILE__, __LINE__))
+#define kvmalloc(n, g)	shim_kvalloc(n, g)
+#define kvzalloc(n, g)	shim_kvalloc(n, (g) | __GFP_ZERO)
+#define kvmalloc_array(n, s, g) shim_kvalloc(array_size(n, s), g)
+#define kvcalloc(n, s, g) shim_kvalloc(array_size(n, s), (g) | __GFP_ZERO)
 #define vmalloc(n)	kmalloc(n, GFP_KERNEL)
 #define vzalloc(n)	kzalloc(n, GFP_KERNEL)
 #define kfree(p)	shim_free(p)
