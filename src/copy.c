@@ -97,6 +97,8 @@ void copy_start(struct migration *mg)
 		mg_copied(mg, 0);
 		return;
 	}
+	/* From here on there is no more to do for the origin than a flush: settle.c. */
+	mg->copied = mg->kind != MG_PROMOTE;
 	/*
 	 * What was written before a discard is of no value any more: an origin that has given up
 	 * the space is not to be filled again.  A write after it has taken the mark away when it
@@ -107,7 +109,6 @@ void copy_start(struct migration *mg)
 		return;
 	}
 
-	mg->copied = mg->kind != MG_PROMOTE;
 	make_regions(mg, &origin, &cache);
 	if (mg->kind != MG_PROMOTE)
 		dm_kcopyd_copy(c->copier, &cache, 1, &origin, 0, copy_ended, mg);
