@@ -199,11 +199,6 @@ static int slots_init(struct cache *c)
 	return c->slots ? 0 : -ENOMEM;
 }
 
-static int broken_init(struct cache *c)
-{
-	return drop_init(c);
-}
-
 /* In this order; parts_exit() copes with any prefix. */
 static int parts_init(struct cache *c)
 {
@@ -223,7 +218,7 @@ static int parts_init(struct cache *c)
 	if (!r)
 		r = slots_init(c);
 	if (!r)
-		r = broken_init(c);
+		r = drop_init(c);
 	if (!r)
 		r = marks_init(c);
 	if (!r)

@@ -123,7 +123,7 @@ static u32 changes_fit(struct cache *c)
 				  free_metadata(c));
 }
 
-/* Of those, for marks that nobody waits for: metadata blocks. */
+/* Of those, for marks that no bio waits for: metadata blocks. */
 static u32 spare_leaves(struct cache *c)
 {
 	return free_metadata(c) < 4 * MARKS_RESERVE ? 0 : changes_fit(c) / 3;

@@ -17,9 +17,8 @@
 #include <linux/string.h>
 
 #include "superblock.h"
+#include "persistent-data/bitset.h"
 #include "persistent-data/transaction.h"
-
-#define SB_WORD_BITS 64
 
 const struct dmc_validator dmc_sb_validator = {
 	.name = "superblock",
@@ -194,10 +193,8 @@ static bool too_many_cblocks(const struct sb_judged *j)
 
 bool dmc_sb_arrays_fit(const struct dmc_superblock *sb, u64 nr_blocks)
 {
-	u64 nr_words = nr_blocks * DMC_SB_WORDS_PER_BLOCK;
-
-	return le32_to_cpu(sb->nr_cblocks) <= nr_words &&
-	       le64_to_cpu(sb->discard_nr_blocks) <= nr_words * SB_WORD_BITS;
+	return le32_to_cpu(sb->nr_cblocks) <= nr_blocks * DMC_SB_MAPPINGS_PER_BLOCK &&
+	       le64_to_cpu(sb->discard_nr_blocks) <= nr_blocks * DMC_BITSET_PER_BLOCK;
 }
 
 /* Memory is allocated by these numbers: so no more is believed than could be stored. */

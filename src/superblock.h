@@ -27,11 +27,11 @@
  * set.  So the flag stays set while the cache runs, and after a crash every reader - the kernel's
  * module and the tools too - finds what it may believe.
  *
- * Ours also writes struct dmc_sb_mark, in bytes that nobody else uses.  It is for ours alone,
+ * Ours also writes struct dmc_sb_mark, in bytes that have no other use.  It is for ours alone,
  * and says two things.  One is whether the cache runs, to tell a crash from a clean shutdown:
  * the counters are old, the dirty bits are generous.  The other is that all mapped blocks were
  * whole blocks of the origin: earlier versions cached a last, partial one, which must not be
- * taken for a whole one when the origin has grown.  Who else was there in between is told by
+ * taken for a whole one when the origin has grown.  Another user in between is told by
  * CLEAN, not by the mark: the kernel's module clears the flag before anything else (and its
  * commits wipe the mark); a crash under it leaves the flag clear, and then everything is dirty;
  * a clean shutdown under it sets it again, rightly.
@@ -142,8 +142,8 @@ void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p);
 /* Is @root, from a superblock, the number of a block that the space map covers? */
 bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
 
-/* Mappings, or words of a bitset, in an array block. */
-#define DMC_SB_WORDS_PER_BLOCK 509
+/* Mappings in an array block. */
+#define DMC_SB_MAPPINGS_PER_BLOCK 509
 
 /*
  * Can @nr_blocks metadata blocks hold the mappings and discard bits that @sb claims?  Array blocks can be

@@ -3,7 +3,7 @@
  * block-manager.h - the metadata device as an array of locked, checksummed 4096-byte blocks.
  *
  * The lowest layer: everything that reads or writes metadata calls it, and it calls dm-bufio.  It
- * knows nothing of transactions: transaction.h decides who may change which block.  No bio of a
+ * knows nothing of transactions: transaction.h decides which block may be changed.  No bio of a
  * cache comes here; its users are the workers and table operations that read and change metadata.
  *
  * Locks.  A block is used between one of the *_lock() calls and dmc_bm_unlock(), by the task that

@@ -63,7 +63,7 @@ struct dmc_btree_value_type {
  * @levels: of nested trees, 1 .. DMC_BTREE_MAX_LEVELS; 1 for a plain tree
  * @value_type: the values of the last level
  *
- * Filled in by the caller, who keeps it.  It serves any number of trees of this kind.
+ * Filled in and kept by the caller.  It serves any number of trees of this kind.
  */
 struct dmc_btree_info {
 	struct dmc_tm *tm;
