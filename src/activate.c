@@ -24,7 +24,7 @@
  */
 #include "block-lock.h"
 #include "hint-grades.h"
-#include "marks.h"
+#include "write-intent.h"
 #include "settle.h"
 #include <linux/sched/mm.h>
 

@@ -18,7 +18,7 @@
  * migration sets its bit, then waits for the counts that exclude it to drain; whoever takes the last one
  * back tells it (mg_drained()).
  *
- * DIRTY and VOLATILE belong to dirty.c, MARKED to marks.c.
+ * DIRTY and VOLATILE belong to dirty.c, MARKED to write-intent.c.
  *
  * The look-up has no lock, so the entry may map something else by the time it is counted: check
  * again afterwards.  From then on it cannot change, since a migration has to wait for the count.

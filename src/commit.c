@@ -10,13 +10,13 @@
  * The order is the whole point (rules R2, R13).  A copy is durable on its destination before the
  * metadata that relies on it: promotions on the cache device; on the origin, before any mapping
  * goes or dirty bit is cleared, all that was ever written back (settle.c).  Then the metadata
- * changes and commits; only then does mg_finish() show the result to bios.  Marks (marks.c) that
+ * changes and commits; only then does mg_finish() show the result to bios.  Marks (write-intent.c) that
  * are no longer needed are cleared along the way, with both devices flushed.
  *
  * Locks: md_mutex over the metadata calls; mg_lock to take the batch.
  */
 #include "block-lock.h"
-#include "marks.h"
+#include "write-intent.h"
 #include "settle.h"
 #include <linux/sched/mm.h>
 

@@ -9,7 +9,7 @@
  * the log, and unwinds completely.
  */
 #include "block-lock.h"
-#include "marks.h"
+#include "write-intent.h"
 #include "settle.h"
 #include <linux/log2.h>
 #include <linux/mm.h>

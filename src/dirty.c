@@ -4,7 +4,7 @@
  *
  * On the bio's path: the first write to a clean block sets the bit, before the write is sent, so
  * that the block counts as dirty whatever becomes of the write.  Later writes only read it.
- * (That a crash remembers it is the business of marks.c.)
+ * (That a crash remembers it is the business of write-intent.c.)
  *
  *	dirty      the cache is newer than the origin
  *	volatile   written back, but the origin may still lose it: it was not flushed since
@@ -29,7 +29,7 @@
  * dirty_settled() tells it nothing.
  */
 #include "block-lock.h"
-#include "marks.h"
+#include "write-intent.h"
 
 /* The caller holds a writer's count on @cb. */
 void dirty_set(struct cache *c, cblock_t cb)

@@ -20,10 +20,10 @@
  *       block-lock.h  count the bio in: the block cannot move while it is counted
  *       dirty.c     first write to a clean block (writeback)
  *       remap.c     point the bio at a device; writethrough: at both
- *     span.c      the same for a bio that reaches beyond one block
+ *     map-multi.c the same for a bio that reaches beyond one block
  *     flush.c     FLUSH: only to a device that has something to make durable
  *     discard.c   DISCARD: remember it, pass it down
- *     drop.c      the cache device failed it: the blocks are dropped, or stay dirty
+ *     invalidate.c the cache device failed it: the blocks are dropped, or stay dirty
  *   target.c    cache_end_io(): count it out
  *
  * The path of a block
@@ -33,7 +33,7 @@
  *       copy.c      kcopyd, or the very bio that overwrites the whole block
  *       settle.c    written back is not yet clean: the origin is flushed before
  *       commit.c    change the metadata, one commit for many migrations
- *       marks.c     dirty bits are on disk before the first write
+ *       write-intent.c dirty bits are on disk before the first write
  *     errors.c    I/O errors: counted, told, not repeated at once
  *     mode.c      a metadata failure: read-only, or fail
  *   pm.c        the machine hibernates, or is suspended to RAM: nothing of this goes on
@@ -69,8 +69,8 @@
 #include <linux/workqueue.h>
 
 #include "block-types.h"
-#include "flush-state.h"
-#include "metadata.h"
+#include "flush.h"
+#include "metadata/metadata.h"
 #include "parse.h"
 #include "policies/policy.h"
 #include "table.h"
@@ -132,7 +132,7 @@ struct retired {
 	bool more;			/* some came since the last retry */
 };
 
-/* Blocks that are to be dropped; drop.c.  What is not said to be shared is the engine's. */
+/* Blocks that are to be dropped; invalidate.c.  What is not said to be shared is the engine's. */
 struct drops {
 	unsigned long *broken;		/* a bit for each cblock; shared */
 	unsigned long *suspect;		/* those that only lay beside the error, perhaps; shared */
@@ -191,7 +191,7 @@ struct cache {
 	atomic_t nr_dirty;		/* not clean: the volatile ones are counted, too */
 	atomic_t nr_volatile;
 	struct settle *settle;		/* these; settle.h */
-	struct marks *marks;		/* which have it on disk; marks.h */
+	struct marks *marks;		/* which have it on disk; write-intent.h */
 
 	/* --- free cblocks --- */
 	spinlock_t free_lock;
@@ -254,7 +254,7 @@ enum held {
 	HELD_FLUSH_CACHE,
 	HELD_DISCARD,
 	HELD_OVERWRITE,		/* this bio is the copy of a promotion */
-	HELD_READS,		/* span.c: reads counted in @nr cblocks from @index */
+	HELD_READS,		/* map-multi.c: reads counted in @nr cblocks from @index */
 	HELD_WRITES,		/* writes there */
 	HELD_SLOTS,		/* write misses of @nr oblocks from @oblock, each counted in its slot */
 };
@@ -268,15 +268,15 @@ struct bio_ctx {
 	enum held held;
 	u32 index;			/* cblock, or slot */
 	u32 nr;				/* of a run */
-	oblock_t oblock;		/* HELD_SLOTS: the first; drop.c: of @index, or none */
+	oblock_t oblock;		/* HELD_SLOTS: the first; invalidate.c: of @index, or none */
 	bool paired;			/* also written to the other device through @clone */
 	bool retried;			/* failed on the cache once: goes to the origin now */
 	bool cache_failed;		/* which half of the pair did */
 	bool origin_failed;
-	bool dropping;			/* drop.c: waits until cblocks are dropped, @nr from @index on */
-	bool named;			/* drop.c: a FLUSH has said which... */
+	bool dropping;			/* invalidate.c: waits until cblocks are dropped, @nr from @index on */
+	bool named;			/* invalidate.c: a FLUSH has said which... */
 	bool all;			/* ... and that may be any */
-	bool piecewise;			/* span.c: a run is read again, block by block... */
+	bool piecewise;			/* map-multi.c: a run is read again, block by block... */
 	bool piece_sent;		/* ... @piece of them now... */
 	bool piece_failed;
 	bool elsewhere;			/* ... from the origin */
@@ -380,7 +380,7 @@ int map_bio(struct cache *c, struct bio *bio);
 void map_again(struct cache *c, struct bio *bio);
 int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
 
-/* drop.c */
+/* invalidate.c */
 int drop_init(struct cache *c);
 void drop_exit(struct cache *c);
 void block_broke(struct cache *c, u32 cblock, bool sure);

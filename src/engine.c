@@ -16,7 +16,7 @@
  * Locks: mg_lock or deferred_lock, briefly; the policy is called without any.
  */
 #include "block-lock.h"
-#include "marks.h"
+#include "write-intent.h"
 #include "settle.h"
 #include <linux/sched/mm.h>
 

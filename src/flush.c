@@ -7,7 +7,7 @@
  * start of its last successful flush; otherwise it is done at once.  So an fsync of cached data
  * does not wait for the slow origin.  commit.c asks the same question before it commits.
  *
- * How that is known without a lock: flush-state.h.  Any context but flush_device(), which sleeps.
+ * How that is known without a lock: flush.h.  Any context but flush_device(), which sleeps.
  *
  * A FLUSH never waits for a migration or a metadata commit: a mapping that a completed write
  * depends on was committed before the write was acknowledged (rule R1).

@@ -14,8 +14,8 @@
  * Locks: none here; parking takes mg_lock.
  */
 #include "block-lock.h"
-#include "marks.h"
-#include "span.h"
+#include "write-intent.h"
+#include "map-multi.h"
 
 /* Internal answer: the world changed under the look-up, start again. */
 #define MAP_LOOK_AGAIN (-EAGAIN)

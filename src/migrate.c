@@ -13,7 +13,7 @@
  * Locks: mg_lock, then free_lock or deferred_lock.
  */
 #include "block-lock.h"
-#include "marks.h"
+#include "write-intent.h"
 #include "settle.h"
 
 static struct hlist_head *bucket_of_slot(struct cache *c, u32 slot)

@@ -11,7 +11,7 @@
  *   5 MG_COMMIT       commit worker      data devices flushed, metadata changed and committed
  *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked
  *
- * A mark (marks.c) moves nothing and excludes nobody: mg_start() sends it to step 5.
+ * A mark (write-intent.c) moves nothing and excludes nobody: mg_start() sends it to step 5.
  *
  * A migration is in mg_hash from step 1 to 6, which makes it the only one of its oblock, and in at
  * most one of mg_ready and mg_commit.  An error at any step goes straight to mg_finish(), which
@@ -55,7 +55,7 @@ struct migration {
 	bool asked_by_policy;		/* tell it with work_done() */
 	bool owns_cblock;		/* it is free for others when this migration is freed */
 	bool retire_cblock;		/* the cache device failed there: not to be used for now */
-	bool drops;			/* an invalidation that drop.c wants */
+	bool drops;			/* an invalidation that invalidate.c wants */
 	bool holding;			/* a promotion that a write waits for from the start; in nr_holding */
 	bool copyless;			/* a promotion that is not worth a copy from the origin */
 	bool marked;			/* a promotion: its dirty bit is on disk with its mapping */

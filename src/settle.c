@@ -15,7 +15,7 @@
  * once a second.
  *
  * A flush that fails, the user's as well as our own, may be the only one that tells that the
- * drive has lost its cache (flush-state.h).  Then all volatile blocks are dirty again, and
+ * drive has lost its cache (flush.h).  Then all volatile blocks are dirty again, and
  * removals that rely on what was written before fail.  An origin that goes on failing gets no
  * copies for a while: errors.c.
  *

@@ -2,5 +2,5 @@
 /*
  * basic-parts.c - this module's own copy of what policies share; see mq-parts.c.
  */
-#include "pool.c"
-#include "policy-util.c"
+#include "lib/policy-queues.c"
+#include "lib/tunables.c"

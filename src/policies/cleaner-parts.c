@@ -3,4 +3,4 @@
  * cleaner-parts.c - this module's own copy of what policies share.  kbuild wants an object to
  * belong to one module, and exporting the parts would make them an interface.
  */
-#include "policy-util.c"
+#include "lib/tunables.c"

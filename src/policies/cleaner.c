@@ -26,11 +26,11 @@
 #include <linux/spinlock.h>
 
 #include "../version.h"
-#include "bit-tree.h"
-#include "penalty.h"
-#include "policy-util.h"
+#include "lib/bit-tree.h"
+#include "lib/penalty.h"
+#include "lib/queues.h"
+#include "lib/tunables.h"
 #include "policy.h"
-#include "queues.h"
 
 #define ZONES_MAX	(1U << 20)
 #define BLOCKS_PER_ZONE	8

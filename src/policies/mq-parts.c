@@ -3,6 +3,6 @@
  * mq-parts.c - this module's own copy of what policies share.  kbuild wants an object to
  * belong to one module, and exporting the parts would make them an interface.
  */
-#include "resident.c"
-#include "candidates.c"
-#include "policy-util.c"
+#include "lib/mq-common.c"
+#include "lib/candidates.c"
+#include "lib/tunables.c"

@@ -16,14 +16,14 @@
  *    for it, and a cache that waits for four touches stays cold for days.
  *  - A generation is counted in accesses, not in hits, since a cache that the load has moved away
  *    from gets no hits, and would never notice.
- *  - Counts are halved from time to time (resident.h), else last week's hot blocks stay for ever.
+ *  - Counts are halved from time to time (mq-common.h), else last week's hot blocks stay for ever.
  *  - A candidate must also have more hits than the very block that it replaces, and if watching a
- *    sample shows that promotions gain nothing, more is asked of it (trial.h): with uniformly
+ *    sample shows that promotions gain nothing, more is asked of it (promotion-feedback.h): with uniformly
  *    random load the 2012 policy copies without end.
  *  - More than half the blocks dirty: writeback is offered under load too, in turns with the rest.
  *  - Several sequential streams are recognised at a time, and random bios among them are not taken for
  *    a part of one (streams.h).
- *  - The other multiqueue, of blocks that are not cached, is a table of sets (ghosts.h), and what the core
+ *  - The other multiqueue, of blocks that are not cached, is a table of sets (ghost-counts.h), and what the core
  *    knows is not kept twice: 12 bytes for a cached block and its share of the others, instead of 88.
  *
  * On the bio's path: mq_hit(), and mq_miss(), which takes the lock only for a block that is to
@@ -36,9 +36,9 @@
 #include <linux/slab.h>
 
 #include "../version.h"
-#include "policy-util.h"
-#include "resident.h"
-#include "streams.h"
+#include "lib/mq-common.h"
+#include "lib/streams.h"
+#include "lib/tunables.h"
 
 #define MQ_LEVELS	16
 

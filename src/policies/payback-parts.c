@@ -2,6 +2,6 @@
 /*
  * payback-parts.c - this module's own copy of what policies share; see mq-parts.c.
  */
-#include "miniature.c"
-#include "pool.c"
-#include "policy-util.c"
+#include "lib/minisim.c"
+#include "lib/policy-queues.c"
+#include "lib/tunables.c"

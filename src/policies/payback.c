@@ -5,7 +5,7 @@
  * A promotion costs a read of a whole block from the origin and a write to the cache, so it is worth
  * while only if the block is hit a few times more than the one that has to go for it.  How many times
  * it must have been asked for, to expect that, depends on the load; so several answers are
- * tried on a sample all the time, in memory (miniature.h), and the one that would have taken the
+ * tried on a sample all the time, in memory (minisim.h), and the one that would have taken the
  * least time is used.  How often a block was asked for of late is estimated by a sketch (sketch.h).
  *
  * While there are free blocks, a missed block comes in at once: nothing has to go for it.
@@ -20,7 +20,7 @@
  *
  * Memory: 10 bytes a cache block in the pool, 4 to 8 for the sketch; 256 KiB for the miniatures.
  *
- * On the bio's path: payback_hit(), and pool_miss(); see pool.h for the callers and the lock.
+ * On the bio's path: payback_hit(), and pool_miss(); see policy-queues.h for the callers and the lock.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
@@ -30,11 +30,11 @@
 #include <linux/slab.h>
 
 #include "../version.h"
-#include "miniature.h"
-#include "policy-util.h"
-#include "pool.h"
-#include "sketch.h"
-#include "streams.h"
+#include "lib/minisim.h"
+#include "lib/policy-queues.h"
+#include "lib/sketch.h"
+#include "lib/streams.h"
+#include "lib/tunables.h"
 
 enum { PROBATION, PROTECTED, WINDOWED, NR_QUEUES };
 
@@ -191,7 +191,7 @@ static u32 window_victim(struct payback *t, u32 victim)
 	return victim;
 }
 
-/*----- the answers to pool.h -----*/
+/*----- the answers to policy-queues.h -----*/
 
 /*
  * Is a block that was asked for so often worth the place of the coldest?  One whose frequency is of

@@ -12,7 +12,7 @@
  * copies a whole block, and those that are missed once are mostly not missed again.  The misses are
  * counted in the table that keeps the ghosts.  A hint is the queue and the mark.
  *
- * On the bio's path: pool_hit(), pool_miss(); see pool.h for the callers and the lock.
+ * On the bio's path: pool_hit(), pool_miss(); see policy-queues.h for the callers and the lock.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -22,9 +22,9 @@
 #include <linux/slab.h>
 
 #include "../version.h"
-#include "history.h"
-#include "policy-util.h"
-#include "pool.h"
+#include "lib/ghost-table.h"
+#include "lib/policy-queues.h"
+#include "lib/tunables.h"
 
 enum { SMALL, MAIN, NR_QUEUES };
 
@@ -43,7 +43,7 @@ static const struct tunable tunables[NR_TUNABLES] = {
 	[PROMOTE_AFTER] = { "promote_after", 2, HISTORY_COUNT_MAX },
 };
 
-/*----- the answers to pool.h -----*/
+/*----- the answers to policy-queues.h -----*/
 
 /* How old a ghost may be.  Where misses are counted too, the table forgets soon enough. */
 static u32 ghost_age(const struct pool *pool, u32 promote_after)

@@ -10,7 +10,7 @@
  * promote_after says on which miss a block comes in (1: every miss, as in the paper); misses
  * are counted in a table of ghosts.  A hint is the mark.
  *
- * On the bio's path: pool_hit(), pool_miss(); see pool.h for the callers and the lock.
+ * On the bio's path: pool_hit(), pool_miss(); see policy-queues.h for the callers and the lock.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -19,9 +19,9 @@
 #include <linux/slab.h>
 
 #include "../version.h"
-#include "history.h"
-#include "policy-util.h"
-#include "pool.h"
+#include "lib/ghost-table.h"
+#include "lib/policy-queues.h"
+#include "lib/tunables.h"
 
 #define LOOKS	64	/* marked blocks passed in a part of a search */
 
@@ -41,7 +41,7 @@ static struct sieve *to_sieve(struct pool *pool)
 	return container_of(pool, struct sieve, pool);
 }
 
-/*----- the answers to pool.h -----*/
+/*----- the answers to policy-queues.h -----*/
 
 static bool sieve_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			bool room, u32 *tag)

@@ -4,13 +4,13 @@
  *
  * Cached blocks stand in 64 levels by how often they were hit of late, one hit a level.  Of blocks
  * that are not cached there are counts only, as many as cached blocks: an estimate, as a block is known by
- * a fingerprint, and the coldest are forgotten (ghosts.h).  Its errors do not last, as all counts are
+ * a fingerprint, and the coldest are forgotten (ghost-counts.h).  Its errors do not last, as all counts are
  * halved each epoch, the cached blocks' too.
  *
  * A block is promoted if it is warmer than the coldest cached blocks by MARGIN; or on
  * the first touch while there are free blocks.  It is counted once a tick at most, so a scan
  * leaves one hit.  If watching a sample shows that promotions gain nothing
- * (uniformly random load), more is asked of candidates (trial.h).  A hint is the level.
+ * (uniformly random load), more is asked of candidates (promotion-feedback.h).  A hint is the level.
  *
  * sequential_threshold N leaves sequential streams to the origin (streams.h), from the bio after the
  * Nth on; 0, the default, does not.  The other tunables of old tables are taken and ignored, with
@@ -30,9 +30,9 @@
 #include <linux/string.h>
 
 #include "../version.h"
-#include "policy-util.h"
-#include "resident.h"
-#include "streams.h"
+#include "lib/mq-common.h"
+#include "lib/streams.h"
+#include "lib/tunables.h"
 
 #define SMQ_LEVELS	64
 #define SMQ_MARGIN	2

@@ -16,7 +16,7 @@
  * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
  * the queue.
  *
- * On the bio's path: pool_hit(), pool_miss(); see pool.h for the callers and the lock.
+ * On the bio's path: pool_hit(), pool_miss(); see policy-queues.h for the callers and the lock.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -26,9 +26,9 @@
 #include <linux/slab.h>
 
 #include "../version.h"
-#include "policy-util.h"
-#include "pool.h"
-#include "sketch.h"
+#include "lib/policy-queues.h"
+#include "lib/sketch.h"
+#include "lib/tunables.h"
 
 enum { WINDOW, PROBATION, PROTECTED, NR_QUEUES };
 
@@ -108,7 +108,7 @@ static u32 main_victim(struct pool *pool, u32 max_looks, bool insist)
 	return b;
 }
 
-/*----- the answers to pool.h -----*/
+/*----- the answers to policy-queues.h -----*/
 
 static bool tinylfu_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			  bool room, u32 *tag)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "md-test.h"
-#include "superblock.h"
+#include "metadata/superblock.h"
 
 static void *again(void *p, size_t old, size_t new)
 {

@@ -6,7 +6,7 @@
 #ifndef MD_TEST_H
 #define MD_TEST_H
 
-#include "metadata.h"
+#include "metadata/metadata.h"
 #include "md-fsck.h"
 #include "unit.h"
 

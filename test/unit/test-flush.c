@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test-flush.c - may a FLUSH be left out? The rule of flush-state.h against a device that forgets.
+ * test-flush.c - may a FLUSH be left out? The rule of flush.h against a device that forgets.
  *
  * The device numbers the writes it completes; a flush makes durable what had completed when it was
  * sent, takes its time, and sometimes fails.  Threads write and flush as fast as they can, and
@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "flush-state.h"
+#include "flush.h"
 #include "unit.h"
 
 #define ROUNDS 1000000

@@ -6,7 +6,7 @@
  * abort plus set_needs_check bring back the former.  Nothing leaks, nothing stays locked.
  */
 #include "md-scenario.h"
-#include "superblock.h"
+#include "metadata/superblock.h"
 
 enum fault { ALLOC, READ, WRITE, FLUSH, WRITE_TORN, WRITE_ALL_LATER, READ_ALL_LATER, NR_FAULTS };
 

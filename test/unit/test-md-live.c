@@ -5,7 +5,7 @@
  * and whoever else had the device in between is noticed.
  */
 #include "md-scenario.h"
-#include "superblock.h"
+#include "metadata/superblock.h"
 
 #define SEEDS 4
 #define MAX_STATES 32

@@ -4,7 +4,7 @@
  * may be mapped: never believed, whatever the origin's size is by now, and nothing else is lost.
  */
 #include "md-test.h"
-#include "superblock.h"
+#include "metadata/superblock.h"
 
 #define NR 200
 #define WHOLE 1000		/* whole blocks of the origin as it was; a partial one follows */

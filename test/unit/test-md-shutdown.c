@@ -4,7 +4,7 @@
  * is, under changing policies, and over hints that are damaged.
  */
 #include "md-test.h"
-#include "superblock.h"
+#include "metadata/superblock.h"
 
 /* Nothing changed: nothing written. Statistics alone: the superblock alone. */
 static void test_idle_commits(void)

@@ -3,7 +3,7 @@
  * test-metadata.c - the transactional API over the cache's metadata, call by call, in both formats.
  */
 #include "md-test.h"
-#include "superblock.h"
+#include "metadata/superblock.h"
 
 /*----- format -----*/
 

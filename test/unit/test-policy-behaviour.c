@@ -5,13 +5,13 @@
  * The model core (policy-model.h) does at once whatever a policy asks for.  Nothing is compared
  * with a figure from an earlier run: the yardsticks are computed here.
  */
-#include "policies/pool.h"
-#include "policies/resident.h"
+#include "policies/lib/policy-queues.h"
+#include "policies/lib/mq-common.h"
 #include "policy-model.h"
 #include "unit.h"
 
 static const char *const caching[] = { "mq", "default", "smq" };
-/* Those of resident.h. */
+/* Those of mq-common.h. */
 static const char *const residents[] = { "mq", "smq" };
 
 /* Reads block @ob, and lets the policy have what it wants. */

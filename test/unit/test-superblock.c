@@ -4,7 +4,7 @@
  * thing, by probing and by opening, and the device is as it was (rule R7).
  */
 #include "md-test.h"
-#include "superblock.h"
+#include "metadata/superblock.h"
 
 static const struct {
 	const char *what;

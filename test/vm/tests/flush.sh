@@ -31,7 +31,7 @@ for format in 1 2; do
 	warm 64 256 $format /tmp/data
 	make_cache c 64 "$f" smq migration_threshold 0
 	page x | dd of=/dev/mapper/c bs=4096 seek=3 oflag=direct conv=fdatasync,notrunc 2> /dev/null
-	# The first write to a clean block makes its dirty bit known on disk (marks.c); after that there is nothing to tell.
+	# The first write to a clean block makes its dirty bit known on disk (write-intent.c); after that there is nothing to tell.
 	dd if=/tmp/data of=/dev/mapper/c bs=1M count=4 oflag=direct conv=notrunc,fdatasync 2> /dev/null
 	assert_num "$(st_dirty c)" -ge 128 "dirty blocks"
 	sleep 2.5 # a commit for what activation changed may still be due

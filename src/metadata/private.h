@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * private.h - what the files behind metadata.h share: metadata.c (open, commit, abort),
+ * mappings.c (cblock -> oblock), tracking.c (what is kept right while the cache runs), metadata/discards.c
+ * and metadata/shutdown.c (what a clean shutdown writes).
+ *
+ * Nowhere on a bio's path.  All of it may sleep; the caller serialises every call but
+ * dmc_md_get_usage(), hence no locks here.
+ */
+#ifndef DMC_METADATA_PRIVATE_H
+#define DMC_METADATA_PRIVATE_H
+
+#include <linux/atomic.h>
+#include <linux/device-mapper.h>
+#include <linux/types.h>
+
+#include "metadata.h"
+#include "superblock.h"
+#include "persistent-data/array.h"
+#include "persistent-data/bitset.h"
+#include "persistent-data/transaction.h"
+
+#define DM_MSG_PREFIX "cache metadata"
+#define MD_REPAIR "run cache_check, then cache_repair onto another metadata device"
+
+/* A mapping on disk: oblock << 16 | flags.  Without the valid flag the rest means nothing. */
+#define MAP_VALID (1ULL << 0)
+#define MAP_DIRTY (1ULL << 1)			/* format 1 only; as of the last clean shutdown */
+#define MAP_OBLOCK_SHIFT 16
+
+/* What is known of the hint array below hint_root. */
+enum md_hints {
+	MD_HINTS_NONE,		/* there is none */
+	MD_HINTS_UNKNOWN,	/* not looked at; of unknown length */
+	MD_HINTS_SOUND,		/* read or written through, and hints_len long at least */
+	MD_HINTS_DAMAGED,	/* cannot be read, so cannot be freed either */
+};
+
+struct dmc_md {
+	struct dmc_md_params p;		/* p.dev_name points to @name */
+	char name[64];
+
+	struct dmc_bm *bm;
+	struct dmc_tm *tm;		/* NULL after an abort that failed: only close is left */
+
+	struct dmc_superblock *sb;	/* byte for byte as last committed */
+	struct dmc_superblock *next;	/* the one being put together */
+	bool was_clean;			/* @sb had the clean-shutdown flag when opened or aborted to, */
+	u32 opened_cblocks;		/* and so many blocks */
+	bool was_live;			/* and the live mark */
+	bool was_whole;			/* its mark says that no mapping is of a partial block... */
+	bool whole;			/* ... or it was loaded since: what is left is whole */
+	bool live;			/* commits keep the flag set; tracking.c */
+	bool keep_flags;		/* commits leave flag and mark as they are */
+
+	/* The running transaction. */
+	bool changed;			/* differs from what @sb leads to */
+	bool failed;			/* a change went wrong half way: only abort or close are left */
+	u32 nr_cblocks;
+	struct dmc_array_info maps_info;
+	mblock_t maps_root;
+	struct dmc_bitset dirty;	/* format 2 */
+	struct dmc_bitset discards;
+	u64 discard_block_sectors;
+	struct dmc_array_info hints_info;
+	mblock_t hint_root;
+	enum md_hints hints;
+	u32 hints_len;			/* of a sound hint array */
+
+	/*
+	 * The stored dirty bits still describe the blocks: the last shutdown was clean, and no
+	 * mapping was made since.
+	 */
+	bool dirty_bits_valid;
+
+	bool inserted;			/* mappings, since opened or aborted: their hints are of others */
+
+	/* Loading met dirty bits of unmapped blocks (format 2). */
+	bool stray_dirty;
+
+	/*
+	 * Loading met mappings that are to go with the next begin_changes: those beyond the
+	 * origin, that of @drop_oblock, and with it or one of them a dirty bit of @drop_dirty
+	 * (U32_MAX: of none).
+	 */
+	bool drop_beyond;
+	u64 drop_oblock;
+	u32 drop_dirty;
+	bool dropped;			/* they are gone from the running transaction */
+
+	/* For dmc_md_get_usage(), which is called while all of the above changes. */
+	atomic64_t nr_blocks;
+	atomic64_t nr_free;
+};
+
+static inline bool md_format2(const struct dmc_md *md)
+{
+	return le32_to_cpu(md->sb->version) == 2;
+}
+
+/* metadata.c */
+
+/* 0 if the transaction may be changed at all. */
+int md_change_allowed(const struct dmc_md *md);
+
+/*
+ * Opens every change: 0 if the transaction may be changed, with the clean-shutdown flag cleared
+ * on disk if it was still set.
+ */
+int md_change_begin(struct dmc_md *md);
+
+/*
+ * Closes every change: notes the result @r, and returns it.
+ */
+int md_change_end(struct dmc_md *md, int r);
+
+/*
+ * Commits.  @stats NULL: as before.  @s NULL: clean-shutdown flag clear; else set, and @s->policy
+ * stored.
+ */
+int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct dmc_md_shutdown *s);
+
+/* Blocks (array blocks and tree nodes) of an array of @n values of @value_size bytes, at most. */
+u64 md_array_blocks(u64 n, u32 value_size);
+
+/* mappings.c */
+
+/* -EBUSY and *@busy, or -ENOSPC, if the arrays cannot be made @nr long.  Changes nothing. */
+int md_check_length(struct dmc_md *md, u32 nr, cblock_t *busy);
+int md_change_length(struct dmc_md *md, u32 nr);
+
+/*
+ * A bit for each cblock that is mapped and counts as dirty: if @all, every mapped one.  To be
+ * freed with vfree().
+ */
+int md_dirty_words(struct dmc_md *md, bool all, u64 **words);
+
+/* Removes the mappings that loading found to be dropped. */
+int md_drop_beyond(struct dmc_md *md);
+
+/* metadata/discards.c */
+int md_write_discards(struct dmc_md *md, const struct dmc_md_shutdown *s);
+
+/* metadata/shutdown.c */
+
+/* Commits if that is needed to have @blocks free: only then are replaced blocks free again. */
+int md_make_room(struct dmc_md *md, u64 blocks);
+int md_write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s);
+int md_drop_hints(struct dmc_md *md);
+int md_resize_hints(struct dmc_md *md);
+
+#endif

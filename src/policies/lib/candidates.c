@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * candidates.c - blocks that want to come in; see candidates.h for what, where and when.
+ *
+ * Linked into the modules that use mq-common.c.  Locks: the caller's.
+ */
+#include <linux/errno.h>
+#include <linux/hash.h>
+#include <linux/kernel.h>
+#include <linux/vmalloc.h>
+
+#include "candidates.h"
+#include "tunables.h"
+
+#define BUCKET_BITS 11
+#define NONE CANDIDATES
+
+enum {
+	HEAD_NIL,	/* so that no queue and no candidate is QUEUE_NIL */
+	HEAD_WAITING,
+	HEAD_OWED,
+	NR_HEADS,
+};
+
+int candidates_init(struct candidates *cs)
+{
+	u32 n;
+	int err;
+
+	cs->nr_waiting = 0;
+	cs->nr_owed = 0;
+	err = queues_init(&cs->q, NR_HEADS, CANDIDATES);
+	if (err)
+		return err;
+	cs->c = policy_zalloc_table(CANDIDATES, sizeof(*cs->c));
+	if (!cs->c)
+		goto err_queues;
+	cs->buckets = policy_zalloc_table(1 << BUCKET_BITS, sizeof(*cs->buckets));
+	if (!cs->buckets)
+		goto err_candidates;
+
+	for (n = 0; n < 1 << BUCKET_BITS; n++)
+		cs->buckets[n] = NONE;
+	for (n = 0; n < CANDIDATES; n++) {
+		queue_init(&cs->q, cs->q.first + n);
+		cs->c[n].chain = n + 1;
+	}
+	cs->free = 0;
+	return 0;
+
+err_candidates:
+	vfree(cs->c);
+err_queues:
+	queues_exit(&cs->q);
+	return -ENOMEM;
+}
+
+void candidates_exit(struct candidates *cs)
+{
+	vfree(cs->buckets);
+	vfree(cs->c);
+	queues_exit(&cs->q);
+}
+
+static u16 *bucket_of(const struct candidates *cs, oblock_t oblock)
+{
+	return &cs->buckets[hash_64(from_oblock(oblock), BUCKET_BITS)];
+}
+
+u32 candidate_find(const struct candidates *cs, oblock_t oblock)
+{
+	u16 n;
+
+	for (n = *bucket_of(cs, oblock); n != NONE; n = cs->c[n].chain)
+		if (from_oblock(cs->c[n].oblock) == from_oblock(oblock))
+			return cs->q.first + n;
+	return QUEUE_NIL;
+}
+
+u32 candidate_new(struct candidates *cs, oblock_t oblock, u32 hits)
+{
+	u16 *bucket = bucket_of(cs, oblock);
+	u16 n = cs->free;
+
+	if (n == NONE)
+		return QUEUE_NIL;
+	cs->free = cs->c[n].chain;
+	cs->c[n].oblock = oblock;
+	cs->c[n].hits = min_t(u32, hits, U16_MAX);
+	cs->c[n].chain = *bucket;
+	*bucket = n;
+	queue_set_state(&cs->q, cs->q.first + n, (enum queue_state)CANDIDATE_BUSY);
+	return cs->q.first + n;
+}
+
+static void unqueue(struct candidates *cs, u32 i)
+{
+	enum candidate_state state = candidate_state(cs, i);
+
+	if (state == CANDIDATE_WAITING)
+		WRITE_ONCE(cs->nr_waiting, cs->nr_waiting - 1);
+	else if (state == CANDIDATE_OWED)
+		WRITE_ONCE(cs->nr_owed, cs->nr_owed - 1);
+	else
+		return;
+	queue_unlink(&cs->q, i);
+}
+
+void candidate_free(struct candidates *cs, u32 i)
+{
+	struct candidate *c = candidate(cs, i);
+	u16 n = i - cs->q.first;
+	u16 *p = bucket_of(cs, c->oblock);
+
+	unqueue(cs, i);
+	while (*p != n)
+		p = &cs->c[*p].chain;
+	*p = c->chain;
+	c->chain = cs->free;
+	cs->free = n;
+	queue_set_state(&cs->q, i, (enum queue_state)CANDIDATE_FREE);
+}
+
+void candidate_move(struct candidates *cs, u32 i, enum candidate_state state)
+{
+	unqueue(cs, i);
+	queue_set_state(&cs->q, i, (enum queue_state)state);
+	if (state == CANDIDATE_WAITING) {
+		queue_append(&cs->q, HEAD_WAITING, i);
+		WRITE_ONCE(cs->nr_waiting, cs->nr_waiting + 1);
+	} else if (state == CANDIDATE_OWED) {
+		queue_append(&cs->q, HEAD_OWED, i);
+		WRITE_ONCE(cs->nr_owed, cs->nr_owed + 1);
+	}
+}
+
+u32 candidate_oldest(const struct candidates *cs, enum candidate_state state)
+{
+	u32 head = state == CANDIDATE_WAITING ? HEAD_WAITING : HEAD_OWED;
+
+	return queue_empty(&cs->q, head) ? QUEUE_NIL : queue_oldest(&cs->q, head);
+}
+
+void candidates_halve(struct candidates *cs)
+{
+	u32 n;
+
+	for (n = 0; n < CANDIDATES; n++)
+		cs->c[n].hits /= 2;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tunables.c - tunables and large tables for the policies; see the header for contexts.
+ *
+ * Linked into each policy module that needs it.  Never on the way of a bio; no locks.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "tunables.h"
+
+void tunable_defaults(const struct tunable *table, unsigned int nr, u32 *values)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		values[i] = table[i].def;
+}
+
+/* kstrtouint() lets a '+' and a newline pass, which nobody means to write in a table. */
+static int parse_decimal(const char *s, u32 *result)
+{
+	const char *p;
+
+	for (p = s; *p; p++)
+		if (*p < '0' || *p > '9')
+			return -EINVAL;
+	return kstrtouint(s, 10, result);
+}
+
+int tunable_set(const char *who, const struct tunable *table, unsigned int nr, u32 *values,
+		const char *key, const char *value)
+{
+	unsigned int i;
+	u32 v;
+
+	for (i = 0; i < nr; i++) {
+		if (strcmp(table[i].key, key))
+			continue;
+
+		if (parse_decimal(value, &v) || v > table[i].max) {
+			pr_err("dm-cache %s: %s must be a number from 0 to %u, not '%s'\n", who, key,
+			       table[i].max, value);
+			return -EINVAL;
+		}
+		WRITE_ONCE(values[i], v);
+		return 0;
+	}
+
+	pr_err("dm-cache %s: there is no tunable '%s'\n", who, key);
+	return -EINVAL;
+}
+
+int tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+		       size_t len)
+{
+	unsigned int i;
+	int n = 0;
+
+	for (i = 0; i < nr; i++)
+		n += scnprintf(buf + n, len - n, " %s %u", table[i].key,
+			       tunable_get(values, i));
+	return n;
+}
+
+int tunable_emit(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+		 size_t len)
+{
+	int n = scnprintf(buf, len, "%u", nr * 2);
+
+	return n + tunable_emit_pairs(table, nr, values, buf + n, len - n);
+}
+
+void *policy_zalloc_table(size_t nr, size_t size)
+{
+	return vzalloc(array_size(nr, size));
+}

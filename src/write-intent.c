@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * write-intent.c - dirty bits that are on disk before they are needed.
+ *
+ * After a crash the blocks to write back are those whose dirty bit is on disk.  So the bit has to
+ * be there, durably, before the first write to a clean block is sent: not when it is acknowledged,
+ * since a write that was only sent may reach the cache, be read back after the crash, and then
+ * vanish when the block, taken for clean, is dropped.  A block whose bit is on disk is *marked*:
+ *
+ *	unmarked   cache and origin are the same, durably
+ *	marked     they may differ; its first write need not wait
+ *	dirty      marked, and the cache is known to be newer; so are volatile blocks (dirty.c)
+ *
+ * On the bio's path: map.c looks at one bit of the word that it reads anyway.  A write to an unmarked
+ * block parks on a migration of the kind MG_MARK, which goes straight to the commit worker.  In
+ * writethrough mode a block is marked as well: of the two halves of a write a crash may keep one.
+ *
+ * A mark costs a commit, so one commit sets more than was asked for: the unmarked neighbours of the
+ * block, which share its metadata block.  And a block that was cleaned stays marked, so a block that
+ * is written again and again pays once.  What bounds both is the number of blocks that are marked but
+ * not dirty: a crash makes them dirty for nothing.  It is kept to one in MARKS_BUDGET of the cache
+ * blocks (MARKS_BUDGET_MIN in a tiny cache): beyond three quarters of that some are cleared, down to half; when idle, to a quarter.  Only what is
+ * under way (at most CACHE_MAX_MIGRATIONS blocks being marked, copied or cleaned) may exceed it.  In
+ * writethrough mode it bounds what is left when idle; until then blocks that were written stay marked,
+ * and up to 31 neighbours of each.
+ *
+ * Clearing: take the mark away in memory, from blocks that are clean (dirty.c) and have no
+ * writer; then flush both data devices, which makes all that was ever written to the block
+ * durable on both; then clear the bits and commit.  A write that comes meanwhile finds the block
+ * unmarked, and waits for the commit after that.
+ *
+ * The marks in memory: set by the commit worker, after its commit, and for promotions by the
+ * engine, when they appear; taken away by the commit worker, and by the engine with the mapping.
+ *
+ * Locks: none; single bits of a block's state word, by atomic operations.
+ */
+#include "block-lock.h"
+#include "write-intent.h"
+#include <linux/mm.h>
+
+#define MARKS_BUDGET 20		/* one in so many cache blocks: 5 % */
+#define MARKS_BUDGET_MIN 8U
+#define MARKS_GROUP 64		/* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
+#define MARKS_LEAF 509		/* cache blocks whose bits, or mappings, share a metadata block */
+#define MARKS_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */
+
+int marks_init(struct cache *c)
+{
+	struct marks *m = kzalloc(sizeof(*m), GFP_KERNEL);
+
+	c->marks = m;
+	if (!m)
+		return -ENOMEM;
+	m->clear = kvcalloc(MARKS_BATCH, sizeof(*m->clear), GFP_KERNEL);
+	m->ahead = kvcalloc(MARKS_BATCH, sizeof(*m->ahead), GFP_KERNEL);
+	return m->clear && m->ahead ? 0 : -ENOMEM;
+}
+
+void marks_exit(struct cache *c)
+{
+	if (!c->marks)
+		return;
+	kvfree(c->marks->clear);
+	kvfree(c->marks->ahead);
+	kfree(c->marks);
+}
+
+/*----- how many -----*/
+
+/* Marked but not dirty.  A glance. */
+static u32 excess(struct cache *c)
+{
+	int marked = atomic_read(&c->marks->nr), dirty = atomic_read(&c->nr_dirty);
+
+	return marked > dirty ? marked - dirty : 0;
+}
+
+static u32 budget(struct cache *c)
+{
+	return max(c->nr_cblocks / MARKS_BUDGET, MARKS_BUDGET_MIN);
+}
+
+/*
+ * Clearing starts when the excess is above this...  In writethrough mode no block gets dirty, so under
+ * load that would take the marks from blocks that are being written: it waits for idleness.
+ */
+static u32 high_water(struct cache *c)
+{
+	if (c->io_mode == IO_WRITETHROUGH && !READ_ONCE(c->marks->idle))
+		return c->nr_cblocks;
+	return READ_ONCE(c->marks->idle) ? budget(c) / 4 : budget(c) - budget(c) / 4;
+}
+
+/* ... and ends here.  Marking ahead does so, too. */
+static u32 low_water(struct cache *c)
+{
+	return READ_ONCE(c->marks->idle) ? budget(c) / 4 : budget(c) / 2;
+}
+
+/* Is it time to clear some? */
+bool marks_due(struct cache *c)
+{
+	return excess(c) > high_water(c) && marks_needed(c) && !READ_ONCE(c->quiescing) &&
+	       !atomic_read(&c->drops.nr_waiting);
+}
+
+void marks_note_idle(struct cache *c, bool idle)
+{
+	if (c->marks->idle != idle)
+		WRITE_ONCE(c->marks->idle, idle);
+}
+
+/* As of the last commit: nothing is changed between two. */
+static u64 free_metadata(struct cache *c)
+{
+	return c->md_total - c->md_used;
+}
+
+/* Changes that a commit has room for. */
+static u32 changes_fit(struct cache *c)
+{
+	return dmc_md_changes_fit(c->nr_cblocks, c->md_version == 2, c->md_total,
+				  free_metadata(c));
+}
+
+/* Of those, for marks that no bio waits for: metadata blocks. */
+static u32 spare_leaves(struct cache *c)
+{
+	return free_metadata(c) < 4 * MARKS_RESERVE ? 0 : changes_fit(c) / 3;
+}
+
+/* And the rest. */
+u32 marks_leave_room(struct cache *c)
+{
+	return changes_fit(c) - spare_leaves(c);
+}
+
+/*----- in memory -----*/
+
+static void set_mark(struct cache *c, cblock_t cb)
+{
+	if (!(atomic_fetch_or(BL_MARKED, &entry_of(c, cb)->state) & BL_MARKED))
+		atomic_inc(&c->marks->nr);
+}
+
+static void drop_mark(struct cache *c, cblock_t cb)
+{
+	if (atomic_fetch_andnot(BL_MARKED, &entry_of(c, cb)->state) & BL_MARKED)
+		atomic_dec(&c->marks->nr);
+}
+
+/* A mapping appears, or has gone. */
+void marks_publish(struct cache *c, cblock_t cb, bool marked)
+{
+	if (marked)
+		set_mark(c, cb);
+	else
+		drop_mark(c, cb);
+}
+
+/* True: the block was marked, and is not any more. */
+static bool try_drop_mark(struct cache *c, cblock_t cb)
+{
+	struct cblock_entry *e = entry_of(c, cb);
+	int s = atomic_read(&e->state);
+
+	do {
+		if ((s & (BL_MARKED | BL_UNCLEAN)) != BL_MARKED || s & BL_WRITERS)
+			return false;
+	} while (!atomic_try_cmpxchg(&e->state, &s, s & ~BL_MARKED));
+	atomic_dec(&c->marks->nr);
+	return true;
+}
+
+/*----- clearing -----*/
+
+/*
+ * Chooses marks to clear, and takes them away in memory.  True: there are some, so the flushes
+ * come next.
+ */
+bool marks_collect(struct cache *c)
+{
+	struct marks *m = c->marks;
+	u32 leaves, leaf, last_leaf = ~0U, n;
+
+	m->nr_clear = 0;
+	if (likely(!marks_due(c)))
+		return false;
+	WRITE_ONCE(m->clearing, true);
+	leaves = spare_leaves(c);
+	for (n = 0; n < c->nr_cblocks && m->nr_clear < MARKS_BATCH; n++) {
+		if (!(n & 65535) && excess(c) <= low_water(c))
+			break;
+		if (m->hand >= c->nr_cblocks)
+			m->hand = 0;
+		leaf = m->hand / MARKS_LEAF;
+		if (leaf != last_leaf && !leaves)
+			break;
+		if (table_oblock(&c->table, to_cblock(m->hand)) != NO_OBLOCK &&
+		    try_drop_mark(c, to_cblock(m->hand))) {
+			leaves -= leaf != last_leaf;
+			last_leaf = leaf;
+			m->clear[m->nr_clear++] = m->hand;
+			if (excess(c) <= low_water(c))
+				break;
+		}
+		m->hand++;
+	}
+	return m->nr_clear;
+}
+
+/*
+ * What was ever written to the chosen blocks gets durable on both sides: on the origin it is, if
+ * @settled is 0.  If that fails their bits stay on disk, as those of unmarked blocks: safe, but
+ * not counted any more until the next clean shutdown.  False then.
+ */
+bool marks_flush(struct cache *c, int settled)
+{
+	struct marks *m = c->marks;
+	int r = settled;
+
+	if (!m->nr_clear) {
+		WRITE_ONCE(m->clearing, false);
+		return false;
+	}
+	if (!r)
+		r = flush_device(&c->cache_flush);
+	/*
+	 * A FLUSH may have failed since the look at the marks, and waits for what they tell:
+	 * invalidate.c.
+	 */
+	if (!r && atomic_read(&c->drops.nr_waiting))
+		r = -EIO;
+	if (r)
+		WRITE_ONCE(m->strayed, true);
+	smp_wmb();	/* marks_tell_all() sees the one or the other */
+	WRITE_ONCE(m->clearing, false);
+	if (!r)
+		return true;
+	DMERR_LIMIT("%s: cannot flush the data devices (%d): %u clean blocks would count as dirty after a crash",
+		    cache_name(c), r, m->nr_clear);
+	m->nr_clear = 0;
+	return false;
+}
+
+/* Some of the blocks may have no mapping any more, though the engine did not get to say so. */
+static int clear_bits(struct cache *c)
+{
+	struct marks *m = c->marks;
+	u64 mask = 0;
+	u32 i, index;
+	int r = 0;
+
+	for (i = 0; i < m->nr_clear && !r; i++) {
+		index = m->clear[i] / MARKS_GROUP;
+		mask |= 1ULL << m->clear[i] % MARKS_GROUP;
+		if (i + 1 < m->nr_clear && m->clear[i + 1] / MARKS_GROUP == index)
+			continue;
+		r = dmc_md_set_dirty_word(c->md, index, 0, mask);
+		mask = 0;
+	}
+	return r;
+}
+
+/*----- setting -----*/
+
+/*
+ * A promotion commits its mark with its mapping, if it will need one: the block is dirty at once; a
+ * write waits for it; or what was copied is in the origin's volatile cache still, or was
+ * written to both, so that a crash can leave the two different.
+ */
+void marks_of_promotions(struct cache *c, struct list_head *batch)
+{
+	bool origin_is_ahead = atomic_read(&c->origin_flush.word);
+	struct migration *mg;
+
+	if (!marks_needed(c))
+		return;
+	list_for_each_entry(mg, batch, list) {
+		if (mg->kind != MG_PROMOTE)
+			continue;
+		spin_lock_irq(&c->mg_lock);
+		mg->marked = origin_is_ahead || mg->overwriter || !bio_list_empty(&mg->parked);
+		spin_unlock_irq(&c->mg_lock);
+	}
+}
+
+/* Could @cb be written soon, and is it mapped, on disk too? */
+static bool worth_marking(struct cache *c, u32 cb)
+{
+	struct cblock_entry *e = entry_of(c, to_cblock(cb));
+	/* In this order: the mapping of a removed block goes before its lock. */
+	u32 s = (u32)atomic_read_acquire(&e->state);
+
+	return !(s & (BL_LOCKED | BL_MARKED)) && table_oblock(&c->table, to_cblock(cb)) != NO_OBLOCK;
+}
+
+/*
+ * How high the excess may get by marking ahead in [begin, end).  In writethrough mode, where what was
+ * written stays in the excess, a group of which two blocks were written is marked as a whole.
+ */
+static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
+{
+	u32 marked = 0, i;
+
+	if (c->io_mode != IO_WRITETHROUGH)
+		return low_water(c);
+	for (i = begin; i < end; i++)
+		marked += !!(atomic_read(&c->table.entries[i].state) & BL_MARKED);
+	return marked >= 2 ? c->nr_cblocks : budget(c) / 2;
+}
+
+/* The neighbours of @cb that are marked with it, as far as the budget goes. */
+static u64 mark_ahead(struct cache *c, u32 cb)
+{
+	struct marks *m = c->marks;
+	u32 begin = round_down(cb, MARKS_GROUP), end = min(begin + MARKS_GROUP, c->nr_cblocks), i;
+	u32 limit = ahead_limit(c, begin, end), have = excess(c) + m->nr_ahead;
+	u64 mask = 0;
+
+	for (i = begin; i < end && have < limit && m->nr_ahead < MARKS_BATCH; i++) {
+		if (i == cb || !worth_marking(c, i))
+			continue;
+		mask |= 1ULL << (i - begin);
+		m->ahead[m->nr_ahead++] = i;
+		have++;
+	}
+	return mask;
+}
+
+static int set_bit_of(struct cache *c, const struct migration *mg, bool spare)
+{
+	u32 cb = from_cblock(mg->cblock);
+	u64 ahead = mg->kind == MG_MARK && spare ? mark_ahead(c, cb) : 0;
+
+	if (!ahead)
+		return dmc_md_set_dirty(c->md, mg->cblock, true);
+	return dmc_md_set_dirty_word(c->md, cb / MARKS_GROUP, ahead | 1ULL << cb % MARKS_GROUP, 0);
+}
+
+void marks_warn_no_room(struct cache *c)
+{
+	DMWARN("%s: metadata device %s is nearly full: after a crash every cached block will count as dirty",
+	       cache_name(c), c->metadata_dev->name);
+}
+
+/* A device with so little room is not filled up by marks: then a crash makes everything dirty. */
+int marks_check_room(struct cache *c, struct list_head *batch)
+{
+	u32 leaves = c->nr_cblocks / MARKS_LEAF + 1, wanted = 0;
+	struct migration *mg;
+	int r;
+
+	list_for_each_entry(mg, batch, list)
+		wanted += mg->kind == MG_MARK;
+	if (!wanted || !dmc_md_is_live(c->md) ||
+	    free_metadata(c) >= min(wanted, leaves) + MARKS_RESERVE)
+		return 0;
+	r = dmc_md_leave_live(c->md);
+	if (r)
+		return r;
+	marks_warn_no_room(c);
+	c->marks->strayed = true;
+	WRITE_ONCE(c->marks->kept, false);
+	return 0;
+}
+
+static int set_bits(struct cache *c, struct list_head *batch)
+{
+	struct marks *m = c->marks;
+	bool spare = spare_leaves(c);
+	struct migration *mg;
+	int r = 0;
+
+	m->nr_ahead = 0;
+	list_for_each_entry(mg, batch, list) {
+		if (r || mg->error || (mg->kind != MG_MARK && !mg->marked))
+			continue;
+		r = set_bit_of(c, mg, spare);
+	}
+	return r;
+}
+
+/*
+ * Within the transaction: what is to be cleared first, so that a block that is asked for again
+ * keeps its bit.  The mappings of @batch have been changed.
+ */
+int marks_change(struct cache *c, struct list_head *batch)
+{
+	int r;
+
+	lockdep_assert_held(&c->md_mutex);
+	if (!dmc_md_is_live(c->md))
+		return 0;
+	r = clear_bits(c);
+	if (!r)
+		r = set_bits(c, batch);
+	return r;
+}
+
+/* The commit is durable, or failed.  True: more marks are to be cleared. */
+bool marks_committed(struct cache *c, struct list_head *batch, int error)
+{
+	struct marks *m = c->marks;
+	bool cleared = m->nr_clear;
+	struct migration *mg;
+	u32 i;
+
+	if (!error && marks_needed(c)) {
+		list_for_each_entry(mg, batch, list)
+			if (mg->kind == MG_MARK && !mg->error)
+				set_mark(c, mg->cblock);
+		for (i = 0; i < m->nr_ahead; i++)
+			set_mark(c, to_cblock(m->ahead[i]));
+	}
+	m->nr_clear = 0;
+	m->nr_ahead = 0;
+	return cleared && !error && marks_due(c);
+}
+
+/*----- activation and shutdown -----*/
+
+/* @kept: the metadata is live, and its dirty bits are those of the blocks that are marked. */
+void marks_begin(struct cache *c, bool kept)
+{
+	c->marks->hand = 0;
+	if (!kept)
+		c->marks->strayed = true;
+	WRITE_ONCE(c->marks->kept, kept);
+}
+
+/* The cache is suspended: nothing changes marks any more. */
+void marks_end(struct cache *c)
+{
+	WRITE_ONCE(c->marks->kept, false);
+}
+
+/* Are all marked blocks dirty, and all dirty ones marked? */
+static bool settled(struct cache *c)
+{
+	return !c->marks->strayed && atomic_read(&c->marks->nr) == atomic_read(&c->nr_dirty);
+}
+
+/* For the clean shutdown: do the dirty bits on disk differ for some of these blocks? */
+bool marks_differ(void *ctx, cblock_t first, u32 nr)
+{
+	struct cache *c = ctx;
+	const struct cblock_entry *e = entry_of(c, first), *end = e + nr;
+
+	if (settled(c))
+		return false;
+	if (c->marks->strayed)
+		return true;
+	for (; e < end; e++)
+		if ((atomic_read(&e->state) & (BL_MARKED | BL_DIRTY)) == BL_MARKED)
+			return true;
+	return false;
+}
+
+/* A clean shutdown stored the very dirty bits: just the dirty blocks are marked. */
+void marks_settled(struct cache *c)
+{
+	struct cblock_entry *e = c->table.entries, *end = e + c->nr_cblocks;
+
+	if (settled(c))
+		return;
+	c->marks->strayed = false;
+	for (; e < end; e++) {
+		u32 s = atomic_read(&e->state), both = s & (BL_DIRTY | BL_MARKED);
+
+		if (both == BL_DIRTY || both == BL_MARKED)
+			atomic_set(&e->state, s ^ BL_MARKED);
+	}
+	atomic_set(&c->marks->nr, atomic_read(&c->nr_dirty));
+}
