@@ -80,7 +80,6 @@ attach_do() {
 	label_scan
 	{ set_labels "$C_uuid" && set_from_labels; } || die $E_FAIL "$NAME: $R" "dmesg | tail"
 	S_labelmode=$S_mode
-	undo_add "relabel_back detached 0 -" "$C_cache ${C_meta:+and $C_meta }may have a label of $NAME" "dmcache label --erase $C_cache${C_meta:+; dmcache label --erase $C_meta}"
 	relabel opening $((S_gen + 1)) 0 - || die $E_FAIL "$R" "dmesg | tail"
 	known_undo "$NAME" "dmcache attach $NAME --cache $C_cache"
 	known_set unknown || [ $? = 1 ] || die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
@@ -93,7 +92,6 @@ attach_do() {
 	[ "$S_mode" = writeback ] || clean_now "$NAME"
 	say "$NAME: has a cache now: $C_mode, policy $C_policy"
 }
-
 
 # A labelled origin keeps its set; its label learns of the new members.
 attach_origin_old() {
@@ -108,17 +106,15 @@ attach_origin_label() {
 	O_words=$R
 	put "$O_words" cache_member "$M_cache"; put "$R" metadata_member "$M_meta"; put "$R" block_size "$C_bs"
 	put "$R" mode "$C_mode"; put "$R" policy "$C_policy"; put "$R" generation "$C_gen"; put "$R" state closed; put "$R" dirty 0
-	undo_add attach_origin_back "the label of $C_origin may name $C_cache as its cache" "dmcache detach --lost $NAME"
+	undo_add attach_origin_back "the label of $C_origin may name $C_cache as its cache" "dmcache detach $NAME"
 	label_write "$R" || die $E_FAIL "$C_origin: its label cannot be written" "dmesg | tail"
 }
+# attach_origin_back: newer than any label that the fast devices got meanwhile
 attach_origin_back() {
 	label_read "$C_origin" || return 1
-	get generation "$R"; _g=$((R + 2))
-	_old=$O_words
-	label_read "$C_origin"
-	get cache_member "$_old"; _a=$R
-	get metadata_member "$_old"; _b=$R
-	label_read "$C_origin"
-	put "$R" cache_member "$_a"; put "$R" metadata_member "$_b"; put "$R" state closed; put "$R" generation "$_g"
-	label_write "$R"
+	get generation "$R"
+	put "$O_words" generation $((R + 2))
+	labels_begin
+	label_over "$R"
+	labels_end
 }

@@ -36,12 +36,13 @@ usage_error() {
 
 UNDO=
 UNDO_FAILED=
+UNDOING=
 # undo_add COMMAND LEFT NEXT: if COMMAND fails, LEFT is what is not as before, and NEXT mends it
 undo_add() { UNDO="$1|$2; next: $3$NL$UNDO"; }
 undo_forget() { UNDO=; }
 undo_all() {
 	_undo=$UNDO
-	UNDO= UNDO_FAILED=
+	UNDO= UNDO_FAILED= UNDOING=1
 	hold_signals
 	trap '' INT TERM HUP
 	while IFS='|' read -r _c _left; do
@@ -49,6 +50,7 @@ undo_all() {
 	done << END
 $_undo
 END
+	UNDOING=
 	pass_signals
 }
 

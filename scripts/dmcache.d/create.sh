@@ -320,10 +320,8 @@ create_do() {
 		tab_line
 		tab_write "$R" "$C_name" || die $E_FAIL "$TAB cannot be written" "df $TAB"
 	fi
-	FORCE=1 DEGRADED= DROP=
-	_keep=$UNDO
-	UNDO=
-	assemble_one "$C_name" || { _st=$? _why=$R; undo_all; UNDO=$_keep; die $_st "$C_name was not made: $_why" "dmesg | tail"; }
+	FORCE=1 DEGRADED= DROP= NEW_LABELS=1
+	assemble_one "$C_name" || die $? "$C_name was not made: $R" "dmesg | tail"
 	say "$C_name: $R: use /dev/mapper/$C_name from now on, never $C_origin"
 }
 

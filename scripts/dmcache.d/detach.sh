@@ -48,17 +48,27 @@ cmd_detach() {
 	say "$NAME: has no cache any more, $L_origin has everything"
 }
 
-# detach_gone: it runs without the cache that the tab waits for: not any more
+# detach_gone: it runs without the cache that the tab or its label waits for: not any more
 detach_gone() {
-	if tab_find "$NAME" && [ "$T_cache" != none ]; then
-		members_of "$NAME"
-		lock
-		set_running "$NAME"
-		_start=$S_ostart
+	members_of "$NAME"
+	lock
+	set_running "$NAME"
+	_start=$S_ostart
+	if [ "$_start" != 0 ]; then
+		detach_gone_label
+	elif tab_find "$NAME" && [ "$T_cache" != none ]; then
 		detach_tab
 		undo_forget
 	fi
 	say "$NAME: has no cache"
+}
+detach_gone_label() {
+	dm_uuid "$NAME"
+	lone_label "${R#DMCACHE-}" || die $E_FAIL "$NAME: $R" "dmcache list"
+	get cache_member "$S_members"
+	[ "$R" != - ] || return 0
+	S_nocache=1
+	relabel "$S_state" $((S_gen + 2)) 0 - || die $E_FAIL "$R" "dmesg | tail"
 }
 
 detach_do() {
@@ -131,17 +141,13 @@ END
 
 # detach_labels_back: what they said, over what they say now
 detach_labels_back() {
+	labels_begin
 	while IFS= read -r D_l; do
 		[ -n "$D_l" ] || continue
-		get dev "$D_l"; _d=$R
-		label_read "$_d" || return 1
-		_lw=$R
-		get seq "$_lw"; _seq=$R
-		get slot "$_lw"
-		put "$D_l" slot "$R"; put "$R" seq "$_seq"
-		label_write "$R" || return 1
-		remember "$R"
+		label_over "$D_l"
+		remember "$D_l"
 	done << END
 $D_old
 END
+	labels_end
 }

@@ -148,6 +148,28 @@ label_write() {
 	put "$_words" slot $_slot
 }
 
+# labels_begin, labels_put WORDS, labels_end: the labels of the members of a set, one after the other; L_new has a line for each. A
+# step ends at the first that cannot be written. What takes a step back goes on to the others, and fails at the end.
+labels_begin() { L_new= L_failed=; }
+labels_put() {
+	if label_write "$1"; then L_new="$L_new$R$NL"; return 0; fi
+	L_new="$L_new$1$NL"
+	get dev "$1"; L_failed="$R: its label cannot be written"
+	R=$L_failed
+	[ -n "$UNDOING" ]
+}
+# label_over WORDS: a step taken back: what it said, over what it says now
+label_over() {
+	get dev "$1"
+	label_read "$R" || { get dev "$1"; L_failed="$R: its label cannot be read"; return 0; }
+	_now=$R
+	get seq "$_now"; _seq=$R
+	get slot "$_now"
+	put "$1" slot "$R"; put "$R" seq "$_seq"
+	labels_put "$R"
+}
+labels_end() { R=$L_failed; [ -z "$R" ]; }
+
 # label_new DEV WORDS: both slots of a device that has no label, and zeroes behind them up to the first slice
 label_new() {
 	dd if=/dev/zero of="$1" bs=65536 count=16 conv=notrunc,fsync 2> /dev/null || return 1

@@ -70,7 +70,7 @@ resize_labels() {
 }
 # resize_write ORIGIN-SIZE CACHE-LENGTH CACHE-SIZE
 resize_write() {
-	_new=
+	labels_begin
 	while IFS= read -r _l; do
 		[ -n "$_l" ] || continue
 		put "$_l" origin_size "$1"; _lw=$R
@@ -80,12 +80,12 @@ resize_write() {
 		origin) put "$_lw" length "$1"; put "$R" size $(($1 + S_ostart)) ;;
 		*) R=$_lw ;;
 		esac
-		label_write "$R" || { get dev "$_l"; R="$R: its label cannot be written"; return 1; }
-		_new="$_new$R$NL"
+		labels_put "$R" || return 1
 	done << END
 $S_members
 END
-	S_members=$_new
+	S_members=$L_new
+	labels_end
 }
 
 # resize_do: slices first, which may be longer than what is used of them; then the cached device

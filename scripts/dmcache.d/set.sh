@@ -9,6 +9,8 @@
 #   S_bs S_mode S_policy S_args S_features   S_gen S_state S_dirty S_crc
 # A check that finds something sets R to what and returns the exit status that it means.
 
+NEW_LABELS=
+
 # ----- finding -----
 
 # set_labels NAME: the labels of that set in S_members, the newest one in NEWEST; status 6: none; 4: two sets
@@ -229,7 +231,12 @@ tab_options() {
 next_for() {
 	[ -z "${S_hint:-}" ] || { R=$S_hint; return 0; }
 	case $1 in
-	"$E_MISSING") R="attach the device, then: dmcache assemble $2"
+	"$E_MISSING")
+		if dm_exists "$2"; then
+			R="dmcache detach $2, if that is gone for good; else attach the device, then: dmcache stop $2; dmcache assemble $2"
+			return 0
+		fi
+		R="attach the device, then: dmcache assemble $2"
 		[ -n "$S_origin" ] || return 0
 		_next=$R
 		known_loss "$2"
@@ -256,7 +263,7 @@ set_need() {
 
 # relabel STATE GENERATION DIRTY CRC: on every member, one after the other
 relabel() {
-	_old=$S_members _new=
+	labels_begin
 	while IFS= read -r _l; do
 		[ -n "$_l" ] || continue
 		put "$_l" state "$1"
@@ -269,12 +276,12 @@ relabel() {
 		put "$_w" policy_args "$R"
 		[ -z "${S_newid:-}" ] || put "$R" origin_id "$S_newid"
 		[ -z "${S_nocache:-}" ] || { put "$R" cache_member -; put "$R" metadata_member -; }
-		label_write "$R" || { get dev "$_l"; R="$R: its label cannot be written"; return 1; }
-		_new="$_new$R$NL"
+		labels_put "$R" || return 1
 	done << END
-$_old
+$S_members
 END
-	S_members=$_new S_gen=$2 S_state=$1
+	S_members=$L_new S_gen=$2 S_state=$1
+	labels_end
 }
 relabel_back() { relabel "$1" $((S_gen + 1)) "$2" "$3"; }
 
@@ -386,7 +393,8 @@ assemble_cache() {
 	may_be_dirty
 	if [ "$S_kind" = label ]; then
 		case $_state in opening) _state=closed ;; closing) _state=closed _crc=- ;; esac
-		undo_add "relabel_back $_state $_dirty $_crc" "the labels of $S_name may say that it runs" "dmcache assemble $S_name"
+		# New ones go as a whole, by what create has on the list.
+		[ -n "$NEW_LABELS" ] || undo_add "relabel_back $_state $_dirty $_crc" "the labels of $S_name may say that it runs" "dmcache assemble $S_name"
 		relabel opening $((S_gen + 1)) "$_dirty" "$_crc" || return 1
 	fi
 	slices || return 1
@@ -688,19 +696,30 @@ take_down() {
 	return 1
 }
 
-# stop_alone UUID: a device without a cache is gone; a label of the origin that says open gets closed
-stop_alone() {
-	label_scan
-	set_labels "$1" && get state "$NEWEST" && [ "$R" = open ] && get origin_member "$NEWEST" && [ "$R" != - ] || { R=stopped; return 0; }
+# lone_label UUID: of a set whose origin is used alone: S_* of the label of the origin, its only member. Status 1: it has none; 2: R says why
+# it cannot be used
+lone_label() {
+	set_labels "$1" && get origin_member "$NEWEST" && [ "$R" != - ] || return 1
 	_om=$R
 	get name "$NEWEST"; S_name=$R
 	get set "$NEWEST"; S_uuid=$R
 	get generation "$NEWEST"; S_gen=$R
+	get state "$NEWEST"; S_state=$R
 	get mode "$NEWEST"; S_labelmode=$R
 	get policy "$NEWEST"; S_policy=$R
 	S_args=
 	get policy_args "$NEWEST" && [ "$R" != - ] && { words_of "$R"; S_args=$R; }
-	set_only_member "$_om" && relabel closing $((S_gen + 1)) 0 - && relabel closed $((S_gen + 1)) 0 - || {
+	R="the label of its origin cannot be found"
+	set_only_member "$_om" || return 2
+}
+
+# stop_alone UUID: a device without a cache is gone; a label of the origin that says open gets closed
+stop_alone() {
+	label_scan
+	lone_label "$1"
+	_st=$?
+	[ $_st != 1 ] && [ "$S_state" = open ] || { R=stopped; return 0; }
+	[ $_st = 0 ] && relabel closing $((S_gen + 1)) 0 - && relabel closed $((S_gen + 1)) 0 - || {
 		R="it is stopped, but $R: its label may say that it runs"
 		STOP_next="dmcache assemble --degraded $S_name; dmcache stop $S_name"
 		return 1
