@@ -114,20 +114,20 @@ uninstall-tools:	## remove what `install-tools` copied; not while sets run, unle
 	scripts/tools-install --remove $(if $(FORCE),--force) $(DESTDIR)
 
 deb:	## the packages dm-cache-dkms and dmcache, checked with lintian
-	scripts/make-deb
+	scripts/dev/make-deb
 
 ## Check and test:
 
 check: check-style check-symbols check-modinfo	## style rules, exported symbols, what modinfo says
 
 check-style:
-	scripts/check-style
+	scripts/dev/check-style
 
 check-symbols: modules
-	scripts/check-symbols $(SRC)/Module.symvers $(KDIR)/Module.symvers
+	scripts/dev/check-symbols $(SRC)/Module.symvers $(KDIR)/Module.symvers
 
 check-modinfo: modules
-	scripts/check-modinfo
+	scripts/dev/check-modinfo
 
 unit:	## userspace unit tests
 	test/unit/run
@@ -152,15 +152,15 @@ test-dkms:	## dkms add, build, install, remove in a private tree
 	test/dkms/hook
 
 test-dkms-suites:	## DKMS and the package in chroots of four Debian suites, and boot them (SUITE=trixie)
-	@scripts/install-deps deb dkms
+	@scripts/dev/install-deps deb dkms
 	test/dkms/suites $(SUITE)
 
 test-deb:	## the packages installed, removed, purged in a clean chroot (SUITE=bookworm)
-	@scripts/install-deps deb dkms
+	@scripts/dev/install-deps deb dkms
 	test/dkms/suites --steps 'before clean deb tools' $(or $(SUITE),bookworm)
 
 compat-check:	## compile for another kernel's source tree, 3.10 or newer (KTREE=DIR ARCH=x86_64)
-	scripts/compat-check $(KTREE) $(ARCH)
+	scripts/dev/compat-check $(KTREE) $(ARCH)
 
 test-compat:	## unsupported kernels are refused; then compat-check for each tree in DMC_WORK/trees
 	test/compat/run
@@ -172,7 +172,7 @@ test-long:	## the VM tests that take too long for every run (KERNEL=6.1)
 	test/vm/run --long $(foreach k,$(KERNEL),--kernel $(k))
 
 test-boot:	## boot a real Debian with systemd, udev and its own initramfs on caches in QEMU (TEST=GLOB)
-	@scripts/install-deps boot
+	@scripts/dev/install-deps boot
 	test/debian/hooks
 	test/debian/run $(foreach t,$(TEST),'$(t)')
 
@@ -207,7 +207,7 @@ bench:	## what a request costs beyond dm-linear: the kernel's own dm-cache and o
 	@test/bench/run $(foreach k,$(KERNEL),--kernel $(k))
 
 deps:	## apt-get what building, testing and the demo need
-	scripts/install-deps build test demo
+	scripts/dev/install-deps build test demo
 
 help:	## this text
 	@sed -n -e 's/^## \(.*:\)$$/\n\1/p' -e 's/^## \( .*\)/\1/p' -e 's/^\([a-z-]*\):[^#]*## *\(.*\)/  \1@\2/p' Makefile | \

@@ -4,7 +4,7 @@
 # Common to dkms-install, dkms-remove and dkms-source. DKMS_ROOT=DIR puts everything DKMS would write below
 # DIR instead of /usr/src, /var/lib/dkms and /lib/modules, and leaves depmod out: for tests.
 
-top=$(cd "$(dirname "$0")/.." && pwd)
+top=${top:-$(cd "$(dirname "$0")/.." && pwd)}
 name=$(sed -n 's/^PACKAGE_NAME="\(.*\)"/\1/p' "$top/dkms.conf")
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf")
 PATH=$PATH:/usr/sbin:/sbin

@@ -20,7 +20,7 @@ BASE_PACKAGES+=,ccache,linux-image-amd64,linux-headers-amd64
 base_for() {
 	local suite=$1 out=$WORK/dkms/$1 key=/usr/share/keyrings/debian-archive-keyring.gpg sec sources old=()
 	[ -e "$out/.ready" ] && return
-	command -v mmdebstrap > /dev/null || die "mmdebstrap is missing: scripts/install-deps dkms"
+	command -v mmdebstrap > /dev/null || die "mmdebstrap is missing: scripts/dev/install-deps dkms"
 	say "making a $suite chroot with its dkms and kernel (about 2 minutes, 1 GB)"
 	mkdir -p "$WORK/dkms"
 	rm -rf "$out" "$out.new"

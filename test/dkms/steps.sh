@@ -273,7 +273,7 @@ step_tools() {
 	grep -q 'cache blocks' <<< "$said" || bad "dmcache size says: $(last)"
 	[ -s /usr/share/man/man8/dmcache.8.gz ] && [ -s /usr/share/man/man5/dmcachetab.5.gz ] || bad "no manual pages"
 	run lsinitramfs "/boot/initrd.img-$newest"
-	for f in usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/set.sh usr/lib/udev/rules.d/62-dmcache.rules; do
+	for f in usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/assemble.sh usr/lib/udev/rules.d/62-dmcache.rules; do
 		grep -qx "$f" <<< "$said" || bad "the initramfs lacks $f"
 	done
 	check tools-install

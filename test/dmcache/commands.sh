@@ -186,7 +186,7 @@ doctor() {
 	: > $root/var/lib/dkms/mok.pub
 	echo $k > $W/kernel
 	printf 'srcversion ABC\nsigner Me\n' > $W/modinfo
-	printf '%s\n' usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/set.sh usr/lib/udev/rules.d/62-dmcache.rules usr/lib/modules/$k/updates/dkms/dm-cache.ko.xz > $W/initramfs
+	printf '%s\n' usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/assemble.sh usr/lib/udev/rules.d/62-dmcache.rules usr/lib/modules/$k/updates/dkms/dm-cache.ko.xz > $W/initramfs
 	echo 'mok.pub is already enrolled' > $W/mok
 	run 0 create c --origin $D/hdd --cache $D/ssd --yes
 	run 0 create d --origin $D/hdd2 --cache $D/ssd3 --yes

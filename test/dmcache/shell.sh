@@ -6,7 +6,7 @@ LIB=$1 DIR=$2
 DMCACHE_TAB=$DIR/tab
 command='test'
 # shellcheck disable=SC1090,SC1091 # the one that is tested
-for l in base label tab known set create; do . "$LIB/$l.sh"; done
+for l in base label tab known find assemble create; do . "$LIB/$l.sh"; done
 
 bad() { echo "shell.sh: $*" >&2; exit 1; }
 eq() { [ "$1" = "$2" ] || bad "$3: expected '$2', got '$1'"; }

@@ -48,7 +48,7 @@ install() {
 	for f in /etc/dmcachetab.state/*; do [ ! -e "$f" ] || inst_simple "$f"; done
 	/usr/lib/dmcache/boot swaps > "$initdir/etc/dmcache-swaps"
 	inst_rules 55-dm.rules 60-persistent-storage.rules 60-persistent-storage-dm.rules 62-dmcache.rules
-	for f in /usr/lib/dmcache/boot /usr/lib/dmcache/base.sh /usr/lib/dmcache/set.sh; do
+	for f in /usr/lib/dmcache/boot /usr/lib/dmcache/base.sh /usr/lib/dmcache/assemble.sh; do
 		[ -s "$initdir$f" ] || dmcache_lacks "$f" "install dmcache again"
 	done
 	for f in 55-dm.rules 60-persistent-storage.rules 62-dmcache.rules; do

@@ -2,7 +2,7 @@
 # what: dmcache attach with an SSD that has bad sectors: the target refuses at its resume, and the mounted device goes on without it
 # needs: smp=1
 # disks: 64M
-# files: scripts/dmcache scripts/dmcache.d test/vm/lib-dmcache.sh test/vm/lib-cache.sh test/vm/lib-fail.sh
+# files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh test/vm/lib-cache.sh test/vm/lib-fail.sh
 # timeout: 120
 # expect-dmesg: (device-mapper|Buffer I/O error|blk_update_request|I/O error).*
 

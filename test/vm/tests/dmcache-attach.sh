@@ -5,7 +5,7 @@
 # needs: smp=1
 # disks: 64M,24M,32M
 # boots: 2
-# files: scripts/dmcache scripts/dmcache.d test/vm/lib-dmcache.sh
+# files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
 # timeout: 240
 
 . /job/lib-dmcache.sh

@@ -2,7 +2,7 @@
 # what: dmcache create, assemble, stop, list, probe; adopted and labelled origins; with busybox sh too
 # needs: smp=1
 # disks: 64M,24M,16M
-# files: scripts/dmcache scripts/dmcache.d test/vm/lib-dmcache.sh
+# files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
 # timeout: 240
 
 . /job/lib-dmcache.sh

@@ -3,7 +3,7 @@
 # long: a minute; dmcache-readme does most of it once
 # needs: smp=1
 # disks: 64M,24M
-# files: scripts/dmcache scripts/dmcache.d test/vm/lib-dmcache.sh
+# files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
 # timeout: 240
 # expect-dmesg: device-mapper: .*nonesuch.*
 # expect-dmesg: device-mapper: .*sideways.*

@@ -2,7 +2,7 @@
 # what: the lines that README.md tells the reader of dmcache to type, in its order
 # needs: smp=1
 # disks: 24M,64M
-# files: README.md scripts/dmcache scripts/dmcache.d test/vm/lib-dmcache.sh
+# files: README.md scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
 # timeout: 240
 
 . /job/lib-dmcache.sh

@@ -3,7 +3,7 @@
 # long: two minutes of CPU
 # needs: smp=1
 # disks: 24M,16M,12M,16M,1M,2M
-# files: scripts/dmcache scripts/dmcache.d test/vm/lib-dmcache.sh
+# files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
 # timeout: 240
 
 . /job/lib-dmcache.sh

@@ -3,7 +3,7 @@
 # long: a minute; test/dmcache/run shows most of it
 # needs: smp=1
 # disks: 64M,48M,32M
-# files: scripts/dmcache scripts/dmcache.d test/vm/lib-dmcache.sh
+# files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
 # timeout: 240
 # expect-dmesg: device-mapper: .*
 

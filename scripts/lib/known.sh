@@ -126,6 +126,20 @@ known_tab() {
 	T_origin=${K_id#PATH=} T_cache=- T_metadata=- T_options=-
 }
 
+# dirty_of NAME: blocks that only the cache has, in R; unknown if the status does not tell
+dirty_of() {
+	# shellcheck disable=SC2046 # fields
+	set -- $(dmsetup status --noflush "$1" 2> /dev/null)
+	R=unknown
+	[ $# -lt 14 ] || ! is_number "${14}" || R=${14}
+}
+
+# clean_now: of one that runs, in another mode than writeback: with no dirty block its origin is complete, and stays so
+clean_now() {
+	dirty_of "$1"
+	[ "$R" != 0 ] || known_change "$1" 0 "${2-}" || :
+}
+
 # cmd_remember: what an initramfs noted, beside the tab, before what is mounted can write to a set
 cmd_remember() {
 	[ $# = 0 ] || usage_error "remember: too many words"

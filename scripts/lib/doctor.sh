@@ -124,7 +124,7 @@ doctor_initramfs() {
 	_root=
 	[ ! -x "$ROOT/usr/lib/dmcache/boot" ] || ! "$ROOT/usr/lib/dmcache/boot" root || _root=1
 	_lacks=
-	for _x in sbin/dmcache lib/dmcache/boot lib/dmcache/set.sh rules.d/62-dmcache.rules; do
+	for _x in sbin/dmcache lib/dmcache/boot lib/dmcache/assemble.sh rules.d/62-dmcache.rules; do
 		printf '%s\n' "$_files" | grep -q "$_x\$" || _lacks="$_lacks $_x"
 	done
 	if ! printf '%s\n' "$_files" | grep -q '/dm-cache\.ko'; then

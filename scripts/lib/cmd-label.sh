@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# change.sh - labels by hand: what is not done every day.
+# cmd-label.sh - dmcache label: what the label of a device says, and its end.
 
 cmd_label() {
 	_erase= _dev= YES=

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# tune.sh - dmcache set: mode, policy and tunables of a cache that runs, in its table and in its labels. All or nothing.
+# cmd-set.sh - dmcache set: mode, policy and tunables of a cache that runs, in its table and in its labels. All or nothing.
 
 cmd_set() {
 	NAME= W_mode= W_policy= W_keys=

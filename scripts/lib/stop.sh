@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# stop.sh - dmcache stop: take the device of a set away, and close its labels.
+
+# stop_one NAME
+stop_one() {
+	dm_exists "$1" || {
+		# By UUID?
+		_n=$(dmsetup info -c --noheadings -o name -u "DMCACHE-$1" 2> /dev/null)
+		[ -n "$_n" ] || { R="not running"; return 0; }
+		set -- "$_n"
+	}
+	already "$1" || return $?
+	dm_uuid "$1"; _u=${R#DMCACHE-}
+	dm_open_count "$1"
+	if [ "${R:-0}" != 0 ]; then
+		use_of "/dev/mapper/$1" || R="in use"
+		R="/dev/mapper/$1: $R"
+		return $E_BUSY
+	fi
+	_table=$(dmsetup table "$1" 2> /dev/null)
+	case $_table in
+	*' linear '*) dm_remove "$1" || return 1
+		R=stopped
+		stop_alone "$_u"
+		return ;;
+	esac
+	_have=
+	label_scan
+	# A device that got its cache later is still called by the set it was then.
+	{ set_labels "$_u" || set_labels "$1"; } && set_from_labels && _have=1
+	S_labelmode=${S_mode:-}
+	hold_signals
+	take_down "$1"
+	_st=$?
+	pass_signals
+	[ $_st = 0 ] || return 1
+	# A flush that was killed noted there what to put back.
+	rm -f "$RUN/flush.$1"
+	warn_duplicates "$1"
+	_wrong=
+	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] || stop_labels "$1"
+	stop_known "$1"
+	[ -z "$_wrong" ] || {
+		R="it is stopped, but $_wrong: its labels may say that it runs"
+		STOP_next="dmcache assemble $1; dmcache stop $1"
+		return 1
+	}
+	case $_dirty in 0) R="stopped; the origin is complete" ;; unknown) R="stopped" ;; *) R="stopped; $_dirty blocks are only in the cache" ;; esac
+}
+
+# take_down NAME: its device is gone, with its last count of dirty blocks in _dirty; or it goes on
+take_down() {
+	# Nothing is dirtied or written back any more from here on: the count is the final one.
+	R=$(dmsetup suspend "$1" 2>&1) && { dirty_of "$1"; _dirty=$R; dm_remove "$1"; } && return 0
+	_why=$R
+	dmsetup resume "$1" > /dev/null 2>&1
+	dm_active "$1" || stuck_add "$1" "dmsetup resume $1"
+	R=$_why
+	return 1
+}
+
+# stop_alone UUID: a device without a cache is gone; a label of the origin that says open gets closed
+stop_alone() {
+	label_scan
+	lone_label "$1"
+	_st=$?
+	[ $_st != 1 ] && [ "$S_state" = open ] || { R=stopped; return 0; }
+	[ $_st = 0 ] && relabel closing $((S_gen + 1)) 0 - && relabel closed $((S_gen + 1)) 0 - || {
+		R="it is stopped, but $R: its label may say that it runs"
+		STOP_next="dmcache assemble --degraded $S_name; dmcache stop $S_name"
+		return 1
+	}
+	R=stopped
+}
+
+# stop_known NAME: how many blocks only the cache has; what says "may be dirty" stays if it cannot be written
+stop_known() {
+	if known_read "$1" && [ -n "$K_of" ]; then
+		known_change "$1" "$_dirty"
+	elif [ -n "$_have" ]; then
+		known_set "$_dirty"
+	fi || :
+}
+
+# stop_labels NAME: slices go and labels are closed; _wrong is what hindered that
+stop_labels() {
+	_name=$1
+	if [ -z "$_have" ]; then
+		_wrong="its labels cannot be found or do not fit"
+	else
+		relabel closing $((S_gen + 1)) "$_dirty" - || _wrong=$R
+	fi
+	for _s in cmeta cdata corig; do
+		! dm_exists "$_name-$_s" || dm_remove "$_name-$_s" || warn "/dev/mapper/$_name-$_s is left: $R; next: dmsetup remove $_name-$_s"
+	done
+	[ -z "$_wrong" ] || return 0
+	origin_sum; _crc=$R
+	# A filesystem that was made anew has another UUID.
+	case ${S_oid:-} in
+	UUID=*) ids_of "$S_origin"
+		for _x in $R; do case $_x in UUID=*) S_newid=$_x ;; esac; done ;;
+	esac
+	relabel closed $((S_gen + 1)) "$_dirty" "$_crc" || _wrong=$R
+	S_newid=
+	remember_origin
+	rm -f "$RUN/up/$_name"
+}
+
+# stop_flush: write back what the sets of N_names hold, while they are still in use
+stop_flush() {
+	for NAME in $N_names; do
+		dm_exists "$NAME" || continue
+		is_ours "$NAME"
+		stat_of "$NAME"
+		[ $? = 2 ] || flush_wait "$NAME"
+	done
+}
+
+cmd_stop() {
+	_what= _names= _flush= ANY_SIZE=1
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--all) _what=all ;;
+		--flush) _flush=1 ;;
+		-*) usage_error "stop: no option $1" ;;
+		*) _names="$_names $1" ;;
+		esac
+		shift
+	done
+	[ -n "$_what$_names" ] || usage_error "stop: name a set, or --all"
+	[ "$_what" != all ] || { running_names; _names=$R; }
+	N_names=$_names
+	[ -z "$_flush" ] || stop_flush
+	lock
+	WORST=0
+	for NAME in $N_names; do
+		S_newid= STOP_next=
+		stop_one "$NAME"
+		_st=$?
+		if [ $_st = 0 ]; then
+			say "$NAME: $R"
+		else
+			_why=$R
+			[ $_st != $E_BUSY ] || R="umount it, or fuser -vm /dev/mapper/$NAME"
+			[ $_st = $E_BUSY ] || R=${STOP_next:-"dmcache status $NAME"}
+			warn "$NAME: $_why; next: $R"
+			stuck_say
+			[ $_st -le $WORST ] || WORST=$_st
+		fi
+	done
+	exit $WORST
+}
