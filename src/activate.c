@@ -439,12 +439,12 @@ static int begin(struct cache *c)
 	int r;
 
 	r = dmc_md_go_live(c->md, &live, &busy);
-	if (r == -ENOSPC && !resize)
+	if (r == DMC_NO_ROOM && !resize)
 		r = begin_without_marks(c);
 	else if (r && resize)
 		DMERR("%s: metadata device %s: cannot resize to %u cache blocks (%d)%s",
 		      cache_name(c), c->metadata_dev->name, c->nr_cblocks, r,
-		      r == -ENOSPC ? ": it is too small" : "");
+		      r == DMC_NO_ROOM ? ": it is too small" : "");
 	if (!r)
 		marks_begin(c, dmc_md_is_live(c->md));
 	return r;

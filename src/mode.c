@@ -41,7 +41,7 @@ void mode_metadata_failed(struct cache *c, const char *what, int error)
 
 	lockdep_assert_held(&c->md_mutex);
 	DMERR("%s: metadata device %s: %s failed (%d)%s", cache_name(c), c->metadata_dev->name,
-	      what, error, error == -ENOSPC ? ", it is full" : "");
+	      what, error, error == DMC_NO_ROOM ? ", it is full" : "");
 
 	r = dmc_md_abort(c->md);
 	if (!r)

@@ -347,7 +347,7 @@ static int check_growth(struct dmc_md *md, u32 nr)
 		return 0;
 	DMERR("%s: too small for %u cache blocks: about %llu KiB more are needed",
 	      md->name, nr, (need - nr_free) * (DMC_MD_BLOCK_SIZE / 1024));
-	return -ENOSPC;
+	return DMC_NO_ROOM;
 }
 
 int md_change_length(struct dmc_md *md, u32 nr)

@@ -124,7 +124,7 @@ static dmc_md_reason_t reason_for(int r, dmc_md_reason_t otherwise)
 		return "out of memory";
 	case -EIO:
 		return "I/O error on the metadata device: look for its errors in the kernel log";
-	case -ENOSPC:
+	case DMC_NO_ROOM:
 		return "the metadata device is too small for a cache of so many blocks: give a larger "
 		       "one, or a larger block_size";
 	}
@@ -237,7 +237,7 @@ static int format(struct dmc_md *md)
 
 	if (usable_blocks(md->bm) <
 	    dmc_md_min_blocks(md->p.nr_cblocks, md->p.nr_dblocks, md->p.format2))
-		return -ENOSPC;
+		return DMC_NO_ROOM;
 	r = dmc_tm_create(md->bm, DMC_SB_BLOCK, &md->tm);
 	if (r) {
 		md->tm = NULL;
@@ -293,10 +293,10 @@ static int look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_sup
 	if (min > DMC_SB_MAX_MD_BLOCKS)
 		*why = "so many cache blocks need more metadata than its format can hold, 15.9 GiB: give a larger block_size";
 	else if (device_blocks < min)
-		*why = reason_for(-ENOSPC, NULL);
+		*why = reason_for(DMC_NO_ROOM, NULL);
 	else
 		return 0;
-	return -ENOSPC;
+	return DMC_NO_ROOM;
 }
 
 /* Can the space map that @sb names be opened?  Reads, never writes. */

@@ -19,6 +19,7 @@
 #define DMC_METADATA_H
 
 #include "../block-types.h"
+#include "../persistent-data/damage.h"
 
 struct block_device;
 struct dmc_md;
@@ -90,7 +91,7 @@ u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2);
 /*
  * How many changes one commit has room for, with @nr_free of @nr_blocks metadata blocks free at the
  * last one: DMC_MD_COMMIT_CHANGES at most.  A change is that of a mapping and its dirty bit, or of
- * the dirty bits of a word.  The least is 1, which may then fail with -ENOSPC.
+ * the dirty bits of a word.  The least is 1, which may then fail with DMC_NO_ROOM.
  */
 u32 dmc_md_changes_fit(u32 nr_cblocks, bool format2, u64 nr_blocks, u64 nr_free);
 
@@ -123,8 +124,8 @@ void dmc_md_get_usage(struct dmc_md *md, u64 *used, u64 *total);
 /*
  * Makes the mapping array (and dirty bitset) @nr long.  Refuses, before changing anything, with
  * -EBUSY and the offending block in *@busy when a block that would go is dirty (every mapped
- * block counts as dirty unless was_clean and nothing was inserted since), and with -ENOSPC when the
- * metadata device has no room for the longer arrays.  After other errors: abort.
+ * block counts as dirty unless was_clean and nothing was inserted since), and with DMC_NO_ROOM when
+ * the metadata device has no room for the longer arrays.  After other errors: abort.
  */
 int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy);
 
@@ -169,9 +170,9 @@ int dmc_md_begin_changes(struct dmc_md *md);
  * dmc_md_set_dirty(), that the stored dirty bit of a block is durable before the first write to it
  * is sent, and is cleared only when the block is durably the same on cache and origin.
  *
- * Makes the arrays @l->nr_cblocks long, as dmc_md_resize() does (-EBUSY and *@busy, -ENOSPC: nothing
- * was changed), sets the dirty bit of every mapped block if the flag was clear, empties the discards,
- * and commits all of that.  -ENOSPC can also come later, and then as any other error: abort.
+ * Makes the arrays @l->nr_cblocks long, as dmc_md_resize() does (-EBUSY and *@busy, DMC_NO_ROOM:
+ * nothing was changed), sets the dirty bit of every mapped block if the flag was clear, empties the
+ * discards, and commits all of that.  DMC_NO_ROOM can also come later, and then as any other error: abort.
  */
 struct dmc_md_live {
 	u32 nr_cblocks;

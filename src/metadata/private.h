@@ -125,7 +125,7 @@ u64 md_array_blocks(u64 n, u32 value_size);
 
 /* mappings.c */
 
-/* -EBUSY and *@busy, or -ENOSPC, if the arrays cannot be made @nr long.  Changes nothing. */
+/* -EBUSY and *@busy, or DMC_NO_ROOM, if the arrays cannot be made @nr long.  Changes nothing. */
 int md_check_length(struct dmc_md *md, u32 nr, cblock_t *busy);
 int md_change_length(struct dmc_md *md, u32 nr);
 

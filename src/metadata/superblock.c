@@ -38,7 +38,7 @@ int dmc_sb_read(struct dmc_bm *bm, struct dmc_superblock *sb)
 	BUILD_BUG_ON(offsetof(struct dmc_superblock, dirty_root) != 284);
 
 	if (!dmc_bm_nr_blocks(bm))
-		return -ENOSPC;
+		return DMC_NO_ROOM;
 	r = dmc_bm_read_lock(bm, DMC_SB_BLOCK, NULL, &blk);
 	if (r)
 		return r;
@@ -250,7 +250,7 @@ static const struct {
 	  "dm-cache module that made it" },
 	{ has_needs_check, -EPERM, "needs_check is set: run cache_check, then cache_check "
 	  "--clear-needs-check-flag, or cache_repair onto another metadata device" },
-	{ device_shrank, -ENOSPC, "the metadata device is smaller than the metadata on it: give it "
+	{ device_shrank, DMC_NO_ROOM, "the metadata device is smaller than the metadata on it: give it "
 	  "its former size, or run cache_check, then cache_repair onto another metadata device" },
 	{ bad_space_map, DMC_DAMAGED, "the space map's root is damaged: " SB_REPAIR },
 	{ bad_root, DMC_DAMAGED, "a root in the superblock is not a metadata block: " SB_REPAIR },
@@ -258,9 +258,9 @@ static const struct {
 	{ arrays_too_long, DMC_DAMAGED, "more cache or discard blocks than the metadata has room for: "
 	  SB_REPAIR },
 	{ bad_discards, DMC_DAMAGED, "the size of the discard bitset makes no sense: " SB_REPAIR },
-	{ too_many_for_any, -ENOSPC, "so many cache blocks need more metadata than its format can hold, "
+	{ too_many_for_any, DMC_NO_ROOM, "so many cache blocks need more metadata than its format can hold, "
 	  "15.9 GiB: use a smaller cache device, or make the cache anew with a larger block_size" },
-	{ no_room_to_grow, -ENOSPC, "the metadata device has no room for so many more cache blocks: "
+	{ no_room_to_grow, DMC_NO_ROOM, "the metadata device has no room for so many more cache blocks: "
 	  "use cache_repair onto a larger metadata device, then load the table with that" },
 };
 

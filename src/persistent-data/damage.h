@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * damage.h - the errors by which a caller may tell that what is on the disk is damaged.
+ * damage.h - the errors by which a caller may tell what is wrong with what is on the disk: that it
+ * is damaged, or that there is no room for it.
  *
  * Each has one cause, and nothing in this project returns its errno for another: an argument that
  * makes no sense is -EINVAL, a table that does not suit healthy metadata is -EINVAL, -EBUSY or
  * -EFBIG, and whatever a device answers to a request becomes -EIO in block-manager.c (a bad medium
- * would be -ENODATA, bad protection data -EILSEQ).  So repair is advised, and hints are given up,
- * for damage alone.
+ * would be -ENODATA, bad protection data -EILSEQ, a pool without space -ENOSPC).  So repair is
+ * advised, and hints are given up, for damage alone; and metadata counts as full, which a cache
+ * copes with, only if it is.
  */
 #ifndef DMC_DAMAGE_H
 #define DMC_DAMAGE_H
@@ -17,6 +19,9 @@
 #define DMC_DAMAGED (-EILSEQ)	/* checksum, kind, or content that contradicts itself */
 #define DMC_MISPLACED (-ENOTBLK)	/* the block says that it is another one */
 #define DMC_NOWHERE (-ENXIO)	/* a reference to a block that the device does not have */
+
+/* No damage: the device has too few blocks for what is on it, or is to be. */
+#define DMC_NO_ROOM (-ENOSPC)
 
 /**
  * dmc_is_damage() - Does an error say that what is on the disk is damaged?

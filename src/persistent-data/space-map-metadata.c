@@ -223,7 +223,7 @@ int dmc_sm_new(struct dmc_sm *sm, mblock_t *b)
 	int r;
 
 	if (!sm->committing && !sm->ref_busy && sm->nr_avail <= reserve(sm))
-		return -ENOSPC;
+		return DMC_NO_ROOM;
 	r = sm_find_free(sm, b);
 	if (!r)
 		sm_set(sm, *b, 1);
@@ -399,7 +399,7 @@ int dmc_sm_create(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock)
 	/* The superblock, the index, a bitmap, the reference counts, and one to work with. */
 	if (superblock >= nr_blocks || nr_blocks < 4 + DMC_TM_RESERVE + 1) {
 		pd_err(dmc_bm_name(dmc_tm_bm(tm)), "too small: %llu blocks of 4 KiB", nr_blocks);
-		return -ENOSPC;
+		return DMC_NO_ROOM;
 	}
 	r = sm_init(sm, tm, nr_blocks);
 	if (r)

@@ -160,7 +160,7 @@ int sm_find_free(struct dmc_sm *sm, mblock_t *b)
 	u32 tries;
 
 	if (!sm->nr_avail)
-		return -ENOSPC;
+		return DMC_NO_ROOM;
 	/* The bitmap that the search starts in comes again at the end, from its start. */
 	for (tries = 0; tries <= sm->nr_bitmaps; tries++, i++, k = 0) {
 		if (i >= sm->nr_bitmaps)
@@ -172,7 +172,7 @@ int sm_find_free(struct dmc_sm *sm, mblock_t *b)
 			return 0;
 		}
 	}
-	return -ENOSPC;
+	return DMC_NO_ROOM;
 }
 
 void sm_forget_committed(struct dmc_sm *sm)

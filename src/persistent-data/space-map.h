@@ -165,7 +165,7 @@ bool sm_was_free(struct dmc_sm *sm, mblock_t b);
  * The next search starts behind it.
  *
  * Context: Serialised.  Does not sleep.
- * Return: 0, or -ENOSPC.
+ * Return: 0, or DMC_NO_ROOM.
  */
 int sm_find_free(struct dmc_sm *sm, mblock_t *b);
 
@@ -186,8 +186,8 @@ void sm_forget_committed(struct dmc_sm *sm);
  * @superblock: allocated, with a count of 1
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENOSPC if the device is smaller than 9 blocks (36 KiB) or @superblock is not on it,
- * or another error of changing.
+ * Return: 0, DMC_NO_ROOM if the device is smaller than 9 blocks (36 KiB) or @superblock is not on
+ * it, or another error of changing.
  */
 int dmc_sm_create(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock);
 
@@ -233,7 +233,7 @@ bool dmc_sm_valid(struct dmc_sm *sm, mblock_t b);
  * index that can still move, and 4.
  *
  * Context: Serialised.  Does not sleep.
- * Return: 0, or -ENOSPC if no free block but the reserve is left.
+ * Return: 0, or DMC_NO_ROOM if no free block but the reserve is left.
  */
 int dmc_sm_new(struct dmc_sm *sm, mblock_t *b);
 

@@ -67,7 +67,7 @@ static int new_block(struct dmc_tm *tm, const struct dmc_validator *v, struct dm
 	int r;
 
 	r = dmc_sm_new(&tm->sm, &b);
-	if (r == -ENOSPC)
+	if (r == DMC_NO_ROOM)
 		pd_err(dmc_bm_name(tm->bm), "no free block left of %llu", tm->sm.nr_blocks);
 	if (r)
 		return r;

@@ -37,7 +37,7 @@
  *
  * Errors of changing: those, and
  *
- *   -ENOSPC	no free block is left but the reserve
+ *   DMC_NO_ROOM	no free block is left but the reserve
  *
  * After an error of changing the transaction is spoiled: dmc_tm_pre_commit() and dmc_tm_commit()
  * refuse it with -EIO, and what it changed must not be used.  On disk the last commit is untouched.
@@ -67,8 +67,8 @@ struct dmc_tm;
  * superblock is not written before the first commit.
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENOSPC if the device is smaller than 9 blocks (36 KiB) or @superblock is not on it,
- * or another error of changing.  After an error the call can be repeated.
+ * Return: 0, DMC_NO_ROOM if the device is smaller than 9 blocks (36 KiB) or @superblock is not on
+ * it, or another error of changing.  After an error the call can be repeated.
  */
 int dmc_tm_create(struct dmc_bm *bm, mblock_t superblock, struct dmc_tm **tm);
 

@@ -75,7 +75,7 @@ static int fails(struct shim_disk *d, enum disk_op op)
 	if (!d->fail_at[op] || n < d->fail_at[op] || (n > d->fail_at[op] && !d->fail_on[op]))
 		return 0;
 	d->failed[op] = true;
-	return errors[n % ARRAY_SIZE(errors)];
+	return d->fail_with ? d->fail_with : errors[n % ARRAY_SIZE(errors)];
 }
 
 void disk_fail(struct shim_disk *d, enum disk_op op, unsigned long n, bool on)

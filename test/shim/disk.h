@@ -47,6 +47,7 @@ struct shim_disk {
 	unsigned long count[NR_DISK_OPS];	/* operations so far, failed ones included */
 	unsigned long fail_at[NR_DISK_OPS];	/* the operation that will fail, 0 = none */
 	bool fail_on[NR_DISK_OPS];		/* and all after it */
+	int fail_with;				/* negative; 0: another each time */
 	bool failed[NR_DISK_OPS];		/* it happened */
 	bool tear_failed_writes;		/* a failed write leaves its first 512 bytes */
 
@@ -77,7 +78,7 @@ int disk_flush(struct shim_disk *d);
 
 /*
  * The @n-th @op from now (1 = the next) fails; all later ones too if @on.  n = 0: never.  With what error
- * varies, as that of a real disk does.
+ * varies, as that of a real disk does, unless d->fail_with says.
  */
 void disk_fail(struct shim_disk *d, enum disk_op op, unsigned long n, bool on);
 

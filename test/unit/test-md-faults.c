@@ -190,6 +190,66 @@ static void test_format(void)
 		}
 }
 
+/* Everything that may find the metadata full, once. */
+static int work(struct dmc_md *md, const struct model *m)
+{
+	struct dmc_md_live live = { .nr_cblocks = m->nr };
+	cblock_t busy;
+	int r = dmc_md_go_live(md, &live, &busy);
+
+	if (!r)
+		r = dmc_md_insert(md, to_cblock(7), to_oblock(99));
+	if (!r)
+		r = dmc_md_set_dirty(md, to_cblock(7), true);
+	if (!r)
+		r = dmc_md_commit(md, NULL);
+	return r;
+}
+
+/*
+ * What the device below says when it has no space left itself (a pool) is an I/O error.  Taken for
+ * full metadata, it would be told as that, and the cache would do without dirty bits on disk.
+ */
+static void test_full_below(void)
+{
+	struct model *m = model_create(1200);
+	struct shim_disk *start, *d;
+	struct dmc_md_params p;
+	dmc_md_reason_t why;
+	struct dmc_md *md;
+	unsigned long n;
+	int op, r, failures = 0;
+
+	model_map(m, 3, 30, true);
+	start = disk_of(m, true, 64);
+	for (op = DISK_READ; op <= DISK_FLUSH; op++) {
+		for (n = 1; ; n++) {
+			unit_note("operation %d, number %lu", op, n);
+			d = disk_clone(start);
+			d->fail_with = -ENOSPC;
+			p = params(d, true);
+			why = NULL;
+			disk_fail(d, op, n, false);
+			md = dmc_md_open(&p, &why);
+			r = IS_ERR(md) ? PTR_ERR(md) : work(md, m);
+			CHECK(r != DMC_NO_ROOM);
+			CHECK(!why || !strstr(why, "small"));
+			CHECK(!shim_message_seen("no free block"));
+			if (!IS_ERR(md))
+				dmc_md_close(md);
+			failures += r != 0;
+			if (!d->failed[op])
+				break;
+			disk_free(d);
+		}
+		CHECK_OK(r);
+		disk_free(d);
+	}
+	CHECK_MSG(failures > 10, "only %d failures", failures);
+	disk_free(start);
+	model_free(m);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -202,6 +262,7 @@ int main(int argc, char **argv)
 		{ "writes fail from some point on", test_writes },
 		{ "reads fail from some point on", test_reads },
 		{ "faults with a small buffer cache", test_small_cache },
+		{ "no space below the metadata device is an I/O error", test_full_below },
 		{ }
 	};
 
