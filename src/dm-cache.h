@@ -69,6 +69,8 @@
 #include <linux/workqueue.h>
 
 #include "block-types.h"
+#include "broken-blocks.h"
+#include "engine-work.h"
 #include "flush.h"
 #include "metadata/metadata.h"
 #include "parse.h"
@@ -134,9 +136,7 @@ struct retired {
 
 /* Blocks that are to be dropped; invalidate.c.  What is not said to be shared is the engine's. */
 struct drops {
-	unsigned long *broken;		/* a bit for each cblock; shared */
-	unsigned long *suspect;		/* those that only lay beside the error, perhaps; shared */
-	atomic_t nr_broken;		/* shared */
+	struct broken_blocks broken;	/* shared */
 	atomic_t nr_waiting;		/* bios that wait for it; shared */
 	u32 hand;			/* where the search goes on */
 	u32 left;			/* bits until it has been everywhere */
@@ -217,8 +217,7 @@ struct cache {
 
 	/* --- engine and commit --- */
 	struct workqueue_struct *wq;
-	struct delayed_work engine_work;
-	struct delayed_work later_work;	/* kicks it */
+	struct engine_work engine;
 	struct delayed_work commit_work;
 	struct delayed_work tick_work;
 	bool quiescing;			/* from presuspend to resume; also while held */

@@ -2,8 +2,8 @@
 /*
  * engine.c - drives the migrations, and maps bios that had to wait.
  *
- * Beside the bio's path: one delayed work a cache, running once at a time.  Each round takes the
- * steps that are due, maps released bios, and asks the policy for more work, within the limits:
+ * Beside the bio's path: one work a cache (engine-work.h), running once at a time.  Each round takes
+ * the steps that are due, maps released bios, and asks the policy for more work, within the limits:
  * migration_threshold sectors being copied, CACHE_MAX_MIGRATIONS at all, none while suspending or
  * when the metadata cannot be changed.  It is kicked by misses that interest the policy, by ends of
  * copies and commits, and by a tick once a second.
@@ -27,16 +27,7 @@
 
 void engine_kick(struct cache *c)
 {
-	queue_delayed_work(c->wq, &c->engine_work, 0);
-}
-
-/*
- * A work of its own: a delay of engine_work's would make engine_kick() do nothing, and whatever
- * else is due would wait for it.
- */
-static void later_work_fn(struct work_struct *work)
-{
-	engine_kick(container_of(to_delayed_work(work), struct cache, later_work));
+	engine_work_now(&c->engine);
 }
 
 /* Consumes @bio: maps it again, soon or, with @later, after a moment.  Any context. */
@@ -48,7 +39,7 @@ void engine_defer(struct cache *c, struct bio *bio, bool later)
 	bio_list_add(&c->deferred, bio);
 	spin_unlock_irqrestore(&c->deferred_lock, flags);
 	if (later)
-		queue_delayed_work(c->wq, &c->later_work, 1);
+		engine_work_later(&c->engine);
 	else
 		engine_kick(c);
 }
@@ -179,7 +170,7 @@ static void ask_policy(struct cache *c)
 
 static void engine_work_fn(struct work_struct *work)
 {
-	struct cache *c = container_of(to_delayed_work(work), struct cache, engine_work);
+	struct cache *c = container_of(work, struct cache, engine.now);
 	unsigned int noio;
 
 	if (unlikely(READ_ONCE(c->held))) {
@@ -234,13 +225,13 @@ void engine_stop(struct cache *c)
 	WRITE_ONCE(c->quiescing, true);
 	cancel_delayed_work_sync(&c->tick_work);
 	/* A round that began before may still start a migration; later ones do not. */
-	flush_delayed_work(&c->engine_work);
+	flush_work(&c->engine.now);
 	commit_soon(c);
 	wait_event(c->mg_wait, !atomic_read(&c->nr_mg));
 	/* The last commit may still kick the engine, which has nothing to commit any more. */
 	flush_delayed_work(&c->commit_work);
-	cancel_delayed_work_sync(&c->later_work);
-	cancel_delayed_work_sync(&c->engine_work);
+	cancel_delayed_work_sync(&c->engine.later);
+	cancel_work_sync(&c->engine.now);
 	pm_leave(c);
 }
 
@@ -252,7 +243,7 @@ void engine_stop(struct cache *c)
 int engine_hold(struct cache *c)
 {
 	WRITE_ONCE(c->quiescing, true);
-	flush_delayed_work(&c->engine_work);
+	flush_work(&c->engine.now);
 	commit_soon(c);
 	if (!wait_event_timeout(c->mg_wait, !atomic_read(&c->nr_mg), HOLD_TIMEOUT)) {
 		engine_release(c);
@@ -260,8 +251,8 @@ int engine_hold(struct cache *c)
 	}
 	WRITE_ONCE(c->held, true);
 	cancel_delayed_work_sync(&c->tick_work);
-	cancel_delayed_work_sync(&c->later_work);
-	cancel_delayed_work_sync(&c->engine_work);
+	cancel_delayed_work_sync(&c->engine.later);
+	cancel_work_sync(&c->engine.now);
 	cancel_delayed_work_sync(&c->commit_work);
 	return 0;
 }
@@ -288,8 +279,6 @@ int engine_init(struct cache *c)
 	bio_list_init(&c->deferred);
 	bio_list_init(&c->reread);
 	init_waitqueue_head(&c->mg_wait);
-	INIT_DELAYED_WORK(&c->engine_work, engine_work_fn);
-	INIT_DELAYED_WORK(&c->later_work, later_work_fn);
 	INIT_DELAYED_WORK(&c->tick_work, tick_work_fn);
 	INIT_DELAYED_WORK(&c->commit_work, commit_work_fn);
 	c->quiescing = true;
@@ -300,6 +289,7 @@ int engine_init(struct cache *c)
 	c->wq = alloc_workqueue("dm-" DM_MSG_PREFIX, WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!c->wq)
 		return -ENOMEM;
+	engine_work_init(&c->engine, c->wq, engine_work_fn);
 	copier = dm_kcopyd_client_create(NULL);
 	if (IS_ERR(copier))
 		return PTR_ERR(copier);

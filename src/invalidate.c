@@ -39,37 +39,15 @@ int drop_init(struct cache *c)
 
 	bio_list_init(&d->followers);
 	bio_list_init(&d->next);
-	d->broken = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
-	d->suspect = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
-	return d->broken && d->suspect ? 0 : -ENOMEM;
+	d->broken.bits = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
+	d->broken.suspect = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
+	return d->broken.bits && d->broken.suspect ? 0 : -ENOMEM;
 }
 
 void drop_exit(struct cache *c)
 {
-	kvfree(c->drops.broken);
-	kvfree(c->drops.suspect);
-}
-
-static void set_broken(struct cache *c, u32 cblock, bool suspect)
-{
-	struct drops *d = &c->drops;
-
-	if (suspect)
-		set_bit(cblock, d->suspect);
-	else
-		clear_bit(cblock, d->suspect);
-	if (!test_and_set_bit(cblock, d->broken))
-		atomic_inc(&d->nr_broken);
-}
-
-/* May run before the atomic_inc() of the same bit: then the number is -1 for a moment. */
-static void clear_broken(struct cache *c, u32 cblock)
-{
-	struct drops *d = &c->drops;
-
-	clear_bit(cblock, d->suspect);
-	if (test_and_clear_bit(cblock, d->broken))
-		atomic_dec(&d->nr_broken);
+	kvfree(c->drops.broken.bits);
+	kvfree(c->drops.broken.suspect);
 }
 
 /*
@@ -78,7 +56,7 @@ static void clear_broken(struct cache *c, u32 cblock)
  */
 void block_broke(struct cache *c, u32 cblock, bool sure)
 {
-	set_broken(c, cblock, !sure || !errors_retire(c));
+	broken_add(&c->drops.broken, cblock, !sure || !errors_retire(c));
 	engine_kick(c);
 }
 
@@ -148,19 +126,19 @@ static bool drop_one(struct cache *c, u32 cb)
 	int r;
 
 	if (oblock == NO_OBLOCK || atomic_read(&c->table.entries[cb].state) & BL_DIRTY) {
-		clear_broken(c, cb);
+		broken_remove(&c->drops.broken, cb);
 		return true;
 	}
 	mg = mg_alloc(c, MG_INVALIDATE, to_oblock(oblock), to_cblock(cb));
 	if (!mg)
 		return false;
 	mg->drops = true;
-	mg->retire_cblock = !test_bit(cb, c->drops.suspect);
+	mg->retire_cblock = !test_bit(cb, c->drops.broken.suspect);
 	r = mg_start(mg);
 	if (r)
 		mg_free(mg);
 	if (r != -EBUSY)
-		clear_broken(c, cb);
+		broken_remove(&c->drops.broken, cb);
 	return true;		/* if busy: the next time round */
 }
 
@@ -189,7 +167,7 @@ void drop_broken(struct cache *c)
 	unsigned long bit;
 	u32 end;
 
-	if (likely(atomic_read(&d->nr_broken) <= 0) || !may_drop(c))
+	if (likely(!broken_any(&d->broken)) || !may_drop(c))
 		return;
 	if (!d->left) {
 		d->left = c->nr_cblocks;
@@ -197,7 +175,7 @@ void drop_broken(struct cache *c)
 	}
 	end = d->hand + min(d->left, BITS_A_ROUND);
 	for (bit = d->hand; bit < end; bit++) {
-		bit = find_next_bit(d->broken, end, bit);
+		bit = find_next_bit(d->broken.bits, end, bit);
 		if (bit < end && !drop_one(c, bit))
 			break;	/* the end of one brings the engine back */
 	}
@@ -213,7 +191,7 @@ void drop_failed(struct migration *mg)
 {
 	struct cache *c = mg->c;
 
-	set_broken(c, from_cblock(mg->cblock), !mg->retire_cblock);
+	broken_add(&c->drops.broken, from_cblock(mg->cblock), !mg->retire_cblock);
 	if (mg->error == -EBUSY)
 		return;
 	c->drops.paused = true;
@@ -288,7 +266,7 @@ static bool name_unflushed(struct cache *c, struct bio_ctx *x)
 			return false;
 		if ((x->all || state & BL_MARKED) &&
 		    table_oblock(&c->table, to_cblock(x->index)) != NO_OBLOCK)
-			set_broken(c, x->index, true);
+			broken_add(&c->drops.broken, x->index, true);
 	}
 	if (x->nr)
 		return true;
@@ -325,7 +303,7 @@ static enum drop_look look(struct cache *c, struct bio *bio, u32 i)
 	state = atomic_read(&c->table.entries[i].state);
 	if (state & BL_DIRTY)
 		return DROP_DIRTY;
-	broken = test_bit(i, c->drops.broken);
+	broken = test_bit(i, c->drops.broken.bits);
 	if (!broken && !(state & BL_LOCKED))
 		return DROP_GONE;	/* nothing wrong with it, or with what is there now */
 	if (mg_park(c, to_oblock(oblock), bio))
@@ -398,13 +376,13 @@ void drop_step(struct cache *c, struct bio *bio)
  */
 static int drop_now(struct cache *c, cblock_t cb)
 {
-	bool retire = test_bit(from_cblock(cb), c->drops.broken) &&
-		      !test_bit(from_cblock(cb), c->drops.suspect);
+	bool retire = test_bit(from_cblock(cb), c->drops.broken.bits) &&
+		      !test_bit(from_cblock(cb), c->drops.broken.suspect);
 	int r = dmc_md_remove(c->md, cb);
 
 	if (r)
 		return r;
-	clear_broken(c, from_cblock(cb));
+	broken_remove(&c->drops.broken, from_cblock(cb));
 	marks_publish(c, cb, false);
 	table_remove(&c->table, cb);
 	c->policy->type->invalidate(c->policy, cb);
@@ -438,12 +416,12 @@ int drop_broken_now(struct cache *c)
 	int r = 0;
 
 	lockdep_assert_held(&c->md_mutex);
-	if (likely(atomic_read(&c->drops.nr_broken) <= 0))
+	if (likely(!broken_any(&c->drops.broken)))
 		return 0;
-	for_each_set_bit(bit, c->drops.broken, c->nr_cblocks) {
+	for_each_set_bit(bit, c->drops.broken.bits, c->nr_cblocks) {
 		if (table_oblock(&c->table, to_cblock(bit)) == NO_OBLOCK ||
 		    atomic_read(&c->table.entries[bit].state) & BL_UNCLEAN)
-			clear_broken(c, bit);
+			broken_remove(&c->drops.broken, bit);
 		else
 			r = drop_and_commit(c, bit, &nr);
 		if (r)
