@@ -97,22 +97,6 @@ for format in 1 2; do
 done
 cp /tmp/data /tmp/now
 
-# The cache device has sectors of 4 KiB, the origin ends within one: no copy fails for that.
-NB_SECTOR=4096 nb fast4 64 0
-linear tail $SLOW0 0 $((40960 + 37))
-ORIGIN=/dev/mapper/tail CACHE=/dev/fast4
-blank
-dmsetup create c --table "$(table 40992 metadata2 smq)"
-reads 40896 96 8
-reads 40960 32 8
-pages "new" 12 | write_at /dev/mapper/c 40896
-pages "new" 12 | dd of=/tmp/now bs=512 seek=40896 conv=notrunc 2> /dev/null
-wait_for '[ $(st_promotions c) -ge 1 ]' 30
-if st_line c | grep errors; then fail "errors were counted: $(st_line c)"; fi
-clean_up 40992 metadata2
-assert_eq "$(digest /dev/mapper/tail)" "$(head -c $((40997 * 512)) /tmp/now > /tmp/want; md5_of /tmp/want)" "the origin when clean"
-dmsetup remove tail
-
 # An origin that ends in mid-block grows, after a clean shutdown, a crash, live, and after the kernel's module wrote there. What the cache
 # device holds behind the former end is not seen, nor written back.
 noise /tmp/poison 16
