@@ -148,16 +148,16 @@ sim:	## run the policies over traces in userspace: tables, CSV, plots (SIM="-t z
 	@test/sim/plot.py test/sim/out/sim.csv test/sim/out
 
 test-dkms:	## dkms add, build, install, remove in a private tree
-	test/dkms/run
-	test/dkms/hook
+	test/packaging/run
+	test/packaging/hook
 
 test-dkms-suites:	## DKMS and the package in chroots of four Debian suites, and boot them (SUITE=trixie)
 	@scripts/dev/install-deps deb dkms
-	test/dkms/suites $(SUITE)
+	test/packaging/suites $(SUITE)
 
 test-deb:	## the packages installed, removed, purged in a clean chroot (SUITE=bookworm)
 	@scripts/dev/install-deps deb dkms
-	test/dkms/suites --steps 'before clean deb tools' $(or $(SUITE),bookworm)
+	test/packaging/suites --steps 'before clean deb tools' $(or $(SUITE),bookworm)
 
 compat-check:	## compile for another kernel's source tree, 3.10 or newer (KTREE=DIR ARCH=x86_64)
 	scripts/dev/compat-check $(KTREE) $(ARCH)
@@ -173,8 +173,8 @@ test-long:	## the VM tests that take too long for every run (KERNEL=6.1)
 
 test-boot:	## boot a real Debian with systemd, udev and its own initramfs on caches in QEMU (TEST=GLOB)
 	@scripts/dev/install-deps boot
-	test/debian/hooks
-	test/debian/run $(foreach t,$(TEST),'$(t)')
+	test/boot/hooks
+	test/boot/run $(foreach t,$(TEST),'$(t)')
 
 test-matrix:	## the same on all stock kernels, with a table at the end; what passed is not run again (TEST KERNEL)
 	test/matrix/run $(foreach k,$(KERNEL),--kernel $(k)) $(foreach t,$(TEST),'$(t)')
@@ -186,7 +186,7 @@ test-arch:	## build for arm64, s390x, i386; unit tests on s390x and i386
 	test/matrix/arch
 
 test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built here once (TEST=GLOB); KCSAN=1: on one with that
-	test/debug/run $(if $(KCSAN),--kcsan) $(foreach t,$(TEST),'$(t)')
+	test/sanitizers/run $(if $(KCSAN),--kcsan) $(foreach t,$(TEST),'$(t)')
 
 test:	## what CI runs, from a fresh Debian 12 as root: installs what it needs, then most of the above
 	@test/run

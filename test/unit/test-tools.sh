@@ -8,7 +8,7 @@
 # $DMC_WORK and run with their own libc. What cannot be had is a skip.
 set -u
 cd "$(dirname "$0")" || exit 2
-. ../vm/host.sh
+. ../lib/host.sh
 P=$1
 DECODE=../tools/decode_cache_metadata.py
 T=$(mktemp -d) || exit 2

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: dmcache resize of origin and cache, live and stopped; check and repair of damaged metadata
-# long: a minute; test/dmcache/run shows most of it
+# long: a minute; test/cli/run shows most of it
 # needs: smp=1
 # disks: 64M,48M,32M
 # files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh

@@ -3,12 +3,13 @@
 # needs: mem=512
 # timeout: 300
 # stock: no
+# environment: FIRST IMAGES
 # files: test/vm/lib-cache.sh test/vectors
 # builds: test/tools/mutate-metadata.c
 
 . /job/lib-cache.sh
 # The seeds are the same each time; test/soak/hostile runs more of them. The kernel's own module crashes on some.
-FIRST=1 IMAGES=60
+FIRST=${FIRST:-1} IMAGES=${IMAGES:-60}
 modprobe dm-mod
 nb meta 4 0
 nb fast 160 0
