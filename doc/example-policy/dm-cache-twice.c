@@ -350,18 +350,7 @@ static struct dmc_policy *twice_create(const struct dmc_mappings *map, u32 nr_cb
 	return &t->policy;
 }
 
-static int __init twice_init(void)
-{
-	return dmc_policy_register(&twice_type);
-}
-
-static void __exit twice_exit(void)
-{
-	dmc_policy_unregister(&twice_type);
-}
-
-module_init(twice_init);
-module_exit(twice_exit);
+module_dmc_policy(twice_type);
 
 MODULE_DESCRIPTION("an example of a replacement policy for dm-cache: in when asked for twice, out in turn");
 MODULE_LICENSE("GPL");

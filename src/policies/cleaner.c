@@ -419,18 +419,7 @@ static struct dmc_policy_type cleaner_type = {
 	.residency = cleaner_residency,
 };
 
-static int __init cleaner_module_init(void)
-{
-	return dmc_policy_register(&cleaner_type);
-}
-
-static void __exit cleaner_module_exit(void)
-{
-	dmc_policy_unregister(&cleaner_type);
-}
-
-module_init(cleaner_module_init);
-module_exit(cleaner_module_exit);
+module_dmc_policy(cleaner_type);
 
 MODULE_DESCRIPTION("Write-everything-back policy for dm-cache");
 MODULE_AUTHOR("dm-cache maintainers");

@@ -26,18 +26,15 @@
  *  - The other multiqueue, of blocks that are not cached, is a table of sets (ghost-counts.h), and what the core
  *    knows is not kept twice: 12 bytes for a cached block and its share of the others, instead of 88.
  *
- * On the bio's path: mq_hit(), and mq_miss(), which takes the lock only for a block that is to
- * come in.  The migration engine calls mq_next_work() and mq_work_done(); a worker mq_tick(), once a
- * second.  Locks: the one of struct resident.
+ * On the bio's path: mq_miss(), which takes the lock only for a block that is to come in.  All other
+ * methods are those of lib/mq-methods.c.  Locks: the one of struct mq_common.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 
 #include "../version.h"
 #include "lib/mq-common.h"
-#include "lib/streams.h"
 #include "lib/tunables.h"
 
 #define MQ_LEVELS	16
@@ -60,15 +57,13 @@ static const struct tunable mq_tunables[MQ_NR_TUNABLES] = {
 };
 
 struct mq {
-	struct dmc_policy policy;
+	struct mq_common common;
 	u32 tunables[MQ_NR_TUNABLES];
-	struct resident cache;
-	struct streams streams;
 };
 
 static struct mq *to_mq(struct dmc_policy *p)
 {
-	return container_of(p, struct mq, policy);
+	return container_of(p, struct mq, common.policy);
 }
 
 /*----- bios -----*/
@@ -79,7 +74,7 @@ static u32 promote_at(struct mq *mq, enum dmc_dir dir, bool cheap, bool room)
 	if (room)
 		return cheap ? tunable_get(mq->tunables, MQ_DISCARD_PROMOTE_ADJUSTMENT) : 1;
 
-	return READ_ONCE(mq->cache.need) +
+	return READ_ONCE(mq->common.need) +
 	       tunable_get(mq->tunables, dir == DMC_READ ? MQ_READ_PROMOTE_ADJUSTMENT :
 							   MQ_WRITE_PROMOTE_ADJUSTMENT);
 }
@@ -88,95 +83,26 @@ static enum dmc_advice mq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_d
 			       u32 sectors, bool cheap, u32 nr_free)
 {
 	struct mq *mq = to_mq(p);
-	bool room = resident_has_room(&mq->cache, nr_free), first;
+	bool room = mqc_has_room(&mq->common, nr_free), first;
 	u32 hits;
 
-	if (stream_sequential(&mq->streams, oblock, sector, sectors,
+	if (stream_sequential(&mq->common.streams, oblock, sector, sectors,
 			      tunable_get(mq->tunables, MQ_SEQUENTIAL_THRESHOLD),
 			      tunable_get(mq->tunables, MQ_RANDOM_THRESHOLD)))
 		return DMC_LEAVE;
 
-	hits = resident_missed(&mq->cache, oblock, &first);
-	return resident_advise(&mq->cache, oblock, hits,
-			       (room || first) && hits >= promote_at(mq, dir, cheap, room),
-			       cheap, nr_free);
+	hits = mqc_missed(&mq->common, oblock, &first);
+	return mqc_advise(&mq->common, oblock, hits,
+			  (room || first) && hits >= promote_at(mq, dir, cheap, room),
+			  cheap, nr_free);
 }
 
-static void mq_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
-		   u32 sectors)
-{
-	resident_hit(&to_mq(p)->cache, cblock);
-}
-
-/*----- work -----*/
-
-static int mq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
-{
-	return resident_next_work(&to_mq(p)->cache, idle, nr_free, work);
-}
-
-static void mq_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success)
-{
-	resident_work_done(&to_mq(p)->cache, work, success);
-}
-
-static void mq_invalidate(struct dmc_policy *p, cblock_t cblock)
-{
-	resident_invalidate(&to_mq(p)->cache, cblock);
-}
-
-static void mq_set_dirty(struct dmc_policy *p, cblock_t cblock)
-{
-	resident_set_dirty(&to_mq(p)->cache, cblock);
-}
-
-static void mq_clear_dirty(struct dmc_policy *p, cblock_t cblock)
-{
-	resident_clear_dirty(&to_mq(p)->cache, cblock);
-}
-
-static void mq_tick(struct dmc_policy *p)
-{
-	resident_tick(&to_mq(p)->cache);
-}
-
-/*----- restart, status, tunables -----*/
-
-static int mq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
-			   u32 hint, bool hint_valid)
-{
-	return resident_load(&to_mq(p)->cache, cblock, oblock, dirty, hint, hint_valid);
-}
-
-static int mq_load_run(struct dmc_policy *p, const struct dmc_run *run)
-{
-	return resident_load_run(&to_mq(p)->cache, run);
-}
-
-static void mq_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out)
-{
-	resident_get_hints(&to_mq(p)->cache, first, nr, out);
-}
-
-static bool mq_hints_changed(struct dmc_policy *p, cblock_t first, u32 nr)
-{
-	return hint_groups_changed(&to_mq(p)->cache.hints, first, nr);
-}
-
-static void mq_hints_saved(struct dmc_policy *p)
-{
-	hint_groups_saved(&to_mq(p)->cache.hints);
-}
-
-static u32 mq_residency(struct dmc_policy *p)
-{
-	return READ_ONCE(to_mq(p)->cache.nr_resident);
-}
+/*----- tunables -----*/
 
 /* The least that a candidate for a full cache must have, whatever asked for it. */
 static void mq_update_margin(struct mq *mq)
 {
-	WRITE_ONCE(mq->cache.margin,
+	WRITE_ONCE(mq->common.margin,
 		   min(tunable_get(mq->tunables, MQ_READ_PROMOTE_ADJUSTMENT),
 		       tunable_get(mq->tunables, MQ_WRITE_PROMOTE_ADJUSTMENT)));
 }
@@ -186,14 +112,14 @@ static int mq_set_config(struct dmc_policy *p, const char *key, const char *valu
 	struct mq *mq = to_mq(p);
 	int err;
 
-	err = tunable_set(p->type->name, mq_tunables, MQ_NR_TUNABLES, mq->tunables, key, value);
+	err = dmc_tunable_set(p->type->name, mq_tunables, MQ_NR_TUNABLES, mq->tunables, key, value);
 	mq_update_margin(mq);
 	return err;
 }
 
 static int mq_emit_config(struct dmc_policy *p, char *buf, size_t len)
 {
-	return tunable_emit(mq_tunables, MQ_NR_TUNABLES, to_mq(p)->tunables, buf, len);
+	return dmc_tunable_emit(mq_tunables, MQ_NR_TUNABLES, to_mq(p)->tunables, buf, len);
 }
 
 static struct dmc_policy_type mq_type;
@@ -201,77 +127,38 @@ static struct dmc_policy_type mq_type;
 static struct dmc_policy *mq_create(const struct dmc_mappings *map, u32 nr_cblocks,
 				    u64 origin_sectors, u64 block_sectors)
 {
-	const struct resident_shape shape = {
+	const struct mqc_shape shape = {
 		.nr_levels = MQ_LEVELS,
 		.max_hits = HEAT_HITS,
 	};
+	struct mq_common *common;
 	struct mq *mq;
-	int err;
 
-	mq = kzalloc(sizeof(*mq), GFP_KERNEL);
-	if (!mq)
-		return ERR_PTR(-ENOMEM);
+	common = dmc_mqc_create(&mq_type, sizeof(*mq), map, nr_cblocks, &shape);
+	if (IS_ERR(common))
+		return ERR_CAST(common);
 
-	err = resident_init(&mq->cache, map, nr_cblocks, &shape);
-	if (err) {
-		kfree(mq);
-		return ERR_PTR(err);
-	}
-
-	tunable_defaults(mq_tunables, MQ_NR_TUNABLES, mq->tunables);
+	mq = to_mq(&common->policy);
+	dmc_tunable_defaults(mq_tunables, MQ_NR_TUNABLES, mq->tunables);
 	mq_update_margin(mq);
-	mq->policy.type = &mq_type;
-	return &mq->policy;
-}
-
-static void mq_destroy(struct dmc_policy *p)
-{
-	struct mq *mq = to_mq(p);
-
-	resident_exit(&mq->cache);
-	kfree(mq);
+	return &common->policy;
 }
 
 /*----- the module -----*/
 
 static struct dmc_policy_type mq_type = {
 	.name = "mq",
-	.create = mq_create,
 	.version = { 1, 5, 0 },
 	.hint_size = 4,
 	.owner = THIS_MODULE,
-	.destroy = mq_destroy,
-	.load_mapping = mq_load_mapping,
-	.load_run = mq_load_run,
-	.hit = mq_hit,
+	.create = mq_create,
 	.miss = mq_miss,
-	.next_work = mq_next_work,
-	.work_done = mq_work_done,
-	.invalidate = mq_invalidate,
-	.set_dirty = mq_set_dirty,
-	.clear_dirty = mq_clear_dirty,
-	.tick = mq_tick,
-	.get_hints = mq_get_hints,
-	.hints_changed = mq_hints_changed,
-	.hints_saved = mq_hints_saved,
-	.grade_hint = resident_grade_hint,
-	.residency = mq_residency,
+	MQC_METHODS,
 	.set_config = mq_set_config,
 	.emit_config = mq_emit_config,
 };
 
-static int __init mq_module_init(void)
-{
-	return dmc_policy_register(&mq_type);
-}
-
-static void __exit mq_module_exit(void)
-{
-	dmc_policy_unregister(&mq_type);
-}
-
-module_init(mq_module_init);
-module_exit(mq_module_exit);
+module_dmc_policy(mq_type);
 
 MODULE_DESCRIPTION("Multiqueue replacement policy for dm-cache");
 MODULE_AUTHOR("dm-cache maintainers");

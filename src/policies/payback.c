@@ -18,9 +18,9 @@
  * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
  * the queue.
  *
- * Memory: 10 bytes a cache block in the pool, 4 to 8 for the sketch; 256 KiB for the miniatures.
+ * Memory: 10 bytes a cache block in the queues, 4 to 8 for the sketch; 256 KiB for the miniatures.
  *
- * On the bio's path: payback_hit(), and pool_miss(); see policy-queues.h for the callers and the lock.
+ * On the bio's path: payback_hit(), and dmc_pq_miss(); see policy-queues.h for the callers and the lock.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
@@ -57,22 +57,22 @@ static const struct tunable ignored[] = {
 };
 
 struct payback {
-	struct pool pool;
-	struct miniature trials;
+	struct policy_queues pq;
+	struct minisim trials;
 	unsigned long *unlearned;	/* a bit a cblock, see learn() */
 	u8 tick;		/* modulo 16 */
 	u32 challenges;		/* that the coldest blocks have survived */
 	bool warned;		/* about tunables */
 };
 
-static struct payback *to_payback(struct pool *pool)
+static struct payback *to_payback(struct policy_queues *pq)
 {
-	return container_of(pool, struct payback, pool);
+	return container_of(pq, struct payback, pq);
 }
 
 static void touch(struct payback *t, u32 b, u32 times)
 {
-	sketch_add(&t->pool.sketch, pool_oblock(&t->pool, b), times);
+	sketch_add(&t->pq.sketch, pq_oblock(&t->pq, b), times);
 }
 
 /*
@@ -83,13 +83,13 @@ static void touch(struct payback *t, u32 b, u32 times)
 static void learn(struct payback *t, u32 b)
 {
 	if (__test_and_clear_bit(b, t->unlearned))
-		touch(t, b, pool_queue_of(&t->pool, b) == PROTECTED ? 4 : 2);
+		touch(t, b, pq_queue_of(&t->pq, b) == PROTECTED ? 4 : 2);
 }
 
 static u32 frequency(struct payback *t, u32 b)
 {
 	learn(t, b);
-	return sketch_get(&t->pool.sketch, pool_oblock(&t->pool, b));
+	return sketch_get(&t->pq.sketch, pq_oblock(&t->pq, b));
 }
 
 /*----- hits -----*/
@@ -97,37 +97,37 @@ static u32 frequency(struct payback *t, u32 b)
 /* A mark is a count and the tick when it last changed: a burst of small bios counts as one. */
 static void mark_hit(struct payback *t, u32 b)
 {
-	u8 mark = READ_ONCE(t->pool.mark[b]), tick = READ_ONCE(t->tick);
+	u8 mark = READ_ONCE(t->pq.mark[b]), tick = READ_ONCE(t->tick);
 
 	if (mark >> TICK_SHIFT == tick || (mark & COUNT_MASK) == COUNT_MASK)
 		return;
-	WRITE_ONCE(t->pool.mark[b], (mark & COUNT_MASK) + 1 + (tick << TICK_SHIFT));
-	hint_group_changed(&t->pool.hints, to_cblock(b));
+	WRITE_ONCE(t->pq.mark[b], (mark & COUNT_MASK) + 1 + (tick << TICK_SHIFT));
+	hint_group_changed(&t->pq.hints, to_cblock(b));
 }
 
 static u8 count_of(const struct payback *t, u32 b)
 {
-	return pool_mark(&t->pool, b) & COUNT_MASK;
+	return pq_mark(&t->pq, b) & COUNT_MASK;
 }
 
 static void set_count(struct payback *t, u32 b, u8 count)
 {
-	pool_set_mark(&t->pool, b, min_t(u32, count, COUNT_MASK) | t->tick << TICK_SHIFT);
+	pq_set_mark(&t->pq, b, min_t(u32, count, COUNT_MASK) | t->tick << TICK_SHIFT);
 }
 
 static void payback_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
 			u32 sectors)
 {
-	struct payback *t = to_payback(to_pool(p));
+	struct payback *t = to_payback(to_pq(p));
 
 	mark_hit(t, from_cblock(cblock));
-	miniature_note_hit(&t->trials, oblock, dir == DMC_WRITE);
+	minisim_note_hit(&t->trials, oblock, dir == DMC_WRITE);
 }
 
 /* What hits have left is told to the sketch.  Was there anything? */
-static bool payback_settle(struct pool *pool, u32 b)
+static bool payback_settle(struct policy_queues *pq, u32 b)
 {
-	struct payback *t = to_payback(pool);
+	struct payback *t = to_payback(pq);
 	u8 count = count_of(t, b);
 
 	learn(t, b);
@@ -143,50 +143,50 @@ static bool payback_settle(struct pool *pool, u32 b)
 /* Who is not hit any more goes back on probation.  Nobody is protected where all come and go. */
 static void shrink_protected(struct payback *t, u32 looks)
 {
-	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pool.nr - t->pool.nr / 8 * 3;
+	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pq.nr - t->pq.nr / 8 * 3;
 	u32 b;
 
-	for (; t->pool.length[PROTECTED] > most && looks; looks--) {
-		b = pool_coldest(&t->pool, PROTECTED, PROTECTED, &looks);
-		if (b == POOL_NONE)
+	for (; t->pq.length[PROTECTED] > most && looks; looks--) {
+		b = dmc_pq_coldest(&t->pq, PROTECTED, PROTECTED, &looks);
+		if (b == PQ_NONE)
 			return;
-		pool_requeue(&t->pool, PROBATION, b);
+		dmc_pq_requeue(&t->pq, PROBATION, b);
 	}
 }
 
-/* If looking on may find a better one, and @insist is not set: POOL_AGAIN. */
+/* If looking on may find a better one, and @insist is not set: PQ_AGAIN. */
 static u32 coldest(struct payback *t, u32 looks, bool insist)
 {
 	u8 up = t->trials.best == EVERY_MISS ? PROBATION : PROTECTED;
 	u32 b;
 
 	shrink_protected(t, looks);
-	b = pool_coldest(&t->pool, PROBATION, up, &looks);
-	if (b == POOL_NONE && !looks && !insist)
-		return POOL_AGAIN;
-	if (b == POOL_NONE)
-		b = pool_first_to_go(&t->pool, PROBATION, false);
-	if (b == POOL_NONE)
-		b = pool_first_to_go(&t->pool, PROTECTED, false);
+	b = dmc_pq_coldest(&t->pq, PROBATION, up, &looks);
+	if (b == PQ_NONE && !looks && !insist)
+		return PQ_AGAIN;
+	if (b == PQ_NONE)
+		b = dmc_pq_first_to_go(&t->pq, PROBATION, false);
+	if (b == PQ_NONE)
+		b = dmc_pq_first_to_go(&t->pq, PROTECTED, false);
 	return b;
 }
 
 /* The newcomers that are on trial, beyond a few: each goes on probation, or else it is the victim. */
 static u32 window_victim(struct payback *t, u32 victim)
 {
-	u32 most = t->trials.best == WINDOW ? t->pool.nr / WINDOW_PART : 0;
+	u32 most = t->trials.best == WINDOW ? t->pq.nr / WINDOW_PART : 0;
 	u32 looks = LOOKS, n, b;
 
-	for (n = 0; n < LOOKS && t->pool.length[WINDOWED] > most; n++) {
-		b = pool_coldest(&t->pool, WINDOWED, WINDOWED, &looks);
-		if (b == POOL_NONE)
-			b = pool_first_to_go(&t->pool, WINDOWED, false);
-		if (b == POOL_NONE)
+	for (n = 0; n < LOOKS && t->pq.length[WINDOWED] > most; n++) {
+		b = dmc_pq_coldest(&t->pq, WINDOWED, WINDOWED, &looks);
+		if (b == PQ_NONE)
+			b = dmc_pq_first_to_go(&t->pq, WINDOWED, false);
+		if (b == PQ_NONE)
 			return victim;
-		if (victim == POOL_NONE ||
+		if (victim == PQ_NONE ||
 		    !strategy_admits(WINDOW, frequency(t, b), frequency(t, victim)))
 			return b;
-		pool_requeue(&t->pool, PROBATION, b);
+		dmc_pq_requeue(&t->pq, PROBATION, b);
 	}
 	return victim;
 }
@@ -202,140 +202,140 @@ static bool challenge(struct payback *t, u32 wanted)
 {
 	u32 victim = coldest(t, MISS_LOOKS, true);
 
-	if (victim == POOL_NONE)
+	if (victim == PQ_NONE)
 		return false;
 	if (strategy_admits(t->trials.best, wanted, frequency(t, victim)))
 		return true;
 	if (wanted > 1 && ++t->challenges >= CHALLENGES) {
 		t->challenges = 0;
-		pool_requeue(&t->pool, PROBATION, victim);
+		dmc_pq_requeue(&t->pq, PROBATION, victim);
 	}
 	return false;
 }
 
-static bool payback_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+static bool payback_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			  bool room, u32 *tag)
 {
-	struct payback *t = to_payback(pool);
+	struct payback *t = to_payback(pq);
 
-	sketch_touch(&t->pool.sketch, oblock);
-	sketch_age(&t->pool.sketch, 1);
-	miniature_miss(&t->trials, oblock, dir == DMC_WRITE);
+	sketch_touch(&t->pq.sketch, oblock);
+	sketch_age(&t->pq.sketch, 1);
+	dmc_minisim_miss(&t->trials, oblock, dir == DMC_WRITE);
 	if (room || t->trials.best == EVERY_MISS || t->trials.best == WINDOW)
 		return true;
 	if (t->trials.best == NOBODY)
 		return false;
-	return challenge(t, sketch_get(&t->pool.sketch, oblock));
+	return challenge(t, sketch_get(&t->pq.sketch, oblock));
 }
 
-static bool payback_catch_up(struct pool *pool)
+static bool payback_catch_up(struct policy_queues *pq)
 {
-	struct payback *t = to_payback(pool);
+	struct payback *t = to_payback(pq);
 
-	sketch_age(&pool->sketch, miniature_drain(&t->trials));
+	sketch_age(&pq->sketch, dmc_minisim_drain(&t->trials));
 	return t->trials.backlog;
 }
 
 /* Who had to prove itself before it came in is as good as who did so afterwards. */
 static u8 queue_of_newcomer(struct payback *t, int why)
 {
-	if (why != POOL_NEW || !pool_is_full(&t->pool))
+	if (why != PQ_NEW || !pq_is_full(&t->pq))
 		return PROBATION;
 	if (t->trials.best == WINDOW)
 		return WINDOWED;
 	return t->trials.best == FOUR_TIMES || t->trials.best == EIGHT_TIMES ? PROTECTED : PROBATION;
 }
 
-static void payback_insert(struct pool *pool, u32 b, u32 tag, int why)
+static void payback_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 {
-	struct payback *t = to_payback(pool);
+	struct payback *t = to_payback(pq);
 
 	__clear_bit(b, t->unlearned);
 	set_count(t, b, 0);
-	pool_enqueue(pool, queue_of_newcomer(t, why), b);
+	dmc_pq_enqueue(pq, queue_of_newcomer(t, why), b);
 }
 
 static u8 payback_place(u32 tag, u8 *mark)
 {
 	*mark = 0;
-	if (tag == POOL_NONE)
+	if (tag == PQ_NONE)
 		return PROBATION;
 	*mark = min_t(u32, tag & 0xff, COUNT_MASK);
 	return tag & HINT_PROTECTED ? PROTECTED : PROBATION;
 }
 
 /* Those that hold nothing are cleared when something comes in. */
-static void payback_loaded(struct pool *pool, u32 first, u32 nr)
+static void payback_loaded(struct policy_queues *pq, u32 first, u32 nr)
 {
-	bitmap_set(to_payback(pool)->unlearned, first, nr);
+	bitmap_set(to_payback(pq)->unlearned, first, nr);
 }
 
 /* The coldest; or a clean one close behind it. */
-static u32 payback_victim(struct pool *pool)
+static u32 payback_victim(struct policy_queues *pq)
 {
-	struct payback *t = to_payback(pool);
-	u32 first = coldest(t, LOOKS, pool->insist), b, looks;
+	struct payback *t = to_payback(pq);
+	u32 first = coldest(t, LOOKS, pq->insist), b, looks;
 
-	if (first == POOL_AGAIN)
+	if (first == PQ_AGAIN)
 		return first;
 	b = window_victim(t, first);
 	if (b != first)
 		return b;
-	for (looks = 0; b != POOL_NONE && looks < CLEAN_LOOKS; looks++) {
-		if (pool_may_go(pool, b) && !(pool->state[b] & POOL_DIRTY) && !count_of(t, b))
+	for (looks = 0; b != PQ_NONE && looks < CLEAN_LOOKS; looks++) {
+		if (pq_may_go(pq, b) && !(pq->state[b] & PQ_DIRTY) && !count_of(t, b))
 			return b;
-		b = pool->link[b][1];
-		if (pool_is_end(pool, b))
+		b = pq->link[b][1];
+		if (pq_is_end(pq, b))
 			break;
 	}
 	return first;
 }
 
-static bool payback_tick(struct pool *pool, bool again)
+static bool payback_tick(struct policy_queues *pq, bool again)
 {
-	struct payback *t = to_payback(pool);
-	bool more = sketch_age(&t->pool.sketch, miniature_drain(&t->trials));
+	struct payback *t = to_payback(pq);
+	bool more = sketch_age(&t->pq.sketch, dmc_minisim_drain(&t->trials));
 
 	if (!again)
 		WRITE_ONCE(t->tick, (t->tick + 1) & TICK_MASK);
-	if (!miniature_drained(&t->trials))
+	if (!dmc_minisim_drained(&t->trials))
 		return true;
-	miniature_tick(&t->trials);
+	dmc_minisim_tick(&t->trials);
 	return more;
 }
 
-static u32 payback_hint(struct pool *pool, u32 b)
+static u32 payback_hint(struct policy_queues *pq, u32 b)
 {
-	return count_of(to_payback(pool), b) | (pool_queue_of(pool, b) == PROTECTED ? HINT_PROTECTED : 0);
+	return count_of(to_payback(pq), b) | (pq_queue_of(pq, b) == PROTECTED ? HINT_PROTECTED : 0);
 }
 
 static u32 payback_grade_hint(u32 grade)
 {
-	return pool_grade_hint(grade, COUNT_MASK, HINT_PROTECTED);
+	return pq_grade_hint(grade, COUNT_MASK, HINT_PROTECTED);
 }
 
-static int payback_init(struct pool *pool, u64 block_sectors)
+static int payback_init(struct policy_queues *pq, u64 block_sectors)
 {
-	pool->count_mask = COUNT_MASK;
-	to_payback(pool)->unlearned = policy_zalloc_table(BITS_TO_LONGS(pool->nr), sizeof(long));
-	if (!to_payback(pool)->unlearned)
+	pq->count_mask = COUNT_MASK;
+	to_payback(pq)->unlearned = dmc_zalloc_table(BITS_TO_LONGS(pq->nr), sizeof(long));
+	if (!to_payback(pq)->unlearned)
 		return -ENOMEM;
-	return miniature_init(&to_payback(pool)->trials, pool->nr, block_sectors);
+	return dmc_minisim_init(&to_payback(pq)->trials, pq->nr, block_sectors);
 }
 
-static void payback_exit(struct pool *pool)
+static void payback_exit(struct policy_queues *pq)
 {
-	miniature_exit(&to_payback(pool)->trials);
-	vfree(to_payback(pool)->unlearned);
+	dmc_minisim_exit(&to_payback(pq)->trials);
+	vfree(to_payback(pq)->unlearned);
 }
 
-static const struct pool_ops payback_ops = {
+static const struct pq_ops payback_ops = {
 	.catch_up = payback_catch_up,
 	.admit = payback_admit,
 	.insert = payback_insert,
 	.place = payback_place,
 	.loaded = payback_loaded,
-	.remove = pool_dequeue,
+	.remove = dmc_pq_dequeue,
 	.victim = payback_victim,
 	.tick = payback_tick,
 	.hint = payback_hint,
@@ -344,7 +344,7 @@ static const struct pool_ops payback_ops = {
 	.exit = payback_exit,
 	.size = sizeof(struct payback),
 	.nr_heads = NR_QUEUES,
-	.sketch_period = MINIATURE_FORGETS,
+	.sketch_period = MINISIM_FORGETS,
 };
 
 /*----- tunables -----*/
@@ -352,7 +352,7 @@ static const struct pool_ops payback_ops = {
 /* Tables in use name the tunables of mq after "default". */
 static int payback_set_config(struct dmc_policy *p, const char *key, const char *value)
 {
-	struct payback *t = to_payback(to_pool(p));
+	struct payback *t = to_payback(to_pq(p));
 	u32 values[ARRAY_SIZE(ignored)];
 	unsigned int i;
 	int err;
@@ -361,9 +361,9 @@ static int payback_set_config(struct dmc_policy *p, const char *key, const char 
 		if (!strcmp(key, ignored[i].key))
 			break;
 	if (i == ARRAY_SIZE(ignored))
-		return pool_set_config(p, key, value);
+		return dmc_pq_set_config(p, key, value);
 
-	err = tunable_set(p->type->name, ignored, ARRAY_SIZE(ignored), values, key, value);
+	err = dmc_tunable_set(p->type->name, ignored, ARRAY_SIZE(ignored), values, key, value);
 	if (!err && !t->warned) {
 		t->warned = true;
 		pr_warn("dm-cache %s: tunables of old policies, such as %s, are ignored\n",
@@ -379,7 +379,7 @@ static int payback_set_config(struct dmc_policy *p, const char *key, const char 
 	.hint_size = 4,				\
 	.owner = THIS_MODULE,			\
 	.hit = payback_hit,			\
-	POOL_METHODS,				\
+	PQ_METHODS,				\
 	.grade_hint = payback_grade_hint,	\
 	.set_config = payback_set_config
 
@@ -404,37 +404,18 @@ static struct dmc_policy_type default_type = {
 static struct dmc_policy *payback_create(const struct dmc_mappings *map, u32 nr_cblocks,
 					 u64 origin_sectors, u64 block_sectors)
 {
-	return pool_create(&payback_type, &payback_ops, map, nr_cblocks, block_sectors);
+	return dmc_pq_create(&payback_type, &payback_ops, map, nr_cblocks, block_sectors);
 }
 
 static struct dmc_policy *default_create(const struct dmc_mappings *map, u32 nr_cblocks,
 					 u64 origin_sectors, u64 block_sectors)
 {
-	return pool_create(&default_type, &payback_ops, map, nr_cblocks, block_sectors);
+	return dmc_pq_create(&default_type, &payback_ops, map, nr_cblocks, block_sectors);
 }
 
-static int __init payback_module_init(void)
-{
-	int err;
+static struct dmc_policy_type *const payback_types[] = { &payback_type, &default_type };
 
-	err = dmc_policy_register(&payback_type);
-	if (err)
-		return err;
-
-	err = dmc_policy_register(&default_type);
-	if (err)
-		dmc_policy_unregister(&payback_type);
-	return err;
-}
-
-static void __exit payback_module_exit(void)
-{
-	dmc_policy_unregister(&default_type);
-	dmc_policy_unregister(&payback_type);
-}
-
-module_init(payback_module_init);
-module_exit(payback_module_exit);
+module_dmc_policies(payback_types);
 
 MODULE_DESCRIPTION("Default replacement policy for dm-cache: promotes what pays back");
 MODULE_AUTHOR("dm-cache maintainers");

@@ -361,4 +361,64 @@ int dmc_policy_register(struct dmc_policy_type *type);
  */
 void dmc_policy_unregister(struct dmc_policy_type *type);
 
+/**
+ * dmc_policies_unregister() - Makes the names of several policies unknown again.
+ * @types: the policies; registered
+ * @nr: so many
+ *
+ * Context: Does not wait.
+ */
+static inline void dmc_policies_unregister(struct dmc_policy_type *const *types, unsigned int nr)
+{
+	while (nr--)
+		dmc_policy_unregister(types[nr]);
+}
+
+/**
+ * dmc_policies_register() - Makes several policies known by their names, or none.
+ * @types: the policies; borrowed until dmc_policies_unregister()
+ * @nr: so many
+ *
+ * Context: May sleep.
+ * Return: 0, or the first error of dmc_policy_register().
+ */
+static inline int dmc_policies_register(struct dmc_policy_type *const *types, unsigned int nr)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		err = dmc_policy_register(types[i]);
+		if (err) {
+			dmc_policies_unregister(types, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * module_dmc_policies() - The init and exit functions of a module of several policies.
+ * @types: the name of an array of pointers to their types
+ */
+#define module_dmc_policies(types)						\
+	static int __init types##_module_init(void)				\
+	{									\
+		return dmc_policies_register(types, ARRAY_SIZE(types));		\
+	}									\
+	static void __exit types##_module_exit(void)				\
+	{									\
+		dmc_policies_unregister(types, ARRAY_SIZE(types));		\
+	}									\
+	module_init(types##_module_init);					\
+	module_exit(types##_module_exit)
+
+/**
+ * module_dmc_policy() - The init and exit functions of a module of one policy.
+ * @type: the name of its type, a static variable
+ */
+#define module_dmc_policy(type)							\
+	static struct dmc_policy_type *const type##_list[] = { &(type) };	\
+	module_dmc_policies(type##_list)
+
 #endif

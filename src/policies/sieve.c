@@ -10,7 +10,7 @@
  * promote_after says on which miss a block comes in (1: every miss, as in the paper); misses
  * are counted in a table of ghosts.  A hint is the mark.
  *
- * On the bio's path: pool_hit(), pool_miss(); see policy-queues.h for the callers and the lock.
+ * On the bio's path: pq_hit(), dmc_pq_miss(); see policy-queues.h for the callers and the lock.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -28,83 +28,83 @@
 enum { PROMOTE_AFTER, NR_TUNABLES };
 
 static const struct tunable tunables[NR_TUNABLES] = {
-	[PROMOTE_AFTER] = { "promote_after", 2, HISTORY_COUNT_MAX },
+	[PROMOTE_AFTER] = { "promote_after", 2, GHOST_TABLE_COUNT_MAX },
 };
 
 struct sieve {
-	struct pool pool;
+	struct policy_queues pq;
 	u32 hand;		/* the next block to look at, or the list head */
 };
 
-static struct sieve *to_sieve(struct pool *pool)
+static struct sieve *to_sieve(struct policy_queues *pq)
 {
-	return container_of(pool, struct sieve, pool);
+	return container_of(pq, struct sieve, pq);
 }
 
 /*----- the answers to policy-queues.h -----*/
 
-static bool sieve_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+static bool sieve_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			bool room, u32 *tag)
 {
-	u32 after = tunable_get(pool->tunables, PROMOTE_AFTER);
+	u32 after = tunable_get(pq->tunables, PROMOTE_AFTER);
 
-	return room || after <= 1 || history_touch(&pool->ghosts, oblock).count + 1 >= after;
+	return room || after <= 1 || ghost_table_touch(&pq->ghosts, oblock).count + 1 >= after;
 }
 
-static void sieve_insert(struct pool *pool, u32 b, u32 tag, int why)
+static void sieve_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 {
-	if (why == POOL_LOADED && tag != POOL_NONE)
-		pool_set_mark(pool, b, !!tag);
-	pool_append(pool, 0, b);
+	if (why == PQ_LOADED && tag != PQ_NONE)
+		pq_set_mark(pq, b, !!tag);
+	dmc_pq_append(pq, 0, b);
 }
 
-static void sieve_remove(struct pool *pool, u32 b)
+static void sieve_remove(struct policy_queues *pq, u32 b)
 {
-	struct sieve *s = to_sieve(pool);
+	struct sieve *s = to_sieve(pq);
 
 	if (s->hand == b)
-		s->hand = pool->link[b][1];
-	pool_unlink(pool, b);
+		s->hand = pq->link[b][1];
+	dmc_pq_unlink(pq, b);
 }
 
-static u32 sieve_victim(struct pool *pool)
+static u32 sieve_victim(struct policy_queues *pq)
 {
-	struct sieve *s = to_sieve(pool);
+	struct sieve *s = to_sieve(pq);
 	u32 b = s->hand, looks;
 
 	for (looks = 0; looks < LOOKS; looks++) {
-		if (pool_is_end(pool, b))
-			b = pool_oldest(pool, 0);
-		if (pool_is_end(pool, b))
-			return POOL_NONE;
-		if (pool_may_go(pool, b) && !pool_mark(pool, b))
+		if (pq_is_end(pq, b))
+			b = pq_oldest(pq, 0);
+		if (pq_is_end(pq, b))
+			return PQ_NONE;
+		if (pq_may_go(pq, b) && !pq_mark(pq, b))
 			break;
-		pool_set_mark(pool, b, 0);
-		b = pool->link[b][1];
+		pq_set_mark(pq, b, 0);
+		b = pq->link[b][1];
 	}
 	s->hand = b;
-	if (looks == LOOKS && !pool->insist)
-		return POOL_AGAIN;
-	return !pool_is_end(pool, b) && pool_may_go(pool, b) ? b : POOL_NONE;
+	if (looks == LOOKS && !pq->insist)
+		return PQ_AGAIN;
+	return !pq_is_end(pq, b) && pq_may_go(pq, b) ? b : PQ_NONE;
 }
 
-static u32 sieve_hint(struct pool *pool, u32 b)
+static u32 sieve_hint(struct policy_queues *pq, u32 b)
 {
-	return pool_mark(pool, b);
+	return pq_mark(pq, b);
 }
 
-static int sieve_init(struct pool *pool, u64 block_sectors)
+static int sieve_init(struct policy_queues *pq, u64 block_sectors)
 {
-	to_sieve(pool)->hand = pool_head(pool, 0);
+	to_sieve(pq)->hand = pq_head(pq, 0);
 	return 0;
 }
 
 static u32 sieve_grade_hint(u32 grade)
 {
-	return pool_grade_hint(grade, 0, 1);
+	return pq_grade_hint(grade, 0, 1);
 }
 
-static const struct pool_ops sieve_ops = {
+static const struct pq_ops sieve_ops = {
 	.admit = sieve_admit,
 	.insert = sieve_insert,
 	.remove = sieve_remove,
@@ -130,30 +130,19 @@ static struct dmc_policy_type sieve_type = {
 	.hint_size = 4,
 	.owner = THIS_MODULE,
 	.create = sieve_create,
-	.hit = pool_method_hit,
-	POOL_METHODS,
+	.hit = dmc_pq_hit,
+	PQ_METHODS,
 	.grade_hint = sieve_grade_hint,
-	.set_config = pool_set_config,
+	.set_config = dmc_pq_set_config,
 };
 
 static struct dmc_policy *sieve_create(const struct dmc_mappings *map, u32 nr_cblocks,
 				       u64 origin_sectors, u64 block_sectors)
 {
-	return pool_create(&sieve_type, &sieve_ops, map, nr_cblocks, block_sectors);
+	return dmc_pq_create(&sieve_type, &sieve_ops, map, nr_cblocks, block_sectors);
 }
 
-static int __init sieve_module_init(void)
-{
-	return dmc_policy_register(&sieve_type);
-}
-
-static void __exit sieve_module_exit(void)
-{
-	dmc_policy_unregister(&sieve_type);
-}
-
-module_init(sieve_module_init);
-module_exit(sieve_module_exit);
+module_dmc_policy(sieve_type);
 
 MODULE_DESCRIPTION("SIEVE replacement policy for dm-cache");
 MODULE_AUTHOR("dm-cache maintainers");

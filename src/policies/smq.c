@@ -19,19 +19,16 @@
  * Where this differs from mq: levels are linear, so hot blocks are told apart better and very hot ones not
  * at all; reads and writes are alike, and a newcomer needs less.
  *
- * On the bio's path: smq_hit(), and smq_miss(), which takes the lock only for a block that is to
- * come in.  The migration engine calls smq_next_work() and smq_work_done(); a worker smq_tick().
- * Locks: the one of struct resident.
+ * On the bio's path: smq_miss(), which takes the lock only for a block that is to come in.  All
+ * other methods are those of lib/mq-methods.c.  Locks: the one of struct mq_common.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "../version.h"
 #include "lib/mq-common.h"
-#include "lib/streams.h"
 #include "lib/tunables.h"
 
 #define SMQ_LEVELS	64
@@ -53,16 +50,14 @@ static const struct tunable smq_tunables[SMQ_NR_TUNABLES] = {
 };
 
 struct smq {
-	struct dmc_policy policy;
+	struct mq_common common;
 	u32 tunables[SMQ_NR_TUNABLES];
-	struct resident cache;
-	struct streams streams;
 	bool warned;			/* about tunables */
 };
 
 static struct smq *to_smq(struct dmc_policy *p)
 {
-	return container_of(p, struct smq, policy);
+	return container_of(p, struct smq, common.policy);
 }
 
 /*----- bios -----*/
@@ -71,98 +66,29 @@ static enum dmc_advice smq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_
 				u64 sector, u32 sectors, bool cheap, u32 nr_free)
 {
 	struct smq *smq = to_smq(p);
-	struct resident *r = &smq->cache;
+	struct mq_common *m = &smq->common;
 	bool first;
 	u32 hits;
 
-	if (stream_sequential(&smq->streams, oblock, sector, sectors,
+	if (stream_sequential(&smq->common.streams, oblock, sector, sectors,
 			      tunable_get(smq->tunables, SMQ_SEQUENTIAL_THRESHOLD), SMQ_RANDOM))
 		return DMC_LEAVE;
 
-	hits = resident_missed(r, oblock, &first);
-	return resident_advise(r, oblock, hits,
-			       resident_has_room(r, nr_free) ||
-			       (first && hits >= READ_ONCE(r->need) + SMQ_MARGIN),
-			       cheap, nr_free);
+	hits = mqc_missed(m, oblock, &first);
+	return mqc_advise(m, oblock, hits,
+			  mqc_has_room(m, nr_free) ||
+			  (first && hits >= READ_ONCE(m->need) + SMQ_MARGIN),
+			  cheap, nr_free);
 }
 
-static void smq_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
-		    u32 sectors)
-{
-	resident_hit(&to_smq(p)->cache, cblock);
-}
-
-/*----- work -----*/
-
-static int smq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
-{
-	return resident_next_work(&to_smq(p)->cache, idle, nr_free, work);
-}
-
-static void smq_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success)
-{
-	resident_work_done(&to_smq(p)->cache, work, success);
-}
-
-static void smq_invalidate(struct dmc_policy *p, cblock_t cblock)
-{
-	resident_invalidate(&to_smq(p)->cache, cblock);
-}
-
-static void smq_set_dirty(struct dmc_policy *p, cblock_t cblock)
-{
-	resident_set_dirty(&to_smq(p)->cache, cblock);
-}
-
-static void smq_clear_dirty(struct dmc_policy *p, cblock_t cblock)
-{
-	resident_clear_dirty(&to_smq(p)->cache, cblock);
-}
-
-static void smq_tick(struct dmc_policy *p)
-{
-	resident_tick(&to_smq(p)->cache);
-}
-
-/*----- restart, status, tunables -----*/
-
-static int smq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
-			    u32 hint, bool hint_valid)
-{
-	return resident_load(&to_smq(p)->cache, cblock, oblock, dirty, hint, hint_valid);
-}
-
-static int smq_load_run(struct dmc_policy *p, const struct dmc_run *run)
-{
-	return resident_load_run(&to_smq(p)->cache, run);
-}
-
-static void smq_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out)
-{
-	resident_get_hints(&to_smq(p)->cache, first, nr, out);
-}
-
-static bool smq_hints_changed(struct dmc_policy *p, cblock_t first, u32 nr)
-{
-	return hint_groups_changed(&to_smq(p)->cache.hints, first, nr);
-}
-
-static void smq_hints_saved(struct dmc_policy *p)
-{
-	hint_groups_saved(&to_smq(p)->cache.hints);
-}
-
-static u32 smq_residency(struct dmc_policy *p)
-{
-	return READ_ONCE(to_smq(p)->cache.nr_resident);
-}
+/*----- tunables -----*/
 
 static int smq_set_config(struct dmc_policy *p, const char *key, const char *value)
 {
 	struct smq *smq = to_smq(p);
 	int err;
 
-	err = tunable_set(p->type->name, smq_tunables, SMQ_NR_TUNABLES, smq->tunables, key, value);
+	err = dmc_tunable_set(p->type->name, smq_tunables, SMQ_NR_TUNABLES, smq->tunables, key, value);
 	if (!err && strcmp(key, smq_tunables[SMQ_SEQUENTIAL_THRESHOLD].key) && !smq->warned) {
 		smq->warned = true;
 		pr_warn("dm-cache smq: tunables of old policies, such as %s, are ignored\n", key);
@@ -176,7 +102,7 @@ static int smq_emit_config(struct dmc_policy *p, char *buf, size_t len)
 	const u32 *tunables = to_smq(p)->tunables;
 	unsigned int nr = tunable_get(tunables, SMQ_SEQUENTIAL_THRESHOLD) ? 1 : 0;
 
-	return tunable_emit(smq_tunables, nr, tunables, buf, len);
+	return dmc_tunable_emit(smq_tunables, nr, tunables, buf, len);
 }
 
 static struct dmc_policy_type smq_type;
@@ -184,36 +110,22 @@ static struct dmc_policy_type smq_type;
 static struct dmc_policy *smq_create(const struct dmc_mappings *map, u32 nr_cblocks,
 				     u64 origin_sectors, u64 block_sectors)
 {
-	const struct resident_shape shape = {
+	const struct mqc_shape shape = {
 		.nr_levels = SMQ_LEVELS,
 		.linear = true,
 		.max_hits = SMQ_LEVELS - 1,
 	};
+	struct mq_common *common;
 	struct smq *smq;
-	int err;
 
-	smq = kzalloc(sizeof(*smq), GFP_KERNEL);
-	if (!smq)
-		return ERR_PTR(-ENOMEM);
+	common = dmc_mqc_create(&smq_type, sizeof(*smq), map, nr_cblocks, &shape);
+	if (IS_ERR(common))
+		return ERR_CAST(common);
 
-	err = resident_init(&smq->cache, map, nr_cblocks, &shape);
-	if (err) {
-		kfree(smq);
-		return ERR_PTR(err);
-	}
-
-	tunable_defaults(smq_tunables, SMQ_NR_TUNABLES, smq->tunables);
-	smq->cache.margin = SMQ_MARGIN;
-	smq->policy.type = &smq_type;
-	return &smq->policy;
-}
-
-static void smq_destroy(struct dmc_policy *p)
-{
-	struct smq *smq = to_smq(p);
-
-	resident_exit(&smq->cache);
-	kfree(smq);
+	smq = to_smq(&common->policy);
+	dmc_tunable_defaults(smq_tunables, SMQ_NR_TUNABLES, smq->tunables);
+	common->margin = SMQ_MARGIN;
+	return &common->policy;
 }
 
 /*----- the module -----*/
@@ -224,38 +136,13 @@ static struct dmc_policy_type smq_type = {
 	.hint_size = 4,
 	.owner = THIS_MODULE,
 	.create = smq_create,
-	.destroy = smq_destroy,
-	.load_mapping = smq_load_mapping,
-	.load_run = smq_load_run,
-	.hit = smq_hit,
 	.miss = smq_miss,
-	.next_work = smq_next_work,
-	.work_done = smq_work_done,
-	.invalidate = smq_invalidate,
-	.set_dirty = smq_set_dirty,
-	.clear_dirty = smq_clear_dirty,
-	.tick = smq_tick,
-	.get_hints = smq_get_hints,
-	.hints_changed = smq_hints_changed,
-	.hints_saved = smq_hints_saved,
-	.grade_hint = resident_grade_hint,
-	.residency = smq_residency,
+	MQC_METHODS,
 	.set_config = smq_set_config,
 	.emit_config = smq_emit_config,
 };
 
-static int __init smq_module_init(void)
-{
-	return dmc_policy_register(&smq_type);
-}
-
-static void __exit smq_module_exit(void)
-{
-	dmc_policy_unregister(&smq_type);
-}
-
-module_init(smq_module_init);
-module_exit(smq_module_exit);
+module_dmc_policy(smq_type);
 
 MODULE_DESCRIPTION("Stochastic multiqueue replacement policy for dm-cache");
 MODULE_AUTHOR("dm-cache maintainers");

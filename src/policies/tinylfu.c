@@ -16,7 +16,7 @@
  * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
  * the queue.
  *
- * On the bio's path: pool_hit(), pool_miss(); see policy-queues.h for the callers and the lock.
+ * On the bio's path: pq_hit(), dmc_pq_miss(); see policy-queues.h for the callers and the lock.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -45,141 +45,141 @@ static const struct tunable tunables[NR_TUNABLES] = {
 	[FILTER] = { "filter", 1, 1 },
 };
 
-static u32 part(const struct pool *pool, unsigned int percent)
+static u32 part(const struct policy_queues *pq, unsigned int percent)
 {
-	return div_u64((u64)pool->nr * tunable_get(pool->tunables, percent), 100);
+	return div_u64((u64)pq->nr * tunable_get(pq->tunables, percent), 100);
 }
 
-static u32 window(const struct pool *pool)
+static u32 window(const struct policy_queues *pq)
 {
-	return max(part(pool, WINDOW_PERCENT), 1U);
+	return max(part(pq, WINDOW_PERCENT), 1U);
 }
 
-static u32 frequency(const struct pool *pool, u32 b)
+static u32 frequency(const struct policy_queues *pq, u32 b)
 {
-	return sketch_get(&pool->sketch, pool_oblock(pool, b));
+	return sketch_get(&pq->sketch, pq_oblock(pq, b));
 }
 
-static void touch(struct pool *pool, oblock_t oblock, u32 times)
+static void touch(struct policy_queues *pq, oblock_t oblock, u32 times)
 {
-	sketch_add(&pool->sketch, oblock, times);
-	sketch_age(&pool->sketch, times);
+	sketch_add(&pq->sketch, oblock, times);
+	sketch_age(&pq->sketch, times);
 }
 
 /*----- queues -----*/
 
 /* What hits have left is told to the sketch.  Was there anything? */
-static bool tinylfu_settle(struct pool *pool, u32 b)
+static bool tinylfu_settle(struct policy_queues *pq, u32 b)
 {
-	u8 mark = min_t(u8, pool_mark(pool, b), SKETCH_MAX);
+	u8 mark = min_t(u8, pq_mark(pq, b), SKETCH_MAX);
 
-	pool_set_mark(pool, b, 0);
+	pq_set_mark(pq, b, 0);
 	if (mark)
-		touch(pool, pool_oblock(pool, b), mark);
+		touch(pq, pq_oblock(pq, b), mark);
 	return mark;
 }
 
 /* Who was hit long ago goes back on probation. */
-static void shrink_protected(struct pool *pool, u32 looks)
+static void shrink_protected(struct policy_queues *pq, u32 looks)
 {
-	u32 most = part(pool, PROTECTED_PERCENT), b;
+	u32 most = part(pq, PROTECTED_PERCENT), b;
 
-	for (; pool->length[PROTECTED] > most && looks; looks--) {
-		b = pool_coldest(pool, PROTECTED, PROTECTED, &looks);
-		if (b == POOL_NONE)
+	for (; pq->length[PROTECTED] > most && looks; looks--) {
+		b = dmc_pq_coldest(pq, PROTECTED, PROTECTED, &looks);
+		if (b == PQ_NONE)
 			return;
-		pool_requeue(pool, PROBATION, b);
+		dmc_pq_requeue(pq, PROBATION, b);
 	}
 }
 
-/* If looking on may find a better one, and @insist is not set: POOL_AGAIN. */
-static u32 main_victim(struct pool *pool, u32 max_looks, bool insist)
+/* If looking on may find a better one, and @insist is not set: PQ_AGAIN. */
+static u32 main_victim(struct policy_queues *pq, u32 max_looks, bool insist)
 {
 	u32 looks = max_looks, b;
 
-	b = pool_coldest(pool, PROBATION, PROTECTED, &looks);
-	shrink_protected(pool, max_looks);
-	if (b == POOL_NONE && !looks && !insist)
-		return POOL_AGAIN;
-	if (b == POOL_NONE)
-		b = pool_first_to_go(pool, PROBATION, false);
-	if (b == POOL_NONE)
-		b = pool_first_to_go(pool, PROTECTED, false);
+	b = dmc_pq_coldest(pq, PROBATION, PROTECTED, &looks);
+	shrink_protected(pq, max_looks);
+	if (b == PQ_NONE && !looks && !insist)
+		return PQ_AGAIN;
+	if (b == PQ_NONE)
+		b = dmc_pq_first_to_go(pq, PROBATION, false);
+	if (b == PQ_NONE)
+		b = dmc_pq_first_to_go(pq, PROTECTED, false);
 	return b;
 }
 
 /*----- the answers to policy-queues.h -----*/
 
-static bool tinylfu_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+static bool tinylfu_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			  bool room, u32 *tag)
 {
 	u32 victim;
 
-	touch(pool, oblock, 1);
-	if (room || !tunable_get(pool->tunables, FILTER))
+	touch(pq, oblock, 1);
+	if (room || !tunable_get(pq->tunables, FILTER))
 		return true;
-	victim = main_victim(pool, MISS_LOOKS, true);
-	return victim == POOL_NONE || sketch_get(&pool->sketch, oblock) > frequency(pool, victim) + 1;
+	victim = main_victim(pq, MISS_LOOKS, true);
+	return victim == PQ_NONE || sketch_get(&pq->sketch, oblock) > frequency(pq, victim) + 1;
 }
 
-static void tinylfu_insert(struct pool *pool, u32 b, u32 tag, int why)
+static void tinylfu_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 {
-	bool protected = why == POOL_LOADED && tag != POOL_NONE && tag & HINT_PROTECTED;
+	bool protected = why == PQ_LOADED && tag != PQ_NONE && tag & HINT_PROTECTED;
 
-	if (why == POOL_LOADED) {
+	if (why == PQ_LOADED) {
 		/* Whoever was worth a place was asked for twice, or four times to be protected. */
-		touch(pool, pool_oblock(pool, b), protected ? 4 : 2);
-		if (tag != POOL_NONE)
-			pool_set_mark(pool, b, min_t(u32, tag & 0xff, SKETCH_MAX));
-		pool_enqueue(pool, protected ? PROTECTED : PROBATION, b);
-	} else if (why == POOL_NEW && !tunable_get(pool->tunables, FILTER)) {
-		pool_enqueue(pool, WINDOW, b);
+		touch(pq, pq_oblock(pq, b), protected ? 4 : 2);
+		if (tag != PQ_NONE)
+			pq_set_mark(pq, b, min_t(u32, tag & 0xff, SKETCH_MAX));
+		dmc_pq_enqueue(pq, protected ? PROTECTED : PROBATION, b);
+	} else if (why == PQ_NEW && !tunable_get(pq->tunables, FILTER)) {
+		dmc_pq_enqueue(pq, WINDOW, b);
 		/* While the cache fills, who falls out of the window has a place. */
-		if (pool->length[WINDOW] > window(pool) && !pool_is_full(pool))
-			pool_requeue(pool, PROBATION, pool_oldest(pool, WINDOW));
+		if (pq->length[WINDOW] > window(pq) && !pq_is_full(pq))
+			dmc_pq_requeue(pq, PROBATION, pq_oldest(pq, WINDOW));
 	} else {
-		pool_enqueue(pool, PROBATION, b);
+		dmc_pq_enqueue(pq, PROBATION, b);
 	}
 }
 
-static u32 tinylfu_victim(struct pool *pool)
+static u32 tinylfu_victim(struct policy_queues *pq)
 {
-	u32 b = main_victim(pool, LOOKS, pool->insist), newcomer, looks = LOOKS;
+	u32 b = main_victim(pq, LOOKS, pq->insist), newcomer, looks = LOOKS;
 
-	if (b == POOL_AGAIN)
+	if (b == PQ_AGAIN)
 		return b;
 	/* The one that comes in now pushes another out of the window. */
-	if (pool->length[WINDOW] < window(pool) && b != POOL_NONE)
+	if (pq->length[WINDOW] < window(pq) && b != PQ_NONE)
 		return b;
-	newcomer = pool_coldest(pool, WINDOW, WINDOW, &looks);
-	if (newcomer == POOL_NONE)
-		newcomer = pool_first_to_go(pool, WINDOW, false);
-	if (newcomer == POOL_NONE || b == POOL_NONE)
-		return newcomer == POOL_NONE ? b : newcomer;
-	if (frequency(pool, newcomer) <= frequency(pool, b))
+	newcomer = dmc_pq_coldest(pq, WINDOW, WINDOW, &looks);
+	if (newcomer == PQ_NONE)
+		newcomer = dmc_pq_first_to_go(pq, WINDOW, false);
+	if (newcomer == PQ_NONE || b == PQ_NONE)
+		return newcomer == PQ_NONE ? b : newcomer;
+	if (frequency(pq, newcomer) <= frequency(pq, b))
 		return newcomer;
-	pool_requeue(pool, PROBATION, newcomer);
+	dmc_pq_requeue(pq, PROBATION, newcomer);
 	return b;
 }
 
-static u32 tinylfu_hint(struct pool *pool, u32 b)
+static u32 tinylfu_hint(struct policy_queues *pq, u32 b)
 {
-	return pool_mark(pool, b) | (pool_queue_of(pool, b) == PROTECTED ? HINT_PROTECTED : 0);
+	return pq_mark(pq, b) | (pq_queue_of(pq, b) == PROTECTED ? HINT_PROTECTED : 0);
 }
 
 static u32 tinylfu_grade_hint(u32 grade)
 {
-	return pool_grade_hint(grade, SKETCH_MAX, HINT_PROTECTED);
+	return pq_grade_hint(grade, SKETCH_MAX, HINT_PROTECTED);
 }
 
-static const struct pool_ops tinylfu_ops = {
+static const struct pq_ops tinylfu_ops = {
 	.admit = tinylfu_admit,
 	.insert = tinylfu_insert,
-	.remove = pool_dequeue,
+	.remove = dmc_pq_dequeue,
 	.victim = tinylfu_victim,
 	.hint = tinylfu_hint,
 	.settle = tinylfu_settle,
-	.size = sizeof(struct pool),
+	.size = sizeof(struct policy_queues),
 	.nr_heads = NR_QUEUES,
 	.mark_max = SKETCH_MAX,
 	.sketch_period = SKETCH_PERIOD,
@@ -198,30 +198,19 @@ static struct dmc_policy_type tinylfu_type = {
 	.hint_size = 4,
 	.owner = THIS_MODULE,
 	.create = tinylfu_create,
-	.hit = pool_method_hit,
-	POOL_METHODS,
+	.hit = dmc_pq_hit,
+	PQ_METHODS,
 	.grade_hint = tinylfu_grade_hint,
-	.set_config = pool_set_config,
+	.set_config = dmc_pq_set_config,
 };
 
 static struct dmc_policy *tinylfu_create(const struct dmc_mappings *map, u32 nr_cblocks,
 					 u64 origin_sectors, u64 block_sectors)
 {
-	return pool_create(&tinylfu_type, &tinylfu_ops, map, nr_cblocks, block_sectors);
+	return dmc_pq_create(&tinylfu_type, &tinylfu_ops, map, nr_cblocks, block_sectors);
 }
 
-static int __init tinylfu_module_init(void)
-{
-	return dmc_policy_register(&tinylfu_type);
-}
-
-static void __exit tinylfu_module_exit(void)
-{
-	dmc_policy_unregister(&tinylfu_type);
-}
-
-module_init(tinylfu_module_init);
-module_exit(tinylfu_module_exit);
+module_dmc_policy(tinylfu_type);
 
 MODULE_DESCRIPTION("Replacement policy for dm-cache with admission by frequency (TinyLFU)");
 MODULE_AUTHOR("dm-cache maintainers");

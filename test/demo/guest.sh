@@ -65,7 +65,7 @@ boot_2() {
 
 	# Nobody is locked in: the same three devices under the module that the kernel came with.
 	at PHASE own
-	for m in $(sed -n 's/^\(dm_cache_[a-z]*\) .*/\1/p' /proc/modules) dm_cache dm_cache_persistent_data; do
+	for m in $(sed -n 's/^\(dm_cache_[a-z]*\) .*/\1/p' /proc/modules) dm_cache_policy_lib dm_cache dm_cache_persistent_data; do
 		# Users first; what is not there, or went with another, is fine.
 		[ ! -d "/sys/module/$m" ] || rmmod "$m" || return 1
 	done

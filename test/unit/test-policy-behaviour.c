@@ -130,37 +130,37 @@ static void test_mq_victim_is_not_marked(void)
 }
 
 /* Ageing moves whole lists: each entry must be where half its hits belong. */
-static void check_places(struct resident *r, struct levels *l)
+static void check_places(struct mq_common *r, struct levels *l)
 {
 	u8 level;
 	u32 i;
 
 	for (level = 0; level < l->nr; level++)
 		for (i = queue_oldest(&r->q, l->head[level]); i != l->head[level]; i = r->q.e[i].next)
-			CHECK_EQ(levels_of(l, resident_hits_locked(r, i)), level);
+			CHECK_EQ(levels_of(l, mqc_hits_locked(r, i)), level);
 }
 
 static void test_ageing(void)
 {
-	struct resident_shape shape = { .nr_levels = 64, .linear = true, .max_hits = 63 };
+	struct mqc_shape shape = { .nr_levels = 64, .linear = true, .max_hits = 63 };
 	int linear;
 	u32 i, tick, epochs;
 
 	for (linear = 0; linear < 2; linear++) {
-		struct resident r;
+		struct mq_common r;
 
 		unit_note("%s", linear ? "linear" : "logarithmic");
 		shape.linear = linear;
 		shape.nr_levels = linear ? 64 : 16;
 		shape.max_hits = linear ? 63 : HEAT_HITS;
-		CHECK_OK(resident_init(&r, &model_no_mappings, 500, &shape));
+		CHECK_OK(mqc_init(&r, &model_no_mappings, 500, &shape));
 		for (i = 0; i < 500; i++)
-			CHECK_OK(resident_load(&r, to_cblock(i), to_oblock(i), i % 2,
-					       linear ? i % 64 : min(i * i, HEAT_HITS), true));
+			CHECK_OK(dmc_mqc_load_mapping(&r.policy, to_cblock(i), to_oblock(i), i % 2,
+					  linear ? i % 64 : min(i * i, HEAT_HITS), true));
 		for (tick = 0, epochs = 0; tick < 6 * 64; tick++) {
 			for (i = 0; i < 1024; i++)
-				resident_access(&r);
-			epochs += resident_tick(&r);
+				mqc_access(&r);
+			epochs += mqc_tick(&r);
 			spin_lock_irq(&r.lock);
 			check_places(&r, &r.clean);
 			check_places(&r, &r.dirty);
@@ -170,7 +170,7 @@ static void test_ageing(void)
 					 (linear ? i % 64 : min(i * i, HEAT_HITS)) >> epochs);
 		}
 		CHECK_EQ(epochs, 6);
-		resident_exit(&r);
+		mqc_exit(&r);
 	}
 }
 
@@ -178,43 +178,43 @@ static void test_ageing(void)
 static void test_ghosts(void)
 {
 	struct ghost_time now = { .tick = 250 };
-	struct ghosts g;
+	struct ghost_counts g;
 	u32 n, hits = 0, known = 0;
 	bool first;
 
-	CHECK_OK(ghosts_init(&g, 5000));
+	CHECK_OK(ghost_counts_init(&g, 5000));
 	for (n = 1; n <= 31; n++, now.tick++) {
-		CHECK_EQ(ghost_touch(&g, to_oblock(1ULL << 40), now, &first), n);
+		CHECK_EQ(ghost_count_touch(&g, to_oblock(1ULL << 40), now, &first), n);
 		CHECK(first);
-		CHECK_EQ(ghost_touch(&g, to_oblock(1ULL << 40), now, &first), n);
+		CHECK_EQ(ghost_count_touch(&g, to_oblock(1ULL << 40), now, &first), n);
 		CHECK(!first);
 	}
 	now.epoch++;
-	CHECK_EQ(ghost_touch(&g, to_oblock(1ULL << 40), now, &first), 16);
+	CHECK_EQ(ghost_count_touch(&g, to_oblock(1ULL << 40), now, &first), 16);
 	now.epoch += 4;
-	CHECK_EQ(ghost_touch(&g, to_oblock(1ULL << 40), now, &first), 2);
+	CHECK_EQ(ghost_count_touch(&g, to_oblock(1ULL << 40), now, &first), 2);
 
 	/* About right where they are counted by eights. */
 	for (n = 0; n < 200; n++, now.tick++)
-		hits = ghost_touch(&g, to_oblock(7), now, &first);
+		hits = ghost_count_touch(&g, to_oblock(7), now, &first);
 	CHECK_MSG(hits >= 190 && hits <= 210, "%u hits of 200", hits);
 	for (n = 0; n < 200; n++, now.tick++)
-		hits = ghost_touch(&g, to_oblock(7), now, &first);
+		hits = ghost_count_touch(&g, to_oblock(7), now, &first);
 	CHECK_EQ(hits, 280);
 
 	/* Four times as many pass by: the warm one stays, of the others the latest. */
 	for (n = 0; n < 20000; n++)
-		ghost_touch(&g, to_oblock(1000 + n), now, &first);
-	ghost_put(&g, to_oblock(21000), 5, now);
+		ghost_count_touch(&g, to_oblock(1000 + n), now, &first);
+	ghost_count_put(&g, to_oblock(21000), 5, now);
 	now.tick++;
-	CHECK_EQ(ghost_touch(&g, to_oblock(21000), now, &first), 6);
-	CHECK_EQ(ghost_touch(&g, to_oblock(7), now, &first), 280);
+	CHECK_EQ(ghost_count_touch(&g, to_oblock(21000), now, &first), 6);
+	CHECK_EQ(ghost_count_touch(&g, to_oblock(7), now, &first), 280);
 	for (n = 17500; n < 20000; n++)
-		known += ghost_touch(&g, to_oblock(1000 + n), now, &first) > 1;
+		known += ghost_count_touch(&g, to_oblock(1000 + n), now, &first) > 1;
 	CHECK_MSG(known >= 2300, "%u of the last 2500 known", known);
-	ghost_put(&g, to_oblock(21000), 0, now);
-	CHECK_EQ(ghost_touch(&g, to_oblock(21000), now, &first), 1);
-	ghosts_exit(&g);
+	ghost_count_put(&g, to_oblock(21000), 0, now);
+	CHECK_EQ(ghost_count_touch(&g, to_oblock(21000), now, &first), 1);
+	ghost_counts_exit(&g);
 }
 
 /* A generation of warm blocks raises the bar for newcomers. */
@@ -630,7 +630,7 @@ static void test_hints_keep_the_order(void)
 static void test_loaded_blocks_are_counted(void)
 {
 	struct model *m = model_new(model_type("default"), 1000, 20000);
-	const struct pool *pool;
+	const struct policy_queues *pq;
 	u32 n, q, sum = 0, used = 0;
 
 	fill(m);
@@ -640,12 +640,12 @@ static void test_loaded_blocks_are_counted(void)
 			model_tick(m);
 	}
 	model_restart(m, true);
-	pool = to_pool(m->p);
-	for (q = 0; q < pool->nr_heads; q++) {
-		sum += pool->length[q];
-		used += pool->length[q] > 0;
+	pq = to_pq(m->p);
+	for (q = 0; q < pq->nr_heads; q++) {
+		sum += pq->length[q];
+		used += pq->length[q] > 0;
 	}
-	CHECK_EQ(sum, pool->nr_resident);
+	CHECK_EQ(sum, pq->nr_resident);
 	CHECK_EQ(sum, resident_of(m, 0, 20000));
 	CHECK_MSG(used >= 2, "all are in one queue: nothing was tested");
 	model_free(m);

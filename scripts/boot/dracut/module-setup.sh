@@ -30,7 +30,7 @@ installkernel() {
 	for m in dm-cache dm-cache-smq; do
 		dmcache_module_there $m || dmcache_lacks "the module $m" "dkms autoinstall -k $kernel, or apt-get install --reinstall linux-image-$kernel"
 	done
-	for m in $(modinfo -k "$kernel" -F depends dm-cache 2> /dev/null | tr , ' '); do
+	for m in $(modinfo -k "$kernel" -F depends dm-cache dm-cache-smq 2> /dev/null | tr , '\n' | grep -vx dm-cache | sort -u); do
 		dmcache_module_there "${m//_/-}" || dmcache_module_there "$m" ||
 			grep -q "/${m//_/[-_]}\.ko" "/lib/modules/$kernel/modules.builtin" || dmcache_lacks "the module $m" "depmod $kernel"
 	done

@@ -16,7 +16,7 @@
  * a heap: O(log n) an eviction; the queues are O(1).  They are for comparison and for loads that
  * are known to suit one of them.
  *
- * On the bio's path: the hit functions here; pool_miss().  See policy-queues.h for the callers and the lock.
+ * On the bio's path: the hit functions here; dmc_pq_miss().  See policy-queues.h for the callers and the lock.
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
@@ -36,7 +36,7 @@
 enum { PROMOTE_AFTER, NR_TUNABLES };
 
 static const struct tunable tunables[NR_TUNABLES] = {
-	[PROMOTE_AFTER] = { "promote_after", 1, HISTORY_COUNT_MAX },
+	[PROMOTE_AFTER] = { "promote_after", 1, GHOST_TABLE_COUNT_MAX },
 };
 
 /*----- hits: any CPU, no lock -----*/
@@ -44,16 +44,16 @@ static const struct tunable tunables[NR_TUNABLES] = {
 static void hit_marks(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
 		      u32 sectors)
 {
-	pool_hit(to_pool(p), cblock);
+	pq_hit(to_pq(p), cblock);
 }
 
 static void hit_is_late(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
 			u32 sectors)
 {
-	struct basic *basic = to_basic(to_pool(p));
+	struct basic *basic = to_basic(to_pq(p));
 
 	WRITE_ONCE(basic->use[from_cblock(cblock)], READ_ONCE(basic->now) | 1);
-	hint_group_changed(&basic->pool.hints, cblock);
+	hint_group_changed(&basic->pq.hints, cblock);
 	this_cpu_write(*basic->last, from_cblock(cblock));
 }
 
@@ -63,102 +63,102 @@ static void count(struct basic *basic, cblock_t cblock, u32 n)
 	u32 use = READ_ONCE(basic->use[b]);
 
 	WRITE_ONCE(basic->use[b], use + min(n, U32_MAX - use));
-	hint_group_changed(&basic->pool.hints, cblock);
+	hint_group_changed(&basic->pq.hints, cblock);
 	this_cpu_write(*basic->last, b);
 }
 
 static void hit_counts(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
 		       u32 sectors)
 {
-	count(to_basic(to_pool(p)), cblock, 1);
+	count(to_basic(to_pq(p)), cblock, 1);
 }
 
 static void hit_counts_sectors(struct dmc_policy *p, cblock_t cblock, oblock_t oblock,
 			       enum dmc_dir dir, u32 sectors)
 {
-	count(to_basic(to_pool(p)), cblock, sectors);
+	count(to_basic(to_pq(p)), cblock, sectors);
 }
 
 /*----- answers to policy-queues.h -----*/
 
-static bool basic_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+static bool basic_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 			bool room, u32 *tag)
 {
-	struct basic *basic = to_basic(pool);
-	u32 after = tunable_get(pool->tunables, PROMOTE_AFTER);
-	struct history_seen seen;
+	struct basic *basic = to_basic(pq);
+	u32 after = tunable_get(pq->tunables, PROMOTE_AFTER);
+	struct ghost_table_seen seen;
 
 	WRITE_ONCE(basic->now, basic->now + 2);
 	if (basic->kind->ghosts) {
-		seen = history_look(&pool->ghosts, oblock);
-		if (seen.count == HISTORY_COUNT_MAX && seen.age <= HISTORY_AGE_UNIT / 2) {
-			history_forget(&pool->ghosts, oblock);
+		seen = ghost_table_look(&pq->ghosts, oblock);
+		if (seen.count == GHOST_TABLE_COUNT_MAX && seen.age <= GHOST_TABLE_AGE_UNIT / 2) {
+			ghost_table_forget(&pq->ghosts, oblock);
 			*tag = 1;
 			return true;
 		}
 	}
-	return room || after <= 1 || history_touch(&pool->ghosts, oblock).count + 1 >= after;
+	return room || after <= 1 || ghost_table_touch(&pq->ghosts, oblock).count + 1 >= after;
 }
 
-static bool noop_admit(struct pool *pool, oblock_t oblock, enum dmc_dir dir, u32 sectors, bool room,
+static bool noop_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors, bool room,
 		       u32 *tag)
 {
 	return false;
 }
 
-static void plain_insert(struct pool *pool, u32 b, u32 tag, int why)
+static void plain_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 {
-	basic_first_use(to_basic(pool), b, tag, why);
-	pool_append(pool, 0, b);
+	basic_first_use(to_basic(pq), b, tag, why);
+	dmc_pq_append(pq, 0, b);
 }
 
-static u32 no_victim(struct pool *pool)
+static u32 no_victim(struct policy_queues *pq)
 {
-	return POOL_NONE;
+	return PQ_NONE;
 }
 
 /* The first cache block from @b on, in the order of their numbers. */
-static u32 victim_from(struct pool *pool, u32 b)
+static u32 victim_from(struct policy_queues *pq, u32 b)
 {
 	unsigned int looks;
 
 	for (looks = 0; looks < LOOKS; looks++, b++) {
-		if (b >= pool->nr)
+		if (b >= pq->nr)
 			b = 0;
-		if (pool_may_go(pool, b))
+		if (pq_may_go(pq, b))
 			return b;
 	}
-	return pool->insist ? POOL_NONE : POOL_AGAIN;
+	return pq->insist ? PQ_NONE : PQ_AGAIN;
 }
 
-static u32 dumb_victim(struct pool *pool)
+static u32 dumb_victim(struct policy_queues *pq)
 {
-	u32 *hand = &to_basic(pool)->hand, b = victim_from(pool, *hand);
+	u32 *hand = &to_basic(pq)->hand, b = victim_from(pq, *hand);
 
-	if (b < pool->nr)
+	if (b < pq->nr)
 		*hand = b + 1;
 	else
-		*hand = (*hand + LOOKS) % pool->nr;
+		*hand = (*hand + LOOKS) % pq->nr;
 	return b;
 }
 
-static u32 random_victim(struct pool *pool)
+static u32 random_victim(struct policy_queues *pq)
 {
-	u32 *seed = &to_basic(pool)->hand;
+	u32 *seed = &to_basic(pq)->hand;
 
 	/* Nobody attacks this: a linear congruence will do. */
 	*seed = *seed * 1664525 + 1013904223;
-	return victim_from(pool, ((u64)*seed * pool->nr) >> 32);
+	return victim_from(pq, ((u64)*seed * pq->nr) >> 32);
 }
 
-static u32 use_hint(struct pool *pool, u32 b)
+static u32 use_hint(struct policy_queues *pq, u32 b)
 {
-	return READ_ONCE(to_basic(pool)->use[b]);
+	return READ_ONCE(to_basic(pq)->use[b]);
 }
 
-static u32 queue_hint(struct pool *pool, u32 b)
+static u32 queue_hint(struct policy_queues *pq, u32 b)
 {
-	return pool_queue_of(pool, b);
+	return pq_queue_of(pq, b);
 }
 
 /* All but a time or a count of 0, which would be older or less than any. */
@@ -170,14 +170,14 @@ static u32 use_grade_hint(u32 grade)
 /* The second of the two queues is the warmer one. */
 static u32 queue_grade_hint(u32 grade)
 {
-	return pool_grade_hint(grade, 0, 1);
+	return pq_grade_hint(grade, 0, 1);
 }
 
 /*----- parts -----*/
 
-static void basic_exit(struct pool *pool)
+static void basic_exit(struct policy_queues *pq)
 {
-	struct basic *basic = to_basic(pool);
+	struct basic *basic = to_basic(pq);
 
 	vfree(basic->place);
 	vfree(basic->heap);
@@ -186,23 +186,23 @@ static void basic_exit(struct pool *pool)
 	free_percpu(basic->last);
 }
 
-static int basic_init(struct pool *pool, u64 block_sectors)
+static int basic_init(struct policy_queues *pq, u64 block_sectors)
 {
-	const struct basic_kind *kind = container_of(pool->ops, struct basic_kind, ops);
-	struct basic *basic = to_basic(pool);
+	const struct basic_kind *kind = container_of(pq->ops, struct basic_kind, ops);
+	struct basic *basic = to_basic(pq);
 
 	basic->kind = kind;
 	basic->now = 2;
 	basic->cpu = cpumask_first(cpu_possible_mask);
 	basic->last = alloc_percpu(u32);
-	basic->use = policy_zalloc_table(pool->nr, sizeof(u32));
+	basic->use = dmc_zalloc_table(pq->nr, sizeof(u32));
 	if (!basic->last || !basic->use)
 		return -ENOMEM;
 	if (kind->heap || kind->stamps)
-		basic->queued = policy_zalloc_table(pool->nr, sizeof(u32));
+		basic->queued = dmc_zalloc_table(pq->nr, sizeof(u32));
 	if (kind->heap) {
-		basic->heap = policy_zalloc_table(pool->nr, sizeof(u32));
-		basic->place = policy_zalloc_table(pool->nr, sizeof(u32));
+		basic->heap = dmc_zalloc_table(pq->nr, sizeof(u32));
+		basic->place = dmc_zalloc_table(pq->nr, sizeof(u32));
 	}
 	return (basic->queued || !(kind->heap || kind->stamps)) &&
 	       ((basic->heap && basic->place) || !kind->heap) ? 0 : -ENOMEM;
@@ -218,9 +218,9 @@ static int basic_init(struct pool *pool, u64 block_sectors)
 		.owner = THIS_MODULE,			\
 		.create = n##_create,			\
 		.hit = hit_function,			\
-		POOL_METHODS,				\
+		PQ_METHODS,				\
 		.grade_hint = grade_function,		\
-		.set_config = pool_set_config,		\
+		.set_config = dmc_pq_set_config,		\
 	}
 
 #define BASIC_KIND(n, hit_function, ...) BASIC_GRADED(n, hit_function, use_grade_hint, __VA_ARGS__)
@@ -231,7 +231,7 @@ static int basic_init(struct pool *pool, u64 block_sectors)
 	static struct dmc_policy *n##_create(const struct dmc_mappings *map, u32 nr,	\
 					     u64 origin_sectors, u64 block_sectors)	\
 	{										\
-		return pool_create(&n##_kind.type, &n##_kind.ops, map, nr, block_sectors);	\
+		return dmc_pq_create(&n##_kind.type, &n##_kind.ops, map, nr, block_sectors);	\
 	}										\
 	MODULE_ALIAS("dm-cache-" #n)
 
@@ -241,8 +241,8 @@ static int basic_init(struct pool *pool, u64 block_sectors)
 #define OPS(admit_, insert_, remove_, victim_, hint_)					\
 	{ .admit = admit_, .insert = insert_, .remove = remove_, .victim = victim_, .hint = hint_, BASIC_PARTS }
 #define HEAP_OPS OPS(basic_admit, heap_insert, heap_remove, heap_victim, use_hint)
-#define LEVELS_OPS OPS(basic_admit, levels_insert, pool_unlink, levels_victim, use_hint)
-#define PLAIN_OPS(victim_) OPS(basic_admit, plain_insert, pool_unlink, victim_, use_hint)
+#define LEVELS_OPS OPS(basic_admit, levels_insert, dmc_pq_unlink, levels_victim, use_hint)
+#define PLAIN_OPS(victim_) OPS(basic_admit, plain_insert, dmc_pq_unlink, victim_, use_hint)
 
 BASIC_KIND(fifo, hit_marks, .ops = HEAP_OPS, .heap = true, .by_time = true);
 BASIC_KIND(filo, hit_marks, .ops = HEAP_OPS, .heap = true, .by_time = true, .largest_first = true);
@@ -256,47 +256,20 @@ BASIC_KIND(random, hit_marks, .ops = PLAIN_OPS(random_victim));
 BASIC_KIND(multiqueue, hit_counts, .ops = LEVELS_OPS, .stamps = true);
 BASIC_KIND(multiqueue_ws, hit_counts_sectors, .ops = LEVELS_OPS, .stamps = true);
 BASIC_GRADED(twoqueue, hit_marks, queue_grade_hint, .ghosts = true,
-	   .ops = { .admit = basic_admit, .insert = two_insert, .remove = pool_dequeue,
+	   .ops = { .admit = basic_admit, .insert = two_insert, .remove = dmc_pq_dequeue,
 		    .victim = twoqueue_victim, .evicted = twoqueue_evicted, .hint = queue_hint, BASIC_PARTS });
 BASIC_GRADED(q2, hit_marks, queue_grade_hint,
-	     .ops = OPS(basic_admit, two_insert, pool_dequeue, q2_victim, queue_hint));
+	     .ops = OPS(basic_admit, two_insert, dmc_pq_dequeue, q2_victim, queue_hint));
 BASIC_KIND(dumb, hit_marks, .ops = PLAIN_OPS(dumb_victim));
-BASIC_KIND(noop, hit_marks, .ops = OPS(noop_admit, plain_insert, pool_unlink, no_victim, use_hint));
+BASIC_KIND(noop, hit_marks, .ops = OPS(noop_admit, plain_insert, dmc_pq_unlink, no_victim, use_hint));
 
-static struct basic_kind *const kinds[] = {
-	&fifo_kind, &filo_kind, &lru_kind, &mru_kind, &lfu_kind, &mfu_kind, &lfu_ws_kind,
-	&mfu_ws_kind, &random_kind, &multiqueue_kind, &multiqueue_ws_kind, &twoqueue_kind,
-	&q2_kind, &dumb_kind, &noop_kind,
+static struct dmc_policy_type *const basic_types[] = {
+	&fifo_kind.type, &filo_kind.type, &lru_kind.type, &mru_kind.type, &lfu_kind.type, &mfu_kind.type, &lfu_ws_kind.type,
+	&mfu_ws_kind.type, &random_kind.type, &multiqueue_kind.type, &multiqueue_ws_kind.type, &twoqueue_kind.type,
+	&q2_kind.type, &dumb_kind.type, &noop_kind.type,
 };
 
-static void unregister_first(unsigned int nr)
-{
-	while (nr--)
-		dmc_policy_unregister(&kinds[nr]->type);
-}
-
-static int __init basic_module_init(void)
-{
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		err = dmc_policy_register(&kinds[i]->type);
-		if (err) {
-			unregister_first(i);
-			return err;
-		}
-	}
-	return 0;
-}
-
-static void __exit basic_module_exit(void)
-{
-	unregister_first(ARRAY_SIZE(kinds));
-}
-
-module_init(basic_module_init);
-module_exit(basic_module_exit);
+module_dmc_policies(basic_types);
 
 MODULE_DESCRIPTION("Basic replacement policies for dm-cache: fifo, lru, lfu, random and others");
 MODULE_AUTHOR("dm-cache maintainers");

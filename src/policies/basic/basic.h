@@ -3,7 +3,7 @@
  * basic.h - what the members of the basic family have in common; see basic.c for who they are.
  *
  * On the bio's path: the hit functions, which write one word of their own block and no lock.
- * Everything else is asked by the pool, under its lock.
+ * Everything else is asked by policy-queues.c, under its lock.
  */
 #ifndef DMC_BASIC_H
 #define DMC_BASIC_H
@@ -18,7 +18,7 @@ struct basic;
 
 struct basic_kind {
 	struct dmc_policy_type type;
-	struct pool_ops ops;
+	struct pq_ops ops;
 	bool largest_first;	/* heap kinds: who goes has the largest key */
 	bool by_time;		/* use[] is a time, else a count */
 	bool heap;
@@ -27,7 +27,7 @@ struct basic_kind {
 };
 
 struct basic {
-	struct pool pool;
+	struct policy_queues pq;
 	const struct basic_kind *kind;
 
 	u32 now;			/* twice the misses; a hit is later than the miss before it, so odd */
@@ -41,32 +41,32 @@ struct basic {
 	u32 hand;
 };
 
-static inline struct basic *to_basic(struct pool *pool)
+static inline struct basic *to_basic(struct policy_queues *pq)
 {
-	return container_of(pool, struct basic, pool);
+	return container_of(pq, struct basic, pq);
 }
 
 /* heap.c: fifo, filo, lru, mru, lfu, mfu, lfu_ws, mfu_ws */
-void heap_insert(struct pool *pool, u32 b, u32 tag, int why);
-void heap_remove(struct pool *pool, u32 b);
-u32 heap_victim(struct pool *pool);
+void heap_insert(struct policy_queues *pq, u32 b, u32 tag, int why);
+void heap_remove(struct policy_queues *pq, u32 b);
+u32 heap_victim(struct policy_queues *pq);
 
 /* queues.c: multiqueue, multiqueue_ws, twoqueue, q2 */
-void levels_insert(struct pool *pool, u32 b, u32 tag, int why);
-u32 levels_victim(struct pool *pool);
-void two_insert(struct pool *pool, u32 b, u32 tag, int why);
-u32 twoqueue_victim(struct pool *pool);
-void twoqueue_evicted(struct pool *pool, u32 b, oblock_t oblock);
-u32 q2_victim(struct pool *pool);
+void levels_insert(struct policy_queues *pq, u32 b, u32 tag, int why);
+u32 levels_victim(struct policy_queues *pq);
+void two_insert(struct policy_queues *pq, u32 b, u32 tag, int why);
+u32 twoqueue_victim(struct policy_queues *pq);
+void twoqueue_evicted(struct policy_queues *pq, u32 b, oblock_t oblock);
+u32 q2_victim(struct policy_queues *pq);
 
 /* A newcomer's use[]: what the hint says, or the present, or once. */
 static inline void basic_first_use(struct basic *basic, u32 b, u32 tag, int why)
 {
 	u32 use = basic->kind->by_time ? basic->now : 1;
 
-	if (why == POOL_BACK)
+	if (why == PQ_BACK)
 		return;
-	if (why == POOL_LOADED && tag != POOL_NONE)
+	if (why == PQ_LOADED && tag != PQ_NONE)
 		use = tag;
 	if (basic->kind->by_time && (s32)(use - basic->now) > 0)
 		basic->now = use;

@@ -8,7 +8,7 @@
  * goes first, the block that has just been hit is known for each CPU, and a hand brings some others
  * up to date at each eviction.
  *
- * Called by the pool, under its lock; see policy-queues.h.
+ * Called by policy-queues.c, under its lock; see policy-queues.h.
  */
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
@@ -74,18 +74,18 @@ static void place_again(struct basic *basic, u32 b)
 		sift_down(basic, place, b);
 }
 
-void heap_insert(struct pool *pool, u32 b, u32 tag, int why)
+void heap_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 {
-	struct basic *basic = to_basic(pool);
+	struct basic *basic = to_basic(pq);
 
 	basic_first_use(basic, b, tag, why);
 	basic->queued[b] = READ_ONCE(basic->use[b]);
 	sift_up(basic, basic->nr_heap++, b);
 }
 
-void heap_remove(struct pool *pool, u32 b)
+void heap_remove(struct policy_queues *pq, u32 b)
 {
-	struct basic *basic = to_basic(pool);
+	struct basic *basic = to_basic(pq);
 	u32 place = basic->place[b], last = basic->heap[--basic->nr_heap];
 
 	if (last == b)
@@ -131,27 +131,27 @@ static void refresh_some(struct basic *basic)
 	}
 }
 
-u32 heap_victim(struct pool *pool)
+u32 heap_victim(struct policy_queues *pq)
 {
-	struct basic *basic = to_basic(pool);
-	u32 i, b, best = POOL_NONE;
+	struct basic *basic = to_basic(pq);
+	u32 i, b, best = PQ_NONE;
 
 	if (!basic->nr_heap)
-		return POOL_NONE;
+		return PQ_NONE;
 	if (basic->kind->largest_first)
 		refresh_some(basic);
 	for (i = 0; i < LOOKS && refresh(basic, basic->heap[0]); i++)
 		;
-	if (i == LOOKS && !pool->insist)
-		return POOL_AGAIN;
-	if (pool_may_go(pool, basic->heap[0]))
+	if (i == LOOKS && !pq->insist)
+		return PQ_AGAIN;
+	if (pq_may_go(pq, basic->heap[0]))
 		return basic->heap[0];
 
 	/* The top is being written back: the best of those near it. */
 	for (i = 1; i < min_t(u32, basic->nr_heap, BUSY_LOOKS); i++) {
 		b = basic->heap[i];
-		if (pool_may_go(pool, b) &&
-		    (best == POOL_NONE ||
+		if (pq_may_go(pq, b) &&
+		    (best == PQ_NONE ||
 		     goes_before(basic, basic->queued[b], basic->queued[best])))
 			best = b;
 	}

@@ -4,7 +4,7 @@
  *
  * Hits leave a mark or a count; a block moves when it is its turn to be looked at.
  *
- * Called by the pool, under its lock; see policy-queues.h.
+ * Called by policy-queues.c, under its lock; see policy-queues.h.
  */
 #include <linux/kernel.h>
 #include <linux/log2.h>
@@ -23,13 +23,13 @@ static u8 level_of(u32 use)
 static void level_queue(struct basic *basic, u32 b, u8 level)
 {
 	basic->queued[b] = basic->now;
-	pool_set_mark(&basic->pool, b, level);
-	pool_append(&basic->pool, level, b);
+	pq_set_mark(&basic->pq, b, level);
+	dmc_pq_append(&basic->pq, level, b);
 }
 
-void levels_insert(struct pool *pool, u32 b, u32 tag, int why)
+void levels_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 {
-	struct basic *basic = to_basic(pool);
+	struct basic *basic = to_basic(pq);
 
 	basic_first_use(basic, b, tag, why);
 	level_queue(basic, b, level_of(READ_ONCE(basic->use[b])));
@@ -41,17 +41,17 @@ void levels_insert(struct pool *pool, u32 b, u32 tag, int why)
  */
 static void expire(struct basic *basic)
 {
-	struct pool *pool = &basic->pool;
+	struct policy_queues *pq = &basic->pq;
 	u8 level;
 
 	for (level = 1; level < BASIC_LEVELS; level++) {
-		u32 b = pool_oldest(pool, level);
+		u32 b = pq_oldest(pq, level);
 		u32 use;
 
-		if (pool_is_end(pool, b) || basic->now - basic->queued[b] < 2ULL * pool->nr)
+		if (pq_is_end(pq, b) || basic->now - basic->queued[b] < 2ULL * pq->nr)
 			continue;
 		use = READ_ONCE(basic->use[b]);
-		pool_unlink(pool, b);
+		dmc_pq_unlink(pq, b);
 		if (level_of(use) == level) {
 			WRITE_ONCE(basic->use[b], use / 2);
 			level_queue(basic, b, level - 1);
@@ -61,95 +61,95 @@ static void expire(struct basic *basic)
 	}
 }
 
-u32 levels_victim(struct pool *pool)
+u32 levels_victim(struct policy_queues *pq)
 {
-	struct basic *basic = to_basic(pool);
+	struct basic *basic = to_basic(pq);
 	u8 level = 0;
-	u32 b = POOL_NONE, looks;
+	u32 b = PQ_NONE, looks;
 
 	expire(basic);
 	for (looks = 0; looks < LOOKS + BASIC_LEVELS && level < BASIC_LEVELS; looks++) {
-		b = pool_first_to_go(pool, level, false);
-		if (b == POOL_NONE) {
+		b = dmc_pq_first_to_go(pq, level, false);
+		if (b == PQ_NONE) {
 			level++;
 			continue;
 		}
 		/* Used since it was queued: it belongs higher up. */
 		if (level_of(READ_ONCE(basic->use[b])) <= level)
 			return b;
-		pool_unlink(pool, b);
+		dmc_pq_unlink(pq, b);
 		level_queue(basic, b, level_of(READ_ONCE(basic->use[b])));
 	}
-	return b == POOL_NONE || pool->insist ? b : POOL_AGAIN;
+	return b == PQ_NONE || pq->insist ? b : PQ_AGAIN;
 }
 
 /*----- twoqueue and q2: newcomers apart from the rest -----*/
 
 enum { IN, MAIN };
 
-void two_insert(struct pool *pool, u32 b, u32 tag, int why)
+void two_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 {
-	bool main = tag == MAIN && why != POOL_BACK;
+	bool main = tag == MAIN && why != PQ_BACK;
 
-	pool_enqueue(pool, main ? MAIN : IN, b);
+	dmc_pq_enqueue(pq, main ? MAIN : IN, b);
 }
 
 static void two_move(struct basic *basic, u32 b, u8 which)
 {
-	pool_set_mark(&basic->pool, b, 0);
-	pool_requeue(&basic->pool, which, b);
+	pq_set_mark(&basic->pq, b, 0);
+	dmc_pq_requeue(&basic->pq, which, b);
 }
 
 /* The oldest that was not hit: an approximation of LRU. */
 static u32 main_victim(struct basic *basic)
 {
-	u32 b = POOL_NONE, looks;
+	u32 b = PQ_NONE, looks;
 
 	for (looks = 0; looks < LOOKS; looks++) {
-		b = pool_first_to_go(&basic->pool, MAIN, false);
-		if (b == POOL_NONE || !pool_mark(&basic->pool, b))
+		b = dmc_pq_first_to_go(&basic->pq, MAIN, false);
+		if (b == PQ_NONE || !pq_mark(&basic->pq, b))
 			return b;
 		two_move(basic, b, MAIN);
 	}
-	return basic->pool.insist ? b : POOL_AGAIN;
+	return basic->pq.insist ? b : PQ_AGAIN;
 }
 
 static bool in_is_long(const struct basic *basic)
 {
-	return basic->pool.length[IN] > basic->pool.nr / 4 || !basic->pool.length[MAIN];
+	return basic->pq.length[IN] > basic->pq.nr / 4 || !basic->pq.length[MAIN];
 }
 
-u32 twoqueue_victim(struct pool *pool)
+u32 twoqueue_victim(struct policy_queues *pq)
 {
-	struct basic *basic = to_basic(pool);
-	u32 b = in_is_long(basic) ? pool_first_to_go(pool, IN, false) : main_victim(basic);
+	struct basic *basic = to_basic(pq);
+	u32 b = in_is_long(basic) ? dmc_pq_first_to_go(pq, IN, false) : main_victim(basic);
 
 	/* All busy: from the other one. */
-	if (b == POOL_NONE)
-		b = pool_first_to_go(pool, IN, false);
-	return b == POOL_NONE ? main_victim(basic) : b;
+	if (b == PQ_NONE)
+		b = dmc_pq_first_to_go(pq, IN, false);
+	return b == PQ_NONE ? main_victim(basic) : b;
 }
 
 /* 2Q remembers those that leave from the queue of newcomers, half as many as the cache has. */
-void twoqueue_evicted(struct pool *pool, u32 b, oblock_t oblock)
+void twoqueue_evicted(struct policy_queues *pq, u32 b, oblock_t oblock)
 {
-	if (pool_queue_of(pool, b) == IN)
-		history_put(&pool->ghosts, oblock, HISTORY_COUNT_MAX);
+	if (pq_queue_of(pq, b) == IN)
+		ghost_table_put(&pq->ghosts, oblock, GHOST_TABLE_COUNT_MAX);
 }
 
-u32 q2_victim(struct pool *pool)
+u32 q2_victim(struct policy_queues *pq)
 {
-	struct basic *basic = to_basic(pool);
+	struct basic *basic = to_basic(pq);
 	u32 looks, b;
 
 	for (looks = 0; looks < LOOKS && in_is_long(basic); looks++) {
-		b = pool_first_to_go(pool, IN, false);
-		if (b == POOL_NONE)
+		b = dmc_pq_first_to_go(pq, IN, false);
+		if (b == PQ_NONE)
 			break;
-		if (!pool_mark(pool, b))
+		if (!pq_mark(pq, b))
 			return b;
 		two_move(basic, b, MAIN);
 	}
 	b = main_victim(basic);
-	return b == POOL_NONE ? pool_first_to_go(pool, IN, false) : b;
+	return b == PQ_NONE ? dmc_pq_first_to_go(pq, IN, false) : b;
 }

@@ -40,7 +40,7 @@ static inline int bit_tree_init(struct bit_tree *t, u32 nr)
 		nr = DIV_ROUND_UP(nr, 64U);
 		total += nr;
 	} while (nr > 1);
-	t->words = policy_zalloc_table(total, sizeof(*t->words));
+	t->words = dmc_zalloc_table(total, sizeof(*t->words));
 	return t->words ? 0 : -ENOMEM;
 }
 

@@ -2,7 +2,7 @@
 /*
  * candidates.c - blocks that want to come in; see candidates.h for what, where and when.
  *
- * Linked into the modules that use mq-common.c.  Locks: the caller's.
+ * Locks: the caller's.
  */
 #include <linux/errno.h>
 #include <linux/hash.h>
@@ -32,10 +32,10 @@ int candidates_init(struct candidates *cs)
 	err = queues_init(&cs->q, NR_HEADS, CANDIDATES);
 	if (err)
 		return err;
-	cs->c = policy_zalloc_table(CANDIDATES, sizeof(*cs->c));
+	cs->c = dmc_zalloc_table(CANDIDATES, sizeof(*cs->c));
 	if (!cs->c)
 		goto err_queues;
-	cs->buckets = policy_zalloc_table(1 << BUCKET_BITS, sizeof(*cs->buckets));
+	cs->buckets = dmc_zalloc_table(1 << BUCKET_BITS, sizeof(*cs->buckets));
 	if (!cs->buckets)
 		goto err_candidates;
 

@@ -2,7 +2,7 @@
 /*
  * candidates.h - blocks that want to come in, from the miss that said so until they are in.
  *
- * A small pool, whatever the size of the cache: promising blocks come again.  Found by oblock; the
+ * A small pq, whatever the size of the cache: promising blocks come again.  Found by oblock; the
  * waiting ones stand in a queue, oldest first, and so do the *owed* ones, for which a block is being
  * evicted.  A busy one is named in work, and on no queue.
  *

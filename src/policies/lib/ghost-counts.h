@@ -42,7 +42,7 @@
 #define GHOST_EXACT 32U		/* codes from here on stand for steps of eight */
 #define GHOST_HITS_MAX 280U	/* the last of these */
 
-struct ghosts {
+struct ghost_counts {
 	u16 *words;
 	u32 nr_sets;
 };
@@ -53,14 +53,14 @@ struct ghost_time {
 	u8 tick;
 };
 
-static inline int ghosts_init(struct ghosts *g, u32 nr)
+static inline int ghost_counts_init(struct ghost_counts *g, u32 nr)
 {
 	g->nr_sets = DIV_ROUND_UP(max_t(u32, nr, GHOSTS_MIN), GHOST_WAYS);
-	g->words = policy_zalloc_table((size_t)g->nr_sets * GHOST_WORDS, sizeof(*g->words));
+	g->words = dmc_zalloc_table((size_t)g->nr_sets * GHOST_WORDS, sizeof(*g->words));
 	return g->words ? 0 : -ENOMEM;
 }
 
-static inline void ghosts_exit(struct ghosts *g)
+static inline void ghost_counts_exit(struct ghost_counts *g)
 {
 	vfree(g->words);
 }
@@ -70,7 +70,7 @@ static inline u64 ghost_hash(oblock_t oblock)
 	return from_oblock(oblock) * 0x9E3779B97F4A7C15ULL;
 }
 
-static inline u16 *ghost_set(const struct ghosts *g, u64 hash)
+static inline u16 *ghost_set(const struct ghost_counts *g, u64 hash)
 {
 	return g->words + ((hash >> 32) * g->nr_sets >> 32) * GHOST_WORDS;
 }
@@ -169,7 +169,7 @@ static inline u16 *ghost_victim(u16 *set)
 }
 
 /* The set of a block, as of now. */
-static inline u16 *ghost_set_now(const struct ghosts *g, u64 hash, struct ghost_time now)
+static inline u16 *ghost_set_now(const struct ghost_counts *g, u64 hash, struct ghost_time now)
 {
 	u16 *set = ghost_set(g, hash);
 
@@ -179,7 +179,7 @@ static inline u16 *ghost_set_now(const struct ghosts *g, u64 hash, struct ghost_
 }
 
 /* Counts a miss of @oblock, if it is the @first of this tick.  Returns its hits. */
-static inline u32 ghost_touch(struct ghosts *g, oblock_t oblock, struct ghost_time now, bool *first)
+static inline u32 ghost_count_touch(struct ghost_counts *g, oblock_t oblock, struct ghost_time now, bool *first)
 {
 	u64 hash = ghost_hash(oblock);
 	u16 *set = ghost_set_now(g, hash, now), *word = ghost_find(set, ghost_print(hash));
@@ -207,7 +207,7 @@ static inline u32 ghost_touch(struct ghosts *g, oblock_t oblock, struct ghost_ti
 }
 
 /* @oblock has @hits, as of this tick; 0: it is forgotten. */
-static inline void ghost_put(struct ghosts *g, oblock_t oblock, u32 hits, struct ghost_time now)
+static inline void ghost_count_put(struct ghost_counts *g, oblock_t oblock, u32 hits, struct ghost_time now)
 {
 	u64 hash = ghost_hash(oblock);
 	u16 *set = ghost_set_now(g, hash, now), *word = ghost_find(set, ghost_print(hash));

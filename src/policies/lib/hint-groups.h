@@ -33,7 +33,7 @@ struct hint_groups {
 static inline int hint_groups_init(struct hint_groups *g, u32 nr_blocks)
 {
 	g->nr = DIV_ROUND_UP(nr_blocks, HINT_GROUP);
-	g->changed = policy_zalloc_table(g->nr, 1);
+	g->changed = dmc_zalloc_table(g->nr, 1);
 	return g->changed ? 0 : -ENOMEM;
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * minisim.c - strategies of admission on trial; see minisim.h for what, where and when.
+ * minisim.c - strategies of admission on feedback; see minisim.h for what, where and when.
  *
  * Called by the payback policy, under its lock.
  */
 #include <linux/cpumask.h>
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
 #include <linux/string.h>
@@ -21,38 +22,40 @@
 #define DRAIN_HITS	8	/* that are looked at in one call... */
 #define DRAIN_CPUS	4	/* ... in the rings of so many CPUs */
 
-int miniature_init(struct miniature *m, u32 nr_blocks, u64 block_sectors)
+int dmc_minisim_init(struct minisim *m, u32 nr_blocks, u64 block_sectors)
 {
 	u32 nr = nr_blocks;
 
-	while (nr > MINIATURE_SETS_MAX * MINIATURE_WAYS) {
+	while (nr > MINISIM_SETS_MAX * MINISIM_WAYS) {
 		nr /= 2;
 		m->sample_shift++;
 	}
-	m->nr_ways = min_t(u32, nr, MINIATURE_WAYS);
+	m->nr_ways = min_t(u32, nr, MINISIM_WAYS);
 	m->nr_sets = nr / m->nr_ways;
 	m->copy_cost = MISS_COST + (u32)min_t(u64, block_sectors, 1 << 20) * MISS_COST / SEEK_SECTORS;
 	m->best = FOUR_TIMES;
 	m->cpu = cpumask_first(cpu_possible_mask);
 
-	m->ways = policy_zalloc_table(NR_STRATEGIES * m->nr_sets * MINIATURE_WAYS,
-				      sizeof(*m->ways));
-	m->rings = alloc_percpu(struct miniature_ring);
+	m->ways = dmc_zalloc_table(NR_STRATEGIES * m->nr_sets * MINISIM_WAYS,
+				   sizeof(*m->ways));
+	m->rings = alloc_percpu(struct minisim_ring);
 	if (!m->ways || !m->rings || sketch_init(&m->sketch, m->nr_sets * m->nr_ways,
-						       MINIATURE_FORGETS))
+						       MINISIM_FORGETS))
 		return -ENOMEM;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(dmc_minisim_init);
 
-/* Copes with any part of miniature_init(). */
-void miniature_exit(struct miniature *m)
+/* Copes with any part of dmc_minisim_init(). */
+void dmc_minisim_exit(struct minisim *m)
 {
 	vfree(m->ways);
 	free_percpu(m->rings);
 	sketch_exit(&m->sketch);
 }
+EXPORT_SYMBOL_GPL(dmc_minisim_exit);
 
-static struct miniature_way *find(const struct miniature *m, struct miniature_way *set, u64 oblock)
+static struct minisim_way *find(const struct minisim *m, struct minisim_way *set, u64 oblock)
 {
 	u32 i;
 
@@ -63,13 +66,13 @@ static struct miniature_way *find(const struct miniature *m, struct miniature_wa
 }
 
 /* @way, which may hold something else now, becomes the first of its set. */
-static void use(struct miniature_way *set, struct miniature_way *way, struct miniature_way now)
+static void use(struct minisim_way *set, struct minisim_way *way, struct minisim_way now)
 {
 	memmove(set + 1, set, (way - set) * sizeof(*set));
 	set[0] = now;
 }
 
-static u32 frequency(const struct miniature *m, const struct miniature_way *way)
+static u32 frequency(const struct minisim *m, const struct minisim_way *way)
 {
 	return sketch_get(&m->sketch, to_oblock(way->oblock - 1));
 }
@@ -78,21 +81,21 @@ static u32 frequency(const struct miniature *m, const struct miniature_way *way)
  * The block in the window, which is the first way of each set, goes or stays; returns which way is
  * to be used again.
  */
-static struct miniature_way *leave_window(struct miniature *m, struct miniature_way *set)
+static struct minisim_way *leave_window(struct minisim *m, struct minisim_way *set)
 {
-	struct miniature_way *last = &set[m->nr_ways - 1];
+	struct minisim_way *last = &set[m->nr_ways - 1];
 
 	return strategy_admits(WINDOW, frequency(m, &set[0]), frequency(m, last)) ? last : &set[0];
 }
 
 /* One access, in the cache of one strategy; returns its cost. */
-static u32 try(struct miniature *m, enum strategy s, u64 oblock,
+static u32 try(struct minisim *m, enum strategy s, u64 oblock,
 	       bool write, u32 wanted)
 {
-	u32 n = (u32)(miniature_hash(to_oblock(oblock - 1)) >> 8) % m->nr_sets;
-	struct miniature_way *set = &m->ways[((u32)s * m->nr_sets + n) * MINIATURE_WAYS];
-	struct miniature_way *way = find(m, set, oblock), *last = &set[m->nr_ways - 1];
-	struct miniature_way now = { .oblock = oblock };
+	u32 n = (u32)(minisim_hash(to_oblock(oblock - 1)) >> 8) % m->nr_sets;
+	struct minisim_way *set = &m->ways[((u32)s * m->nr_sets + n) * MINISIM_WAYS];
+	struct minisim_way *way = find(m, set, oblock), *last = &set[m->nr_ways - 1];
+	struct minisim_way now = { .oblock = oblock };
 	u32 cost = MISS_COST;
 
 	if (way) {
@@ -114,7 +117,7 @@ static u32 try(struct miniature *m, enum strategy s, u64 oblock,
 	return cost + m->copy_cost;
 }
 
-static void judge(struct miniature *m)
+static void judge(struct minisim *m)
 {
 	u32 s;
 
@@ -131,12 +134,12 @@ static void judge(struct miniature *m)
 	m->accesses = 0;
 }
 
-static void access(struct miniature *m, u64 oblock, bool write)
+static void access(struct minisim *m, u64 oblock, bool write)
 {
 	u32 wanted, s;
 
-	if (m->recent[oblock % MINIATURE_RECENT] != oblock) {
-		m->recent[oblock % MINIATURE_RECENT] = oblock;
+	if (m->recent[oblock % MINISIM_RECENT] != oblock) {
+		m->recent[oblock % MINISIM_RECENT] = oblock;
 		sketch_touch(&m->sketch, to_oblock(oblock - 1));
 	}
 	sketch_age(&m->sketch, 1);
@@ -147,23 +150,24 @@ static void access(struct miniature *m, u64 oblock, bool write)
 		judge(m);
 }
 
-void miniature_tick(struct miniature *m)
+void dmc_minisim_tick(struct minisim *m)
 {
 	memset(m->recent, 0, sizeof(m->recent));
 }
+EXPORT_SYMBOL_GPL(dmc_minisim_tick);
 
 /* Up to *@budget of the hits in a ring.  Returns how many hits it had, or lost. */
-static u32 drain_ring(struct miniature *m, struct miniature_ring *ring, u32 *budget)
+static u32 drain_ring(struct minisim *m, struct minisim_ring *ring, u32 *budget)
 {
 	u32 nr = READ_ONCE(ring->next) - ring->done, hits = 0;
 
-	if (nr > MINIATURE_RING) {
-		hits = nr - MINIATURE_RING;
-		nr = MINIATURE_RING;
+	if (nr > MINISIM_RING) {
+		hits = nr - MINISIM_RING;
+		nr = MINISIM_RING;
 		ring->done += hits;
 	}
 	for (; nr && *budget; nr--, --*budget, hits++) {
-		u64 noted = READ_ONCE(ring->oblock[ring->done++ % MINIATURE_RING]);
+		u64 noted = READ_ONCE(ring->oblock[ring->done++ % MINISIM_RING]);
 
 		if (noted)
 			access(m, noted & ~(1ULL << 63), noted >> 63);
@@ -171,7 +175,7 @@ static u32 drain_ring(struct miniature *m, struct miniature_ring *ring, u32 *bud
 	return hits;
 }
 
-u32 miniature_drain(struct miniature *m)
+u32 dmc_minisim_drain(struct minisim *m)
 {
 	u32 budget = DRAIN_HITS, cpus, hits = 0;
 
@@ -189,14 +193,17 @@ u32 miniature_drain(struct miniature *m)
 	m->backlog = !budget;
 	return hits << m->sample_shift;
 }
+EXPORT_SYMBOL_GPL(dmc_minisim_drain);
 
-bool miniature_drained(const struct miniature *m)
+bool dmc_minisim_drained(const struct minisim *m)
 {
 	return m->nr_empty >= num_possible_cpus();
 }
+EXPORT_SYMBOL_GPL(dmc_minisim_drained);
 
-void miniature_miss(struct miniature *m, oblock_t oblock, bool write)
+void dmc_minisim_miss(struct minisim *m, oblock_t oblock, bool write)
 {
-	if (miniature_samples(m, oblock))
+	if (minisim_samples(m, oblock))
 		access(m, from_oblock(oblock) + 1, write);
 }
+EXPORT_SYMBOL_GPL(dmc_minisim_miss);

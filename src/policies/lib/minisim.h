@@ -13,7 +13,7 @@
  * promotion or the writeback of an evicted block one more request, and the transfer of a whole block
  * on both devices.
  *
- * On the bio's path: miniature_note_hit() puts a sampled block into a ring of this CPU, no
+ * On the bio's path: minisim_note_hit() puts a sampled block into a ring of this CPU, no
  * lock, and may lose some; miss() and tick() empty the rings, under the policy's lock, a few hits
  * and a few CPUs at a time.
  */
@@ -26,11 +26,11 @@
 #include "../../block-types.h"
 #include "sketch.h"
 
-#define MINIATURE_WAYS		8
-#define MINIATURE_RING		64
-#define MINIATURE_RECENT	64
-#define MINIATURE_FORGETS	32	/* accesses a block, until counts are halved */
-#define MINIATURE_SETS_MAX	256
+#define MINISIM_WAYS		8
+#define MINISIM_RING		64
+#define MINISIM_RECENT	64
+#define MINISIM_FORGETS	32	/* accesses a block, until counts are halved */
+#define MINISIM_SETS_MAX	256
 
 /*
  * A missed block is promoted if it was asked for as often, and more often than who has to go.  Of
@@ -47,63 +47,63 @@ enum strategy {
 	NR_STRATEGIES
 };
 
-struct miniature_way {
+struct minisim_way {
 	u64 oblock;		/* plus one; 0: empty */
 	bool dirty;
 };
 
-struct miniature_ring {
+struct minisim_ring {
 	u32 next;	/* counts the hits that were noted */
 	u32 done;	/* so many of them were looked at */
-	u64 oblock[MINIATURE_RING];	/* plus one, and in the top bit: a write */
+	u64 oblock[MINISIM_RING];	/* plus one, and in the top bit: a write */
 };
 
-struct miniature {
-	struct miniature_ring __percpu *rings;
+struct minisim {
+	struct minisim_ring __percpu *rings;
 	u32 cpu;		/* whose ring is next */
 	u32 nr_empty;		/* rings that were found empty, one after the other */
 	bool backlog;		/* the last drain ended in the middle of one */
 	u8 sample_shift;	/* one in 2^so many blocks is in the sample */
 
-	u64 recent[MINIATURE_RECENT];	/* blocks asked for in this tick: they count once */
+	u64 recent[MINISIM_RECENT];	/* blocks asked for in this tick: they count once */
 	struct sketch sketch;	/* of the sample */
-	struct miniature_way *ways;	/* [strategy][set][way], the last used first */
+	struct minisim_way *ways;	/* [strategy][set][way], the last used first */
 	u32 nr_sets;
-	u32 nr_ways;		/* of each set, MINIATURE_WAYS at most */
+	u32 nr_ways;		/* of each set, MINISIM_WAYS at most */
 	u32 copy_cost;
 	u64 cost[NR_STRATEGIES];
 	u32 accesses;		/* since the costs were halved */
 	enum strategy best;
 };
 
-/* 0 or -ENOMEM; miniature_exit() copes with any part of it. */
-int miniature_init(struct miniature *m, u32 nr_blocks, u64 block_sectors);
-void miniature_exit(struct miniature *m);
+/* 0 or -ENOMEM; dmc_minisim_exit() copes with any part of it. */
+int dmc_minisim_init(struct minisim *m, u32 nr_blocks, u64 block_sectors);
+void dmc_minisim_exit(struct minisim *m);
 
-static inline u64 miniature_hash(oblock_t oblock)
+static inline u64 minisim_hash(oblock_t oblock)
 {
 	u64 hash = (from_oblock(oblock) + 1) * 0xff51afd7ed558ccdULL;
 
 	return (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53ULL;
 }
 
-static inline bool miniature_samples(const struct miniature *m, oblock_t oblock)
+static inline bool minisim_samples(const struct minisim *m, oblock_t oblock)
 {
-	return !m->sample_shift || !(miniature_hash(oblock) >> (64 - m->sample_shift));
+	return !m->sample_shift || !(minisim_hash(oblock) >> (64 - m->sample_shift));
 }
 
 /* Any context, no lock. */
-static inline void miniature_note_hit(struct miniature *m, oblock_t oblock, bool write)
+static inline void minisim_note_hit(struct minisim *m, oblock_t oblock, bool write)
 {
-	struct miniature_ring *ring;
+	struct minisim_ring *ring;
 	u32 at;
 
-	if (!miniature_samples(m, oblock))
+	if (!minisim_samples(m, oblock))
 		return;
 	/* Moved to another CPU in between, we disturb one entry of its ring. */
 	ring = raw_cpu_ptr(m->rings);
 	at = READ_ONCE(ring->next);
-	WRITE_ONCE(ring->oblock[at % MINIATURE_RING],
+	WRITE_ONCE(ring->oblock[at % MINISIM_RING],
 		   (from_oblock(oblock) + 1) | (u64)write << 63);
 	WRITE_ONCE(ring->next, at + 1);
 }
@@ -112,10 +112,10 @@ static inline void miniature_note_hit(struct miniature *m, oblock_t oblock, bool
  * Under the lock.  Looks at some of the hits that were noted, and tells how many there were in all,
  * about.  Were that all?  A miss.
  */
-u32 miniature_drain(struct miniature *m);
-bool miniature_drained(const struct miniature *m);
-void miniature_tick(struct miniature *m);
-void miniature_miss(struct miniature *m, oblock_t oblock, bool write);
+u32 dmc_minisim_drain(struct minisim *m);
+bool dmc_minisim_drained(const struct minisim *m);
+void dmc_minisim_tick(struct minisim *m);
+void dmc_minisim_miss(struct minisim *m, oblock_t oblock, bool write);
 
 /* The answer of a strategy, in miniature and in the policy that uses it. */
 static inline bool strategy_admits(enum strategy s, u32 wanted, u32 victim)

@@ -2,7 +2,7 @@
 /*
  * mq-common.h - the cache side of mq and smq: which blocks are in, how warm they are, who goes next.
  *
- * On the bio's path: resident_hit() is all that a hit costs.  It takes no lock and writes only to
+ * On the bio's path: mqc_hit() is all that a hit costs.  It takes no lock and writes only to
  * the two bytes of its own block, once a tick at most, and to a per-CPU counter (and marks the block's
  * hint group as changed, if it is the first to do so since the hints were stored).  Everything else
  * happens under @lock, in the migration engine (next work, work done), in miss() for a block that
@@ -40,13 +40,16 @@
 #include "levels.h"
 #include "penalty.h"
 #include "promotion-feedback.h"
+#include "streams.h"
 
 /* The count of a block.  Written by hits: relaxed, no lock; two at once may count as one. */
 #define HEAT_HITS	0x3fffU		/* at most one a tick is counted; halved each epoch */
 #define HEAT_MARK	0x4000U		/* hit since somebody looked */
 #define HEAT_COUNTED	0x8000U		/* hit in this tick */
 
-struct resident {
+struct mq_common {
+	struct dmc_policy policy;
+
 	/* Read by every hit, written at create only. */
 	u16 *heat;			/* of each cblock */
 	u32 __percpu *accesses;
@@ -54,10 +57,11 @@ struct resident {
 	u16 max_hits;
 
 	/* Read by misses, without the lock; they touch the ghosts' words. */
-	struct ghosts ghosts;
+	struct ghost_counts ghosts;
 	const struct dmc_mappings *map;
 	struct ghost_time now;		/* changes once a tick, under the lock */
-	u32 need;			/* hits of the coldest blocks, and what the trial asks */
+	u32 need;			/* hits of the coldest blocks, and what @feedback asks */
+	struct streams streams;
 	u8 apart[L1_CACHE_BYTES];	/* hits shall not feel what happens below */
 
 	spinlock_t lock;		/* protects all below */
@@ -73,7 +77,7 @@ struct resident {
 	u32 nr_demoting;
 	u32 nr_paid;			/* evictions done, not yet seen as free blocks */
 	u32 margin;			/* a candidate for a full cache has @need + @margin hits */
-	struct trial trial;
+	struct promotion_feedback feedback;
 
 	/* Writeback. */
 	oblock_t run_next;		/* continues an ascending run */
@@ -94,95 +98,138 @@ struct resident {
 	u32 aged;
 };
 
-struct resident_shape {
+struct mqc_shape {
 	u8 nr_levels;
 	bool linear;
 	u16 max_hits;		/* at most HEAT_HITS */
 };
 
 /* 0, -EINVAL (too many blocks) or -ENOMEM with nothing held.  May sleep, as may exit. */
-int resident_init(struct resident *r, const struct dmc_mappings *map, u32 nr_blocks,
-		  const struct resident_shape *shape);
-void resident_exit(struct resident *r);
+int mqc_init(struct mq_common *m, const struct dmc_mappings *map, u32 nr_blocks,
+	     const struct mqc_shape *shape);
+void mqc_exit(struct mq_common *m);
 
 /* A bio touched something that counts. */
-static inline void resident_access(struct resident *r)
+static inline void mqc_access(struct mq_common *m)
 {
-	this_cpu_inc(*r->accesses);
+	this_cpu_inc(*m->accesses);
 }
 
 /* Any context, no lock; see the head of this file. */
-static inline void resident_hit(struct resident *r, cblock_t cblock)
+static inline void mqc_hit(struct mq_common *m, cblock_t cblock)
 {
-	u16 *heat = &r->heat[from_cblock(cblock)];
+	u16 *heat = &m->heat[from_cblock(cblock)];
 	u16 h = READ_ONCE(*heat);
 
-	resident_access(r);
+	mqc_access(m);
 	if (h & HEAT_COUNTED)
 		return;
 
-	if ((h & HEAT_HITS) < r->max_hits)
+	if ((h & HEAT_HITS) < m->max_hits)
 		h++;
 	WRITE_ONCE(*heat, h | HEAT_MARK | HEAT_COUNTED);
-	hint_group_changed(&r->hints, cblock);
+	hint_group_changed(&m->hints, cblock);
 }
 
 /*
  * Counts a miss of @oblock, if it is the @first of this tick, and returns its hits.  Any context, no
  * lock.
  */
-static inline u32 resident_missed(struct resident *r, oblock_t oblock, bool *first)
+static inline u32 mqc_missed(struct mq_common *m, oblock_t oblock, bool *first)
 {
 	struct ghost_time now = {
-		.epoch = READ_ONCE(r->now.epoch),
-		.tick = READ_ONCE(r->now.tick),
+		.epoch = READ_ONCE(m->now.epoch),
+		.tick = READ_ONCE(m->now.tick),
 	};
 
-	resident_access(r);
-	return ghost_touch(&r->ghosts, oblock, now, first);
+	mqc_access(m);
+	return ghost_count_touch(&m->ghosts, oblock, now, first);
 }
 
 /* Free blocks beyond those that candidates wait for: a miss may then come in for the asking. */
-static inline bool resident_has_room(const struct resident *r, u32 nr_free)
+static inline bool mqc_has_room(const struct mq_common *m, u32 nr_free)
 {
-	return nr_free > READ_ONCE(r->wanted.nr_waiting) + READ_ONCE(r->wanted.nr_owed);
+	return nr_free > READ_ONCE(m->wanted.nr_waiting) + READ_ONCE(m->wanted.nr_owed);
 }
 
-/* For resident_advise(). */
-enum dmc_advice resident_consider(struct resident *r, oblock_t oblock, u32 hits, bool wanted,
-				  bool cheap, u32 nr_free);
+/* For mqc_advise(). */
+enum dmc_advice dmc_mqc_consider(struct mq_common *m, oblock_t oblock, u32 hits, bool wanted,
+				 bool cheap, u32 nr_free);
 
 /*
  * The rest of miss(), for a block of @hits that is worth having if @wanted, and for all others: what
  * to do about it.  Takes the lock only if there is something to do.
  */
-static inline enum dmc_advice resident_advise(struct resident *r, oblock_t oblock, u32 hits,
-					      bool wanted, bool cheap, u32 nr_free)
+static inline enum dmc_advice mqc_advise(struct mq_common *m, oblock_t oblock, u32 hits,
+					 bool wanted, bool cheap, u32 nr_free)
 {
-	if (!wanted && !trial_watches(&r->trial, oblock))
+	if (!wanted && !feedback_watches(&m->feedback, oblock))
 		return DMC_LEAVE;
-	return resident_consider(r, oblock, hits, wanted, cheap, nr_free);
+	return dmc_mqc_consider(m, oblock, hits, wanted, cheap, nr_free);
 }
 
-/* The methods of policy.h. */
-int resident_load(struct resident *r, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
-		  bool hint_valid);
-int resident_load_run(struct resident *r, const struct dmc_run *run);
-int resident_next_work(struct resident *r, bool idle, u32 nr_free, struct dmc_work *work);
-void resident_work_done(struct resident *r, const struct dmc_work *work, bool success);
-void resident_set_dirty(struct resident *r, cblock_t cblock);
-void resident_clear_dirty(struct resident *r, cblock_t cblock);
-void resident_invalidate(struct resident *r, cblock_t cblock);
-void resident_get_hints(struct resident *r, cblock_t first, u32 nr, u32 *out);
-/* grade_hint() of policy.h: as many hits. */
-static inline u32 resident_grade_hint(u32 grade)
-{
-	return grade;
-}
+/* Behind the methods of policy.h that MQC_METHODS names. */
+int mqc_load_run(struct mq_common *m, const struct dmc_run *run);
+int mqc_next_work(struct mq_common *m, bool idle, u32 nr_free, struct dmc_work *work);
+void mqc_work_done(struct mq_common *m, const struct dmc_work *work, bool success);
+void mqc_set_dirty(struct mq_common *m, cblock_t cblock);
+void mqc_clear_dirty(struct mq_common *m, cblock_t cblock);
+void mqc_invalidate(struct mq_common *m, cblock_t cblock);
+void mqc_get_hints(struct mq_common *m, cblock_t first, u32 nr, u32 *out);
 /* A second has passed.  True: an epoch ended. */
-bool resident_tick(struct resident *r);
+bool mqc_tick(struct mq_common *m);
+
+static inline struct mq_common *to_mqc(struct dmc_policy *p)
+{
+	return container_of(p, struct mq_common, policy);
+}
+
+/*----- the methods of policy.h: mq-methods.c -----*/
+
+/*
+ * What create() does: @size bytes for a policy that begins with its struct mq_common, zeroed but for that.
+ * An ERR_PTR: -EINVAL (too many blocks), -ENOMEM.
+ */
+struct mq_common *dmc_mqc_create(const struct dmc_policy_type *type, size_t size,
+				 const struct dmc_mappings *map, u32 nr_blocks,
+				 const struct mqc_shape *shape);
+void dmc_mqc_destroy(struct dmc_policy *p);
+int dmc_mqc_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
+			 u32 hint, bool hint_valid);
+int dmc_mqc_load_run(struct dmc_policy *p, const struct dmc_run *run);
+void dmc_mqc_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
+		 u32 sectors);
+int dmc_mqc_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work);
+void dmc_mqc_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success);
+void dmc_mqc_invalidate(struct dmc_policy *p, cblock_t cblock);
+void dmc_mqc_set_dirty(struct dmc_policy *p, cblock_t cblock);
+void dmc_mqc_clear_dirty(struct dmc_policy *p, cblock_t cblock);
+void dmc_mqc_tick(struct dmc_policy *p);
+void dmc_mqc_get_hints(struct dmc_policy *p, cblock_t first, u32 nr, u32 *out);
+bool dmc_mqc_hints_changed(struct dmc_policy *p, cblock_t first, u32 nr);
+void dmc_mqc_hints_saved(struct dmc_policy *p);
+u32 dmc_mqc_grade_hint(u32 grade);
+u32 dmc_mqc_residency(struct dmc_policy *p);
+
+/* All but create(), miss(), set_config() and emit_config(). */
+#define MQC_METHODS				\
+	.destroy = dmc_mqc_destroy,		\
+	.load_mapping = dmc_mqc_load_mapping,	\
+	.load_run = dmc_mqc_load_run,		\
+	.hit = dmc_mqc_hit,			\
+	.next_work = dmc_mqc_next_work,		\
+	.work_done = dmc_mqc_work_done,		\
+	.invalidate = dmc_mqc_invalidate,	\
+	.set_dirty = dmc_mqc_set_dirty,		\
+	.clear_dirty = dmc_mqc_clear_dirty,	\
+	.tick = dmc_mqc_tick,			\
+	.get_hints = dmc_mqc_get_hints,		\
+	.hints_changed = dmc_mqc_hints_changed,	\
+	.hints_saved = dmc_mqc_hints_saved,	\
+	.grade_hint = dmc_mqc_grade_hint,	\
+	.residency = dmc_mqc_residency
 
 /* For tests: the count of an entry, with the halving that it may still wait for. */
-u16 resident_hits_locked(struct resident *r, u32 i);
+u16 mqc_hits_locked(struct mq_common *m, u32 i);
 
 #endif

@@ -20,15 +20,15 @@
 
 #include "queues.h"
 
-#define TRIAL_SAMPLE	128	/* newcomers, and evicted blocks, that are watched at a time */
-#define TRIAL_SLOTS	512
-#define TRIAL_ENOUGH	16	/* of each: no verdict from fewer */
-#define TRIAL_PATIENCE	16	/* generations to wait for enough of them */
-#define TRIAL_EXTRA_MAX	255
+#define FEEDBACK_SAMPLE	128	/* newcomers, and evicted blocks, that are watched at a time */
+#define FEEDBACK_SLOTS	512
+#define FEEDBACK_ENOUGH	16	/* of each: no verdict from fewer */
+#define FEEDBACK_PATIENCE	16	/* generations to wait for enough of them */
+#define FEEDBACK_EXTRA_MAX	255
 
-struct trial {
-	u32 in[TRIAL_SAMPLE];		/* entry of a newcomer, which is marked as watched */
-	u32 out[TRIAL_SLOTS];		/* tags of evicted oblocks, by hash; 0: none */
+struct promotion_feedback {
+	u32 in[FEEDBACK_SAMPLE];		/* entry of a newcomer, which is marked as watched */
+	u32 out[FEEDBACK_SLOTS];		/* tags of evicted oblocks, by hash; 0: none */
 	u16 nr_in;
 	u16 nr_out;
 	u16 gains;			/* newcomers that were hit */
@@ -37,26 +37,26 @@ struct trial {
 	u16 extra;			/* hits to ask of a candidate beyond the threshold */
 };
 
-static inline u32 trial_tag(oblock_t oblock)
+static inline u32 feedback_tag(oblock_t oblock)
 {
 	return hash_64(from_oblock(oblock), 32) | 1;
 }
 
-static inline u32 trial_slot(oblock_t oblock)
+static inline u32 feedback_slot(oblock_t oblock)
 {
-	return hash_64(from_oblock(oblock), 32) / (U32_MAX / TRIAL_SLOTS + 1);
+	return hash_64(from_oblock(oblock), 32) / (U32_MAX / FEEDBACK_SLOTS + 1);
 }
 
-static inline void trial_newcomer(struct trial *t, struct queues *q, u32 i)
+static inline void feedback_newcomer(struct promotion_feedback *t, struct queues *q, u32 i)
 {
-	if (t->nr_in < TRIAL_SAMPLE) {
+	if (t->nr_in < FEEDBACK_SAMPLE) {
 		t->in[t->nr_in++] = i;
 		queue_set(q, i, QUEUE_WATCHED);
 	}
 }
 
 /* Somebody looks at @i: if it is a newcomer, was it @hit? */
-static inline void trial_look(struct trial *t, struct queues *q, u32 i, bool hit)
+static inline void feedback_look(struct promotion_feedback *t, struct queues *q, u32 i, bool hit)
 {
 	if (hit && queue_has(q, i, QUEUE_WATCHED)) {
 		queue_clear(q, i, QUEUE_WATCHED);
@@ -65,37 +65,37 @@ static inline void trial_look(struct trial *t, struct queues *q, u32 i, bool hit
 }
 
 /* It leaves the cache. */
-static inline void trial_forget(struct trial *t, struct queues *q, u32 i, bool hit)
+static inline void feedback_forget(struct promotion_feedback *t, struct queues *q, u32 i, bool hit)
 {
-	trial_look(t, q, i, hit);
+	feedback_look(t, q, i, hit);
 	queue_clear(q, i, QUEUE_WATCHED);
 }
 
-static inline void trial_evicted(struct trial *t, oblock_t oblock)
+static inline void feedback_evicted(struct promotion_feedback *t, oblock_t oblock)
 {
-	u32 *slot = &t->out[trial_slot(oblock)];
+	u32 *slot = &t->out[feedback_slot(oblock)];
 
-	if (t->nr_out < TRIAL_SAMPLE && !*slot) {
-		*slot = trial_tag(oblock);
+	if (t->nr_out < FEEDBACK_SAMPLE && !*slot) {
+		*slot = feedback_tag(oblock);
 		t->nr_out++;
 	}
 }
 
-/* Cheap, and may be called without the lock: is it worth calling trial_missed()? */
-static inline bool trial_watches(const struct trial *t, oblock_t oblock)
+/* Cheap, and may be called without the lock: is it worth calling feedback_missed()? */
+static inline bool feedback_watches(const struct promotion_feedback *t, oblock_t oblock)
 {
-	return READ_ONCE(t->out[trial_slot(oblock)]) == trial_tag(oblock);
+	return READ_ONCE(t->out[feedback_slot(oblock)]) == feedback_tag(oblock);
 }
 
-static inline void trial_missed(struct trial *t, oblock_t oblock)
+static inline void feedback_missed(struct promotion_feedback *t, oblock_t oblock)
 {
-	if (trial_watches(t, oblock)) {
-		WRITE_ONCE(t->out[trial_slot(oblock)], 0);
+	if (feedback_watches(t, oblock)) {
+		WRITE_ONCE(t->out[feedback_slot(oblock)], 0);
 		t->regrets++;
 	}
 }
 
-static inline void trial_restart(struct trial *t, struct queues *q)
+static inline void feedback_restart(struct promotion_feedback *t, struct queues *q)
 {
 	u16 i;
 
@@ -109,22 +109,22 @@ static inline void trial_restart(struct trial *t, struct queues *q)
 	t->generations = 0;
 }
 
-/* At the end of a generation, after a trial_look() at all: the verdict, if there is evidence. */
-static inline void trial_judge(struct trial *t, struct queues *q)
+/* At the end of a generation, after a feedback_look() at all: the verdict, if there is evidence. */
+static inline void feedback_judge(struct promotion_feedback *t, struct queues *q)
 {
 	t->generations++;
-	if (t->nr_in < TRIAL_ENOUGH || t->nr_out < TRIAL_ENOUGH) {
+	if (t->nr_in < FEEDBACK_ENOUGH || t->nr_out < FEEDBACK_ENOUGH) {
 		t->extra -= DIV_ROUND_UP(t->extra, 16);
-		if (t->generations >= TRIAL_PATIENCE)
-			trial_restart(t, q);
+		if (t->generations >= FEEDBACK_PATIENCE)
+			feedback_restart(t, q);
 		return;
 	}
 
 	if ((u32)t->gains * t->nr_out < 2U * t->regrets * t->nr_in)
-		t->extra = min(t->extra * 2 + 4, TRIAL_EXTRA_MAX);
+		t->extra = min(t->extra * 2 + 4, FEEDBACK_EXTRA_MAX);
 	else
 		t->extra -= DIV_ROUND_UP(t->extra, 4);
-	trial_restart(t, q);
+	feedback_restart(t, q);
 }
 
 #endif

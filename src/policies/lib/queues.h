@@ -72,7 +72,7 @@ static inline int queues_init(struct queues *q, u32 nr_heads, u32 nr_blocks)
 		return -EINVAL;
 	}
 	q->first = nr_heads;
-	q->e = policy_zalloc_table(total, sizeof(*q->e));
+	q->e = dmc_zalloc_table(total, sizeof(*q->e));
 	if (!q->e)
 		return -ENOMEM;
 	for (i = 0; i < nr_heads; i++)

@@ -37,7 +37,7 @@ static inline int sketch_init_bytes(struct sketch *s, u32 bytes, u64 period)
 {
 	s->nr_words = roundup_pow_of_two(clamp_t(u32, bytes, 1U << 10, 1U << 30)) /
 		      sizeof(*s->words);
-	s->words = policy_zalloc_table(s->nr_words, sizeof(*s->words));
+	s->words = dmc_zalloc_table(s->nr_words, sizeof(*s->words));
 	s->hand = 0;
 	s->debt = 0;
 	s->period = period;

@@ -2,9 +2,10 @@
 /*
  * tunables.c - tunables and large tables for the policies; see the header for contexts.
  *
- * Linked into each policy module that needs it.  Never on the way of a bio; no locks.
+ * Never on the way of a bio; no locks.
  */
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/overflow.h>
 #include <linux/string.h>
@@ -12,13 +13,14 @@
 
 #include "tunables.h"
 
-void tunable_defaults(const struct tunable *table, unsigned int nr, u32 *values)
+void dmc_tunable_defaults(const struct tunable *table, unsigned int nr, u32 *values)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
 		values[i] = table[i].def;
 }
+EXPORT_SYMBOL_GPL(dmc_tunable_defaults);
 
 /* kstrtouint() lets a '+' and a newline pass, which nobody means to write in a table. */
 static int parse_decimal(const char *s, u32 *result)
@@ -31,8 +33,8 @@ static int parse_decimal(const char *s, u32 *result)
 	return kstrtouint(s, 10, result);
 }
 
-int tunable_set(const char *who, const struct tunable *table, unsigned int nr, u32 *values,
-		const char *key, const char *value)
+int dmc_tunable_set(const char *who, const struct tunable *table, unsigned int nr, u32 *values,
+		    const char *key, const char *value)
 {
 	unsigned int i;
 	u32 v;
@@ -53,9 +55,10 @@ int tunable_set(const char *who, const struct tunable *table, unsigned int nr, u
 	pr_err("dm-cache %s: there is no tunable '%s'\n", who, key);
 	return -EINVAL;
 }
+EXPORT_SYMBOL_GPL(dmc_tunable_set);
 
-int tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
-		       size_t len)
+int dmc_tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+			   size_t len)
 {
 	unsigned int i;
 	int n = 0;
@@ -65,16 +68,19 @@ int tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *
 			       tunable_get(values, i));
 	return n;
 }
+EXPORT_SYMBOL_GPL(dmc_tunable_emit_pairs);
 
-int tunable_emit(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
-		 size_t len)
+int dmc_tunable_emit(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+		     size_t len)
 {
 	int n = scnprintf(buf, len, "%u", nr * 2);
 
-	return n + tunable_emit_pairs(table, nr, values, buf + n, len - n);
+	return n + dmc_tunable_emit_pairs(table, nr, values, buf + n, len - n);
 }
+EXPORT_SYMBOL_GPL(dmc_tunable_emit);
 
-void *policy_zalloc_table(size_t nr, size_t size)
+void *dmc_zalloc_table(size_t nr, size_t size)
 {
 	return vzalloc(array_size(nr, size));
 }
+EXPORT_SYMBOL_GPL(dmc_zalloc_table);

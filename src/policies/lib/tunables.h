@@ -25,28 +25,28 @@ static inline u32 tunable_get(const u32 *values, unsigned int which)
 }
 
 /* Fills @values, one for each of the @nr rows of @table, with the defaults. */
-void tunable_defaults(const struct tunable *table, unsigned int nr, u32 *values);
+void dmc_tunable_defaults(const struct tunable *table, unsigned int nr, u32 *values);
 
 /*
  * 0, or -EINVAL with a message that starts with @who and nothing changed: the key is unknown, or
  * the value is not a decimal number within the bound of its row.
  */
-int tunable_set(const char *who, const struct tunable *table, unsigned int nr, u32 *values,
-		const char *key, const char *value);
+int dmc_tunable_set(const char *who, const struct tunable *table, unsigned int nr, u32 *values,
+		    const char *key, const char *value);
 
 /* "<count> <key> <value>..." as emit_config() of policy.h wants it. */
-int tunable_emit(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
-		 size_t len);
+int dmc_tunable_emit(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+		     size_t len);
 
 /* The same without the count: " <key> <value>...". */
-int tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
-		       size_t len);
+int dmc_tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
+			   size_t len);
 
 /*
  * A zeroed array that may be as large as a cache has blocks: from vmalloc, since a kmalloc of that
  * size fails on any machine that has run for a while, and the kvmalloc family refuses 2 GiB and
  * more.  NULL if there is no memory.  Freed with vfree().
  */
-void *policy_zalloc_table(size_t nr, size_t size);
+void *dmc_zalloc_table(size_t nr, size_t size);
 
 #endif

@@ -7,7 +7,7 @@
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
-ALL="dm-cache-persistent-data dm-cache dm-cache-mq dm-cache-smq dm-cache-cleaner
+ALL="dm-cache-persistent-data dm-cache dm-cache-policy-lib dm-cache-mq dm-cache-smq dm-cache-cleaner
 	dm-cache-payback dm-cache-s3fifo dm-cache-sieve dm-cache-tinylfu dm-cache-basic"
 
 for m in $ALL; do
@@ -17,14 +17,17 @@ for m in $ALL; do
 	assert_match "$(modinfo -F license "$m")" '^GPL' "license of $m"
 	assert_match "$(modinfo -n "$m")" '/updates/' "modprobe takes $m from"
 done
-for p in mq smq cleaner payback s3fifo sieve tinylfu basic; do assert_match "$(modinfo -F depends dm-cache-$p)" 'dm[-_]cache' "dm-cache-$p depends on"; done
+for p in mq smq cleaner payback s3fifo sieve tinylfu basic; do
+	assert_match "$(modinfo -F depends dm-cache-$p)" 'dm[-_]cache(,|$)' "dm-cache-$p depends on"
+	assert_match "$(modinfo -F depends dm-cache-$p)" 'dm[-_]cache[-_]policy[-_]lib' "dm-cache-$p depends on"
+done
 
 # Loading and unloading, all and one by one, leaves nothing.
 i=0
 while [ $i -lt 5 ]; do
 	for m in $ALL; do assert modprobe "$m"; done
 	for m in dm_cache_mq dm_cache_smq dm_cache_cleaner dm_cache_payback dm_cache_s3fifo dm_cache_sieve dm_cache_tinylfu \
-		dm_cache_basic dm_cache dm_cache_persistent_data; do assert rmmod $m; done
+		dm_cache_basic dm_cache_policy_lib dm_cache dm_cache_persistent_data; do assert rmmod $m; done
 	i=$((i + 1))
 done
 refute grep -q '^dm_cache' /proc/modules
@@ -42,7 +45,7 @@ for p in mq smq cleaner default; do
 	# In use: neither core nor policy may go.
 	for m in $(awk '/^dm_cache/ { print $1 }' /proc/modules); do
 		case $m in
-		dm_cache | dm_cache_persistent_data | "dm_cache_$p") refute rmmod "$m" 2> /dev/null ;;
+		dm_cache | dm_cache_persistent_data | dm_cache_policy_lib | "dm_cache_$p") refute rmmod "$m" 2> /dev/null ;;
 		esac
 	done
 	assert_eq "$(cat /sys/module/dm_cache/srcversion)" "$(modinfo -F srcversion "$(modinfo -n dm-cache)")" "the module that is loaded"

@@ -1,6 +1,0 @@
-// SPDX-License-Identifier: GPL-2.0-only
-/*
- * cleaner-parts.c - this module's own copy of what policies share.  kbuild wants an object to
- * belong to one module, and exporting the parts would make them an interface.
- */
-#include "lib/tunables.c"
