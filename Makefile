@@ -93,9 +93,12 @@ uninstall:	## remove what `install` copied
 	rm -rf $(INSTALL_TO)
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
 
-install-headers: $(if $(SYMVERS),,modules)	## what a policy of your own is built against (doc/example-policy), into /usr/src/dm-cache-headers
+install-headers: $(if $(SYMVERS),,modules)	## what doc/example-* are built against, into /usr/src/dm-cache-headers
 	install -D -m 644 src/block-types.h $(DESTDIR)$(HEADERS)/block-types.h
 	install -D -m 644 src/policies/policy.h $(DESTDIR)$(HEADERS)/policies/policy.h
+	install -d $(DESTDIR)$(HEADERS)/persistent-data
+	install -m 644 -t $(DESTDIR)$(HEADERS)/persistent-data \
+		$(addprefix src/persistent-data/,$(addsuffix .h,array bitset block-manager btree damage transaction))
 	install -D -m 644 $(or $(SYMVERS),src/Module.symvers) $(DESTDIR)$(HEADERS)/$(KVER)/Module.symvers
 
 uninstall-headers:	## remove what `install-headers` copied
@@ -191,7 +194,7 @@ test-debug:	## the VM tests on a kernel with KASAN, lockdep, kmemleak, built her
 test:	## what CI runs, from a fresh Debian 12 as root: installs what it needs, then most of the above
 	@test/run
 
-test-all:	## everything, for many hours; README says what `test` leaves out
+test-all:	## everything, for many hours; doc/dev/testing.md says what `test` leaves out
 	@test/run --all
 
 test-soak:	## power cuts at random moments, long (CYCLES=200; about 20 s each)
