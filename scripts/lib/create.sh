@@ -8,7 +8,7 @@
 # metadata_sectors BLOCKS: 4 MiB for transactions, and 28 bytes a block, as cache_metadata_size has it: mapping, hint, dirty bit, and what a change
 # of them copies; rounded up to a MiB
 metadata_sectors() { R=$(((8192 + ($1 * 28 + 511) / 512 + MIB - 1) / MIB * MIB)); }
-# Bytes of memory that a cache block takes: as measured, README.md says how; 30 with the default policy.
+# Bytes of memory that a cache block takes: as measured (doc/dev/performance.md); 30 with the default policy.
 memory_sectors() { R=$(($1 * 32 / 512 + 1)); }
 
 # pick_block SECTORS: a block size for a cache of that size: 64 KiB, larger from 2 million blocks on

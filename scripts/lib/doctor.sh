@@ -84,7 +84,7 @@ doctor_secure_boot() {
 	if ! has_ours "$RELEASE"; then
 		:
 	elif [ -z "$(modinfo -k "$RELEASE" -F signer dm-cache 2> /dev/null)" ]; then
-		wrong "Secure Boot is on, and dm-cache is not signed: it cannot be loaded" "see Secure Boot in the README"
+		wrong "Secure Boot is on, and dm-cache is not signed: it cannot be loaded" "see Secure Boot in doc/admin/install.md"
 	elif command -v mokutil > /dev/null && [ -e "$ROOT/var/lib/dkms/mok.pub" ] &&
 		! mokutil --test-key "$ROOT/var/lib/dkms/mok.pub" 2> /dev/null | grep -q 'already enrolled'; then
 		wrong "Secure Boot is on, and the key that DKMS signs with is not enrolled" "mokutil --import /var/lib/dkms/mok.pub, then reboot and confirm it there"

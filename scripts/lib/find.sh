@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# find.sh - find the members of a set and judge them. doc/label-format.md says when a member is refused.
+# find.sh - find the members of a set and judge them. doc/dev/label-format.md says when a member is refused.
 #
 # What is known of the set at hand:
 #   S_name S_uuid S_kind(label|tab)  S_members (label words, a line each)

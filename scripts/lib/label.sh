@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# label.sh - read, check and write the label of a member; find all members. doc/label-format.md is the format.
+# label.sh - read, check and write the label of a member; find all members. doc/dev/label-format.md is the format.
 #
 # A label in memory is one string of "key=value" words with a blank before and behind, " set=... name=... ";
 # no value has a blank, and every one was checked by label_line.

@@ -2,7 +2,7 @@
 # shellcheck shell=dash
 #
 # live.sh - a cache that runs: its status line, its table with another mode or policy, the devices below it.
-# What a status line holds is in README.md. Used by status, flush, set and what needs them.
+# What a status line holds: doc/admin/status.md. Used by status, flush, set and what needs them.
 
 # stat_of NAME: X_* of its status line. Status 1: not there; 2: it has no cache; 3: it has failed. R says so.
 stat_of() {

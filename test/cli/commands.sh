@@ -218,7 +218,7 @@ doctor() {
 	echo 'mok.pub is not enrolled' > $W/mok
 	finds 'is not enrolled' 'mokutil --import'
 	echo srcversion ABC > $W/modinfo
-	finds 'is not signed' README
+	finds 'is not signed' 'Secure Boot in doc/admin/install.md'
 	rm $root/sys/firmware/efi/efivars/*
 
 	# ----- the boot -----

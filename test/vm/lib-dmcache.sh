@@ -25,3 +25,16 @@ run() {
 }
 # said REGEX WHAT: in what the last one said
 said() { assert_match "$(cat $OUT)" "$1" "$2"; }
+
+# tested_lines WORD FILE: the lines of its fenced blocks behind "<!-- tested: WORD -->"
+tested_lines() {
+	awk -v mark="<!-- tested: $1 -->" '$0 == mark { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; next } on' "$2"
+}
+# run_lines FILE COMMAND: each line must succeed; after it COMMAND is called with the line
+run_lines() {
+	while IFS= read -r _line <&9; do
+		note "$_line"
+		eval "$_line" < /dev/null || fail "$_line"
+		$2 "$_line" 9<&-
+	done 9< "$1"
+}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: dmcache attach and detach on a device that is mounted and written to; a power cut after a detach, and the old cache is there again
 # durability: yes
-# long: 40 s; dmcache-readme does it once
+# long: 40 s; doc-dmcache does it once
 # needs: smp=1
 # disks: 64M,24M,32M
 # boots: 2

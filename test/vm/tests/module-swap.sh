@@ -29,7 +29,7 @@ remove() {
 }
 
 # job GENERATION OPTIONS: fio on both, every block, in no order; each holds its generation and its place. All but the last one of
-# the origin: after the kernel's own module that may be a partial block of an earlier version, and is dropped (doc/metadata-notes.md).
+# the origin: after the kernel's own module that may be a partial block of an earlier version, and is dropped (doc/dev/metadata.md).
 job() {
 	cat > /tmp/job <<-END
 		[global]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the lvm2 commands that README.md tells the reader to type, in its order
+# what: the lvm2 commands of doc/admin/lvm.md, in its order
 # long: half a minute; lvm-cachevol shows the most of it
 # stock: no
 # timeout: 180
-# files: README.md test/vm/lib-cache.sh test/vm/lib-lvm.sh
+# files: doc/admin/lvm.md test/vm/lib-cache.sh test/vm/lib-lvm.sh
 
 . /job/lib-cache.sh
 . /job/lib-lvm.sh
@@ -12,8 +12,8 @@ nb fast 32 0
 slow=/dev/slow fast=/dev/fast
 lvm_use 12 $slow $fast
 
-awk '/^<!-- tested lvm -->$/ { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; next } on' /job/README.md > /tmp/commands
-assert_num "$(wc -l < /tmp/commands)" -ge 8 "lvm2 commands in README.md"
+awk '/^<!-- tested lvm -->$/ { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; next } on' /job/lvm.md > /tmp/commands
+assert_num "$(wc -l < /tmp/commands)" -ge 8 "lvm2 commands in lvm.md"
 n=0
 while read -r line <&3; do
 	n=$((n + 1))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the commands that README.md tells the reader to type, in its order, on a filesystem that exists already
+# what: the dmsetup lines of doc/admin/first-cache.md, in its order, on a filesystem that exists already
 # needs: smp=1
 # stock: no
 # timeout: 180
 # disks: 16M,64M,256M
-# files: README.md
+# files: doc/admin/first-cache.md
 
 metadata=$DISK0 cache=$DISK1 origin=$DISK2
 
@@ -16,8 +16,8 @@ head -c 65536 /dev/urandom | dd of=$metadata oflag=direct bs=65536 2> /dev/null
 
 # Each fenced block behind a line "<!-- tested -->".
 awk '/^<!-- tested -->$/ { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; if (on) print "echo ---"; next } on' \
-	/job/README.md > /tmp/commands
-assert_num "$(grep -c '^echo ---' /tmp/commands)" -ge 7 "tested blocks in README.md"
+	/job/first-cache.md > /tmp/commands
+assert_num "$(grep -c '^echo ---' /tmp/commands)" -ge 7 "tested blocks in first-cache.md"
 
 # Between the blocks: some life on the filesystem.
 echo 'n=0' > /tmp/all
