@@ -4,7 +4,7 @@
 # disks: 16M,24M,97M,64M,256M
 # hibernates: disk4
 # timeout: 90
-# boots: 4
+# boots: 5
 # files: test/vm/lib-cache.sh test/vm/hibernate-stage.sh test/vm/before-resume.sh
 # builds: test/tools/power-load.c
 
@@ -14,7 +14,6 @@
 assert_eq "$BOOT" 1 "the boot in which this test begins (did this one resume?)"
 quietly mkswap "$DISK4"
 swapon "$DISK4"
-echo 0 > /sys/power/image_size
 stage
 # All is zeroes, and all blocks are dirty: to write them back takes longer than to hibernate.
 meta_format "$META" 64 768 768 true
@@ -61,7 +60,7 @@ image_on "$DISK4"
 page "after the refusal" | write_at /dev/mapper/c 1024
 assert_match "$(read_at /dev/mapper/c 1024)" '^after the refusal' "the cache goes on"
 
-# before-resume.sh: another kernel uses the cache meanwhile.
+# before-resume.sh: another kernel uses the cache meanwhile; after it the next boot resumes this one.
 dmesg_mark
 hibernate
 assert_match "$(read_at "$DISK3" 0)" '^the image was refused' "a kernel with an active cache resumes no other"
