@@ -145,6 +145,7 @@ struct drops {
 	struct bio *leader;		/* a FLUSH that failed, and finds out for... */
 	struct bio_list followers;	/* ... these, too */
 	struct bio_list next;		/* failed since it began */
+	u32 put_back;			/* of its marks, when it began; engine only */
 };
 
 struct cache_stats {

@@ -260,6 +260,9 @@ static bool name_unflushed(struct cache *c, struct bio_ctx *x)
 	const u32 end = x->index + min(x->nr, BLOCKS_A_ROUND);
 	u32 state;
 
+	/* A leader has the cache to itself. */
+	if (!x->index)
+		c->drops.put_back = marks_put_back(c);
 	for (; x->index < end; x->index++, x->nr--) {
 		state = atomic_read(&c->table.entries[x->index].state);
 		if (state & BL_DIRTY)
@@ -270,7 +273,7 @@ static bool name_unflushed(struct cache *c, struct bio_ctx *x)
 	}
 	if (x->nr)
 		return true;
-	x->named = x->all || marks_tell_all(c);
+	x->named = x->all || marks_tell_all(c, c->drops.put_back);
 	x->all = true;
 	x->index = 0;
 	x->nr = c->nr_cblocks;
@@ -437,7 +440,7 @@ int drop_broken_now(struct cache *c)
  */
 int drop_unflushed(struct cache *c, bool *gone)
 {
-	const bool all = !marks_tell_all(c);
+	const bool all = !marks_tell_all(c, marks_put_back(c));
 	u32 i, nr = 0;
 	int r = 0;
 

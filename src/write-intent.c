@@ -43,6 +43,7 @@
 #define MARKS_GROUP 64		/* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
 #define MARKS_LEAF 509		/* cache blocks whose bits, or mappings, share a metadata block */
 #define MARKS_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */
+#define MARKS_PAUSE (10 * HZ)	/* after a flush for them that failed */
 
 int marks_init(struct cache *c)
 {
@@ -100,8 +101,11 @@ static u32 low_water(struct cache *c)
 /* Is it time to clear some? */
 bool marks_due(struct cache *c)
 {
+	unsigned long not_before = READ_ONCE(c->marks->not_before);
+
 	return excess(c) > high_water(c) && marks_needed(c) && !READ_ONCE(c->quiescing) &&
-	       !atomic_read(&c->drops.nr_waiting);
+	       !atomic_read(&c->drops.nr_waiting) &&
+	       (!not_before || time_after(jiffies, not_before));
 }
 
 void marks_note_idle(struct cache *c, bool idle)
@@ -210,16 +214,35 @@ bool marks_collect(struct cache *c)
 }
 
 /*
+ * They are as they were: no commit came in between.  A mapping that the engine took away has no
+ * mark any more; if it does so just now, the mark that it leaves is set right when its cblock is
+ * mapped again.
+ */
+static void put_back(struct cache *c)
+{
+	struct marks *m = c->marks;
+	u32 i;
+
+	for (i = 0; i < m->nr_clear; i++)
+		if (table_oblock(&c->table, to_cblock(m->clear[i])) != NO_OBLOCK)
+			set_mark(c, to_cblock(m->clear[i]));
+	m->nr_clear = 0;
+	smp_wmb();	/* pairs with marks_put_back() */
+	WRITE_ONCE(m->put_back, m->put_back + 1);
+}
+
+/*
  * What was ever written to the chosen blocks gets durable on both sides: on the origin it is, if
- * @settled is 0.  If that fails their bits stay on disk, as those of unmarked blocks: safe, but
- * not counted any more until the next clean shutdown.  False then.
+ * @settled is 0.  If that fails they are marked again, for a while: what is not marked is known
+ * to be durable, when a cache device is gone.  False then.
  */
 bool marks_flush(struct cache *c, int settled)
 {
 	struct marks *m = c->marks;
+	u32 nr = m->nr_clear;
 	int r = settled;
 
-	if (!m->nr_clear) {
+	if (!nr) {
 		WRITE_ONCE(m->clearing, false);
 		return false;
 	}
@@ -232,14 +255,14 @@ bool marks_flush(struct cache *c, int settled)
 	if (!r && atomic_read(&c->drops.nr_waiting))
 		r = -EIO;
 	if (r)
-		WRITE_ONCE(m->strayed, true);
+		put_back(c);
+	WRITE_ONCE(m->not_before, r ? (jiffies + MARKS_PAUSE) | 1 : 0);
 	smp_wmb();	/* marks_tell_all() sees the one or the other */
 	WRITE_ONCE(m->clearing, false);
 	if (!r)
 		return true;
 	DMERR_LIMIT("%s: cannot flush the data devices (%d): %u clean blocks would count as dirty after a crash",
-		    cache_name(c), r, m->nr_clear);
-	m->nr_clear = 0;
+		    cache_name(c), r, nr);
 	return false;
 }
 

@@ -18,12 +18,14 @@ struct marks {
 	bool strayed;		/* a dirty block may be unmarked, or an unmarked one have its bit set */
 	bool clearing;		/* some were taken away, and what was written there is not durable yet */
 	bool idle;		/* a hint of the engine's: there is time to clear some more */
+	u32 put_back;		/* how often what was taken away was marked again: a flush failed */
 
 	/* The commit worker's. */
 	u32 hand;		/* where the search for marks to clear goes on */
 	u32 nr_clear, nr_ahead;
 	u32 *clear;		/* cblocks; MARKS_BATCH of them */
 	u32 *ahead;
+	unsigned long not_before;	/* jiffies; not 0: the last flush for them failed */
 };
 
 int marks_init(struct cache *c);
@@ -37,15 +39,23 @@ static inline bool marks_needed(struct cache *c)
 
 /*
  * Are all blocks marked that were written and may not be durable on the cache device, and not dirty?
- * Asked after the look at their marks.  Any context.
+ * Asked after the look at their marks, with what marks_put_back() said before it.  Any context.
  */
-static inline bool marks_tell_all(struct cache *c)
+static inline u32 marks_put_back(struct cache *c)
+{
+	u32 put_back = READ_ONCE(c->marks->put_back);
+
+	smp_rmb();	/* pairs with marks_flush(): of these, all marks can be seen */
+	return put_back;
+}
+
+static inline bool marks_tell_all(struct cache *c, u32 put_back)
 {
 	smp_rmb();	/* pairs with the full barrier of taking a mark away: @clearing was set before */
 	if (!READ_ONCE(c->marks->kept) || READ_ONCE(c->marks->clearing))
 		return false;
 	smp_rmb();	/* pairs with marks_flush() */
-	return !READ_ONCE(c->marks->strayed);
+	return !READ_ONCE(c->marks->strayed) && READ_ONCE(c->marks->put_back) == put_back;
 }
 
 /* Engine. */
