@@ -13,6 +13,7 @@
 ##   KERNEL=6.1      which kernels `test-vm` boots: 5.10 6.1 6.12 7.2 7.3, one or several
 ##   SUITE=trixie    which Debian suites `test-dkms-suites` and `test-deb` use: one or several
 ##   SIM=ARGS        what `sim` runs (default: everything; test/sim/README.md)
+##   DIST=DIR        where `dist` puts the tarball (default: here)
 ##   KTREE=DIR       source tree of a kernel, for `compat-check`
 ##   DMC_WORK=DIR    where tests keep kernels and images (default: /var/tmp/dm-cache-test)
 
@@ -52,7 +53,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 .DEFAULT_GOAL := modules
 .PHONY: compat-check compat-probe test-compat modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
 	test test-all bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
-.PHONY: deb check-modinfo test-dkms-suites test-deb test-boot test-long install-tools uninstall-tools install-headers uninstall-headers
+.PHONY: deb dist check-modinfo test-dkms-suites test-deb test-boot test-long install-tools uninstall-tools install-headers uninstall-headers
 
 ## Build:
 
@@ -118,6 +119,9 @@ uninstall-tools:	## remove what `install-tools` copied; not while sets run, unle
 
 deb:	## the packages dm-cache-dkms and dmcache, checked with lintian
 	scripts/dev/make-deb
+
+dist:	## a tarball of the last commit; the same commit gives the same bytes
+	@scripts/dev/make-dist $(DIST)
 
 ## Check and test:
 

@@ -3,6 +3,6 @@
 #ifndef DMC_VERSION_H
 #define DMC_VERSION_H
 
-#define DMC_VERSION "0.1.0"
+#define DMC_VERSION "0.2.0"
 
 #endif

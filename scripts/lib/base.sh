@@ -9,7 +9,7 @@ RUN=${DMCACHE_RUN:-/run/dmcache}
 TAB=${DMCACHE_TAB:-/etc/dmcachetab}
 HEADER=2048	# sectors before the first slice of a labelled member
 MIB=2048
-VERSION=0.1.0
+VERSION=0.2.0
 NL='
 '
 
