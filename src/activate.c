@@ -15,7 +15,7 @@
  * long before: the devices may have another size by then, and the cache other dirty blocks (rule
  * R12).
  *
- * Order of an activation: look, load, refuse if something is wrong; only then make the metadata live
+ * Order of an activation: look, load, refuse if something is wrong; only then start to track in the metadata
  * (superblock.h), durably, and let bios in.  So a refused activation changes nothing on disk, and
  * no write is ever admitted while the disk holds dirty bits or discards that the write would
  * make wrong (rule R4; that includes a resume without a reload).
@@ -282,7 +282,7 @@ static int check_cut_off(struct cache *c, const struct dmc_run *run, u32 kept)
 	return 0;
 }
 
-static int load_dirty(struct cache *c, const struct dmc_run *run)
+static int activate_load_dirty(struct cache *c, const struct dmc_run *run)
 {
 	u32 i;
 
@@ -299,7 +299,7 @@ static int load_dirty(struct cache *c, const struct dmc_run *run)
 	return 0;
 }
 
-static int tell_policy(struct cache *c, const struct dmc_run *run)
+static int activate_tell_policy(struct cache *c, const struct dmc_run *run)
 {
 	const struct dmc_policy_type *t = c->policy->type;
 	u32 i;
@@ -315,7 +315,7 @@ static int tell_policy(struct cache *c, const struct dmc_run *run)
 	return r;
 }
 
-static int load_run(void *ctx, const struct dmc_run *all)
+static int activate_load_run(void *ctx, const struct dmc_run *all)
 {
 	struct cache *c = ctx;
 	struct dmc_run run = *all;
@@ -331,8 +331,8 @@ static int load_run(void *ctx, const struct dmc_run *all)
 		return r;
 	free_blocks_occupy(c, &run, table_insert_run(&c->table, &run));
 	if (run.dirty)
-		r = load_dirty(c, &run);
-	return r ? r : tell_policy(c, &run);
+		r = activate_load_dirty(c, &run);
+	return r ? r : activate_tell_policy(c, &run);
 }
 
 /* Are the hints on the disk those of @c->hints_from?  Then *@stored is whose to load. */
@@ -367,7 +367,7 @@ static int load(struct cache *c)
 
 	if (!others)
 		policy_on_disk(c->policy->type, &policy);
-	r = dmc_md_load_mappings(c->md, &policy, others ? translate_hints : NULL, load_run, c);
+	r = dmc_md_load_mappings(c->md, &policy, others ? translate_hints : NULL, activate_load_run, c);
 	activate_forget_hints(c);
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
@@ -377,7 +377,7 @@ static int load(struct cache *c)
 		      c->metadata_dev->name, r);
 		return r;
 	}
-	if (dmc_md_nr_cblocks(c->md) && (!dmc_md_was_clean(c->md) || dmc_md_was_live(c->md)))
+	if (dmc_md_nr_cblocks(c->md) && (!dmc_md_was_clean(c->md) || dmc_md_was_tracking(c->md)))
 		DMWARN("%s: was not shut down cleanly: %d of %d cached blocks count as dirty",
 		       cache_name(c), atomic_read(&c->nr_dirty),
 		       atomic_read(&c->table.nr_mapped));
@@ -412,24 +412,24 @@ static int check_unchanged(struct cache *c)
  * No room on the metadata device to keep dirty bits up to date.  Clearing the clean-shutdown flag
  * takes none, and then nobody believes them.
  */
-static int begin_without_marks(struct cache *c)
+static int begin_without_intent(struct cache *c)
 {
 	int r = dmc_md_abort(c->md);
 
 	if (!r)
 		r = dmc_md_begin_changes(c->md);
 	if (!r)
-		marks_warn_no_room(c);
+		intent_warn_no_room(c);
 	return r;
 }
 
 /*
- * The metadata goes live, with arrays that fit the cache device.  A resize that cannot be done is
+ * The metadata starts tracking, with arrays that fit the cache device.  A resize that cannot be done is
  * refused before anything is touched.
  */
-static int begin(struct cache *c)
+static int activate_begin(struct cache *c)
 {
-	struct dmc_md_live live = {
+	struct dmc_md_tracking tracking = {
 		.nr_cblocks = c->nr_cblocks,
 		.nr_dblocks = c->nr_dblocks,
 		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
@@ -438,15 +438,15 @@ static int begin(struct cache *c)
 	cblock_t busy;
 	int r;
 
-	r = dmc_md_go_live(c->md, &live, &busy);
+	r = dmc_md_start_tracking(c->md, &tracking, &busy);
 	if (r == DMC_NO_ROOM && !resize)
-		r = begin_without_marks(c);
+		r = begin_without_intent(c);
 	else if (r && resize)
 		DMERR("%s: metadata device %s: cannot resize to %u cache blocks (%d)%s",
 		      cache_name(c), c->metadata_dev->name, c->nr_cblocks, r,
 		      r == DMC_NO_ROOM ? ": it is too small" : "");
 	if (!r)
-		marks_begin(c, dmc_md_is_live(c->md));
+		intent_begin(c, dmc_md_is_tracking(c->md));
 	return r;
 }
 
@@ -468,7 +468,7 @@ static int open_and_load(struct cache *c)
 
 	r = c->loaded ? check_unchanged(c) : load_once(c);
 	if (!r)
-		r = begin(c);
+		r = activate_begin(c);
 	if (r) {
 		DMERR("%s: not activated (%d)", cache_name(c), r);
 		dmc_md_close(md);
@@ -483,7 +483,7 @@ static int open_and_load(struct cache *c)
  * The devices may have got another size since the table was loaded.  One of no size at all is
  * gone: what that means is told by its I/O errors.
  */
-static int check_sizes(struct cache *c)
+static int activate_check_sizes(struct cache *c)
 {
 	const u64 origin = bdev_nr_sectors(c->origin_dev->bdev);
 	const u64 cache = div64_u64(bdev_nr_sectors(c->cache_dev->bdev), c->block_sectors);
@@ -513,7 +513,7 @@ int activate(struct cache *c)
 
 	if (c->md)
 		return 0;
-	r = check_sizes(c);
+	r = activate_check_sizes(c);
 	/* Metadata that failed earlier stays closed; hits and misses do without. */
 	if (r || cache_md_mode(c) != MD_WRITE)
 		return r;
@@ -555,7 +555,7 @@ static int make_durable(struct cache *c, bool *clean)
 	int r;
 
 	settle_lost(c);
-	*clean = !settle(c);
+	*clean = !settle_now(c);
 	settle_lost(c);
 	if (!*clean)
 		return 0;
@@ -590,7 +590,7 @@ static int shut_down_cleanly(struct cache *c)
 		.dirty_word = dirty_word,
 		.discard_word = discard_word,
 		.hints = hints_of,
-		.dirty_changed = marks_differ,
+		.dirty_changed = intent_differ,
 		.hints_changed = hints_changed,
 		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
 		.nr_dblocks = c->nr_dblocks,
@@ -608,7 +608,7 @@ static int shut_down_cleanly(struct cache *c)
 	if (!r && s.policy.hint_size)
 		c->policy->type->hints_saved(c->policy);
 	if (!r)
-		marks_settled(c);
+		intent_settled(c);
 	return r;
 }
 
@@ -631,7 +631,7 @@ void deactivate(struct cache *c)
 		c->md = NULL;
 	}
 	mutex_unlock(&c->md_mutex);
-	marks_end(c);
+	intent_end(c);
 	live_leave(c);
 }
 

@@ -11,14 +11,14 @@
  * migration has locked the block:
  *
  *    31      30        29     28      27        26       25..13   12..0
- *    LOCKED  NO_WRITE  DIRTY  MARKED  VOLATILE  (free)   writers  readers
+ *    LOCKED  NO_WRITE  DIRTY  INTENT  VOLATILE  (free)   writers  readers
  *
  * LOCKED keeps everyone out (demotion, invalidation), NO_WRITE writers only (writeback: reads go
  * on).  A bio that finds itself locked out takes its count back and parks on the migration.  The
  * migration sets its bit, then waits for the counts that exclude it to drain; whoever takes the last one
  * back tells it (mg_drained()).
  *
- * DIRTY and VOLATILE belong to dirty.c, MARKED to write-intent.c.
+ * DIRTY and VOLATILE belong to dirty.c, INTENT to write-intent.c.
  *
  * The look-up has no lock, so the entry may map something else by the time it is counted: check
  * again afterwards.  From then on it cannot change, since a migration has to wait for the count.
@@ -51,7 +51,7 @@
 #define BL_READERS	(BL_WRITER - 1)
 #define BL_WRITERS	(BL_READERS * BL_WRITER)
 #define BL_VOLATILE	(1U << 27)	/* never with DIRTY */
-#define BL_MARKED	(1U << 28)
+#define BL_INTENT	(1U << 28)
 #define BL_DIRTY	(1U << 29)
 #define BL_NO_WRITE	(1U << 30)
 #define BL_LOCKED	(1U << 31)
@@ -79,8 +79,8 @@ static inline u32 slot_of(struct cache *c, oblock_t ob)
 	return hash_64(from_oblock(ob), 32) & c->slot_mask;
 }
 
-/* Gives back what block_count() took.  The last one out wakes a migration that waits. */
-static inline void block_uncount(struct cache *c, struct cblock_entry *e, u32 unit)
+/* Gives back what block_tryget() took.  The last one out wakes a migration that waits. */
+static inline void block_put(struct cache *c, struct cblock_entry *e, u32 unit)
 {
 	u32 s = atomic_sub_return(unit, &e->state);
 
@@ -90,8 +90,8 @@ static inline void block_uncount(struct cache *c, struct cblock_entry *e, u32 un
 }
 
 /* @unit: BL_READER or BL_WRITER. */
-static inline enum bl_result block_count(struct cache *c, struct cblock_entry *e, oblock_t ob,
-					 u32 unit)
+static inline enum bl_result block_tryget(struct cache *c, struct cblock_entry *e, oblock_t ob,
+					  u32 unit)
 {
 	const u32 barred = unit == BL_READER ? BL_LOCKED : BL_LOCKED | BL_NO_WRITE;
 	const u32 full = unit * BL_SATURATED;
@@ -104,7 +104,7 @@ static inline enum bl_result block_count(struct cache *c, struct cblock_entry *e
 		r = BL_MOVED;
 	else
 		r = s & barred ? BL_BUSY : BL_FULL;
-	block_uncount(c, e, unit);
+	block_put(c, e, unit);
 	return r;
 }
 
@@ -121,7 +121,7 @@ static inline bool blocks_any_dirty(struct cache *c, u32 first, u32 nr)
 static inline void block_lock(struct cblock_entry *e, u32 bit)
 {
 	atomic_or(bit, &e->state);
-	smp_mb__after_atomic();	/* pairs with the full barrier of block_count()'s add */
+	smp_mb__after_atomic();	/* pairs with the full barrier of block_tryget()'s add */
 }
 
 static inline void block_unlock(struct cblock_entry *e, u32 bit)
@@ -137,7 +137,7 @@ static inline bool block_drained(struct cblock_entry *e, u32 bit)
 }
 
 /* True: the write is counted.  False: the slot is claimed and nothing was counted. */
-static inline bool slot_count(struct cache *c, u32 slot)
+static inline bool miss_tryget(struct cache *c, u32 slot)
 {
 	if (likely((u32)atomic_inc_return(&c->slots[slot]) < SLOT_CLAIM))
 		return true;
@@ -146,7 +146,7 @@ static inline bool slot_count(struct cache *c, u32 slot)
 	return false;
 }
 
-static inline void slot_uncount(struct cache *c, u32 slot)
+static inline void miss_put(struct cache *c, u32 slot)
 {
 	u32 s = atomic_dec_return(&c->slots[slot]);
 

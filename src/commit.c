@@ -10,7 +10,7 @@
  * The order is the whole point (rules R2, R13).  A copy is durable on its destination before the
  * metadata that relies on it: promotions on the cache device; on the origin, before any mapping
  * goes or dirty bit is cleared, all that was ever written back (settle.c).  Then the metadata
- * changes and commits; only then does mg_finish() show the result to bios.  Marks (write-intent.c) that
+ * changes and commits; only then does mg_finish() show the result to bios.  Write intents (write-intent.c) that
  * are no longer needed are cleared along the way, with both devices flushed.
  *
  * Locks: md_mutex over the metadata calls; mg_lock to take the batch.
@@ -37,7 +37,7 @@ void commit_later(struct cache *c)
 /* No more than one commit has room for.  True: some are left. */
 static bool take_batch(struct cache *c, struct list_head *batch)
 {
-	u32 room = marks_leave_room(c);
+	u32 room = intent_leave_room(c);
 	bool more;
 
 	spin_lock_irq(&c->mg_lock);
@@ -101,7 +101,7 @@ static int change_metadata(struct cache *c, struct list_head *batch)
 		if (r)
 			return r;
 	}
-	return marks_change(c, batch);
+	return intent_change(c, batch);
 }
 
 /* 0, or an error after which nothing of the batch is durable and the metadata mode has gone down. */
@@ -114,7 +114,7 @@ static int commit_batch(struct cache *c, struct list_head *batch)
 	if (!c->md || cache_md_mode(c) != MD_WRITE)
 		return -EROFS;
 
-	r = marks_check_room(c, batch);
+	r = intent_check_room(c, batch);
 	if (!r)
 		r = change_metadata(c, batch);
 	if (r) {
@@ -142,16 +142,16 @@ static void commit(struct cache *c)
 	int r;
 
 	more = take_batch(c, &batch);
-	r = settle_batch(c, &batch, marks_collect(c));
-	if (!marks_flush(c, r) && list_empty(&batch))
+	r = settle_batch(c, &batch, intent_collect(c));
+	if (!intent_flush(c, r) && list_empty(&batch))
 		return;
 
 	flush_promotions(c, &batch);
-	marks_of_promotions(c, &batch);
+	intent_of_promotions(c, &batch);
 	mutex_lock(&c->md_mutex);
 	r = commit_batch(c, &batch);
 	mutex_unlock(&c->md_mutex);
-	if (marks_committed(c, &batch, r) || more)
+	if (intent_committed(c, &batch, r) || more)
 		commit_soon(c);
 
 	list_for_each_entry_safe(mg, next, &batch, list) {

@@ -15,7 +15,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 
-static int bad(struct dm_target *ti, char *why)
+static int ctr_bad(struct dm_target *ti, char *why)
 {
 	ti->error = why;
 	return -EINVAL;
@@ -108,24 +108,24 @@ static int check_devices(struct cache *c)
 	if (c->metadata_dev->bdev == c->cache_dev->bdev ||
 	    c->metadata_dev->bdev == c->origin_dev->bdev ||
 	    c->cache_dev->bdev == c->origin_dev->bdev)
-		return bad(ti, "Metadata, cache and origin must be three different devices");
+		return ctr_bad(ti, "Metadata, cache and origin must be three different devices");
 
 	/* The rest of a longer device is not ours: it may belong to another target. */
 	c->origin_sectors = ti->len;
 	c->cache_sectors = bdev_nr_sectors(c->cache_dev->bdev);
 	if (c->origin_sectors > bdev_nr_sectors(c->origin_dev->bdev))
-		return bad(ti, "Device size larger than cached device");
+		return ctr_bad(ti, "Device size larger than cached device");
 
 	nr_cblocks = div64_u64(c->cache_sectors, c->block_sectors);
 	if (!nr_cblocks)
-		return bad(ti, "Data block size is larger than the cache device");
+		return ctr_bad(ti, "Data block size is larger than the cache device");
 	if (nr_cblocks > DMC_MAX_CBLOCKS)
-		return bad(ti, "Too many cache blocks: use a larger block size");
+		return ctr_bad(ti, "Too many cache blocks: use a larger block size");
 	c->nr_cblocks = nr_cblocks;
 
 	c->nr_oblocks = div64_u64(c->origin_sectors, c->block_sectors);
 	if (c->nr_oblocks + 1 >= DMC_MAX_OBLOCKS)
-		return bad(ti, "Origin too large for this block size");
+		return ctr_bad(ti, "Origin too large for this block size");
 	return 0;
 }
 
@@ -153,7 +153,7 @@ static int create_policy(struct cache *c, const struct table_line *line)
 	if (!type) {
 		DMERR("unknown policy '%s': is the module dm-cache-%s installed?",
 		      line->policy_name, line->policy_name);
-		return bad(c->ti, "Unknown policy type");
+		return ctr_bad(c->ti, "Unknown policy type");
 	}
 	c->mappings.oblock_of = mappings_oblock_of;
 	c->mappings.lookup = mappings_lookup;
@@ -220,7 +220,7 @@ static int parts_init(struct cache *c)
 	if (!r)
 		r = drop_init(c);
 	if (!r)
-		r = marks_init(c);
+		r = intent_init(c);
 	if (!r)
 		r = settle_init(c);
 	if (!r)
@@ -240,7 +240,7 @@ static void parts_exit(struct cache *c)
 	discard_exit(c);
 	free_blocks_exit(c);
 	settle_exit(c);
-	marks_exit(c);
+	intent_exit(c);
 	drop_exit(c);
 	kvfree(c->slots);
 	table_exit(&c->table);

@@ -110,7 +110,7 @@ void dirty_load(struct cache *c, cblock_t cb)
 {
 	atomic_or(BL_DIRTY, &entry_of(c, cb)->state);
 	atomic_inc(&c->nr_dirty);
-	marks_publish(c, cb, true);
+	intent_publish(c, cb, true);
 }
 
 /*

@@ -121,8 +121,8 @@ struct io_errors {
 	u32 seen[NR_CACHE_ERRORS];	/* the tick's: with an event... */
 	u32 said[NR_CACHE_ERRORS];	/* ... and in the log */
 	struct error_pause promoting, cleaning;
-	bool singly;			/* one copy at a time... */
-	unsigned long singly_until;	/* ... till then, in jiffies */
+	bool serialize;			/* one copy at a time... */
+	unsigned long serialize_until;	/* ... till then, in jiffies */
 };
 
 /* cblocks that are not used for now: the device failed there; free-blocks.c.  Under free_lock. */
@@ -192,7 +192,7 @@ struct cache {
 	atomic_t nr_dirty;		/* not clean: the volatile ones are counted, too */
 	atomic_t nr_volatile;
 	struct settle *settle;		/* these; settle.h */
-	struct marks *marks;		/* which have it on disk; write-intent.h */
+	struct write_intent *intent;		/* which have it on disk; write-intent.h */
 
 	/* --- free cblocks --- */
 	spinlock_t free_lock;
@@ -208,7 +208,7 @@ struct cache {
 	struct list_head mg_commit;	/* wait for the commit; under mg_lock */
 	u32 nr_commit;			/* those, and the batch being committed; under mg_lock */
 	atomic_t nr_mg;
-	atomic_t nr_holding;		/* those of them that hold a write back */
+	atomic_t nr_write_allocs;		/* those of them that hold a write back */
 	wait_queue_head_t mg_wait;	/* nr_mg fell to 0 */
 	mempool_t *mg_pool;
 	struct dm_kcopyd_client *copier;
@@ -281,7 +281,7 @@ struct bio_ctx {
 	bool piece_failed;
 	bool elsewhere;			/* ... from the origin */
 	u32 piece;
-	bool counted;			/* waited once for its block to come or go: is in the statistics; waits for none to come again */
+	bool waited;			/* waited once for its block to come or go: is in the statistics; waits for none to come again */
 	struct migration *mg;		/* HELD_OVERWRITE */
 	atomic_t halves;		/* of a pair, not ended yet */
 	blk_status_t pair_status;	/* of whichever half failed */
@@ -399,7 +399,7 @@ void errors_note_dirty(struct cache *c, u32 cblock);
 bool errors_retire(struct cache *c);
 void errors_tell(struct cache *c);
 void errors_origin_unwritten(struct cache *c);
-bool errors_singly(struct cache *c);
+bool errors_serialize_copies(struct cache *c);
 bool errors_may_promote(struct cache *c);
 void errors_promoting(struct cache *c);
 void errors_promoted(struct cache *c, bool failed);

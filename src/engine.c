@@ -143,7 +143,7 @@ static bool may_start_work(struct cache *c)
 	/* What was started but does not copy yet counts too; what only waits for a commit does not. */
 	nr = atomic_read(&c->nr_mg);
 	copied = min(nr, READ_ONCE(c->nr_commit));
-	if (errors_singly(c) && nr > copied)
+	if (errors_serialize_copies(c) && nr > copied)
 		return false;
 	return nr < CACHE_MAX_MIGRATIONS / 2 &&
 	       mg_within_threshold(c, (u64)(nr - copied) * c->block_sectors);
@@ -157,7 +157,7 @@ static void ask_policy(struct cache *c)
 	int i;
 
 	idle = engine_idle(c);
-	marks_note_idle(c, idle);
+	intent_note_idle(c, idle);
 	settle_look(c, idle);
 	if (!may_start_work(c))
 		return;
@@ -183,7 +183,7 @@ static void engine_work_fn(struct work_struct *work)
 	drop_broken(c);
 	map_deferred(c);
 	ask_policy(c);
-	if (unlikely(marks_due(c)))
+	if (unlikely(intent_due(c)))
 		commit_soon(c);
 	memalloc_noio_restore(noio);
 }

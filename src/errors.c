@@ -76,8 +76,8 @@ void errors_tell(struct cache *c)
 	int e;
 
 	atomic_set(&x->retired_now, 0);
-	if (unlikely(x->singly) && time_after_eq(jiffies, READ_ONCE(x->singly_until)))
-		WRITE_ONCE(x->singly, false);
+	if (unlikely(x->serialize) && time_after_eq(jiffies, READ_ONCE(x->serialize_until)))
+		WRITE_ONCE(x->serialize, false);
 	for (e = 0; e < NR_CACHE_ERRORS; e++) {
 		u32 nr = atomic_read(&x->nr[e]);
 
@@ -99,14 +99,14 @@ void errors_tell(struct cache *c)
 /* kcopyd's callback. */
 void errors_origin_unwritten(struct cache *c)
 {
-	WRITE_ONCE(c->errors.singly_until, jiffies + SINGLY_FOR);
-	WRITE_ONCE(c->errors.singly, true);
+	WRITE_ONCE(c->errors.serialize_until, jiffies + SINGLY_FOR);
+	WRITE_ONCE(c->errors.serialize, true);
 }
 
 /* At a glance: is only one copy to be made at a time? */
-bool errors_singly(struct cache *c)
+bool errors_serialize_copies(struct cache *c)
 {
-	return unlikely(READ_ONCE(c->errors.singly));
+	return unlikely(READ_ONCE(c->errors.serialize));
 }
 
 /*----- pauses -----*/

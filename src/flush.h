@@ -24,8 +24,8 @@
  * the block layer does those of a hardware queue one after the other, or several as one and ends
  * them together.
  */
-#ifndef DM_CACHE_FLUSH_STATE_H
-#define DM_CACHE_FLUSH_STATE_H
+#ifndef DM_CACHE_FLUSH_H
+#define DM_CACHE_FLUSH_H
 
 #include <linux/atomic.h>
 

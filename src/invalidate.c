@@ -262,18 +262,18 @@ static bool name_unflushed(struct cache *c, struct bio_ctx *x)
 
 	/* A leader has the cache to itself. */
 	if (!x->index)
-		c->drops.put_back = marks_put_back(c);
+		c->drops.put_back = intent_put_back(c);
 	for (; x->index < end; x->index++, x->nr--) {
 		state = atomic_read(&c->table.entries[x->index].state);
 		if (state & BL_DIRTY)
 			return false;
-		if ((x->all || state & BL_MARKED) &&
+		if ((x->all || state & BL_INTENT) &&
 		    table_oblock(&c->table, to_cblock(x->index)) != NO_OBLOCK)
 			broken_add(&c->drops.broken, x->index, true);
 	}
 	if (x->nr)
 		return true;
-	x->named = x->all || marks_tell_all(c, c->drops.put_back);
+	x->named = x->all || intent_tell_all(c, c->drops.put_back);
 	x->all = true;
 	x->index = 0;
 	x->nr = c->nr_cblocks;
@@ -294,7 +294,7 @@ enum drop_look {
  * the bit; if it fails, the bit is set again, or the block is dirty: what had been written back
  * is lost.
  */
-static enum drop_look look(struct cache *c, struct bio *bio, u32 i)
+static enum drop_look drop_look_at(struct cache *c, struct bio *bio, u32 i)
 {
 	u64 oblock = table_oblock(&c->table, to_cblock(i));
 	u64 wanted = from_oblock(bio_ctx(bio)->oblock);
@@ -323,7 +323,7 @@ static enum drop_look look_at_some(struct cache *c, struct bio *bio)
 	enum drop_look r;
 
 	while (x->index < end) {
-		r = look(c, bio, x->index);
+		r = drop_look_at(c, bio, x->index);
 		if (r != DROP_GONE)
 			return r;
 		x->index++;
@@ -386,7 +386,7 @@ static int drop_now(struct cache *c, cblock_t cb)
 	if (r)
 		return r;
 	broken_remove(&c->drops.broken, from_cblock(cb));
-	marks_publish(c, cb, false);
+	intent_publish(c, cb, false);
 	table_remove(&c->table, cb);
 	c->policy->type->invalidate(c->policy, cb);
 	if (retire)
@@ -440,7 +440,7 @@ int drop_broken_now(struct cache *c)
  */
 int drop_unflushed(struct cache *c, bool *gone)
 {
-	const bool all = !marks_tell_all(c, marks_put_back(c));
+	const bool all = !intent_tell_all(c, intent_put_back(c));
 	u32 i, nr = 0;
 	int r = 0;
 
@@ -450,7 +450,7 @@ int drop_unflushed(struct cache *c, bool *gone)
 		return 0;
 	for (i = 0; i < c->nr_cblocks && !r; i++)
 		if (table_oblock(&c->table, to_cblock(i)) != NO_OBLOCK &&
-		    (all || atomic_read(&c->table.entries[i].state) & BL_MARKED))
+		    (all || atomic_read(&c->table.entries[i].state) & BL_INTENT))
 			r = drop_and_commit(c, i, &nr);
 	DMWARN("%s: cache device %s cannot be flushed: %u blocks that it might have lost are dropped",
 	       cache_name(c), c->cache_dev->name, nr);

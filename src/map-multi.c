@@ -66,7 +66,7 @@ static bool write_must_wait(struct cache *c, const struct cblock_entry *e)
 
 	if (c->io_mode == IO_WRITEBACK)
 		return !(state & BL_DIRTY);
-	return !(state & (BL_DIRTY | BL_MARKED)) && marks_needed(c);
+	return !(state & (BL_DIRTY | BL_INTENT)) && intent_needed(c);
 }
 
 /*
@@ -85,10 +85,10 @@ static u32 count_hits(struct cache *c, const struct span *s, cblock_t cb, u32 un
 		struct cblock_entry *e = c->table.entries + first + i;
 
 		if (!!(atomic_read(&e->state) & BL_DIRTY) != dirty ||
-		    block_count(c, e, nth_oblock(s, i), unit) != BL_OK)
+		    block_tryget(c, e, nth_oblock(s, i), unit) != BL_OK)
 			break;
 		if (unit == BL_WRITER && write_must_wait(c, e)) {
-			block_uncount(c, e, unit);
+			block_put(c, e, unit);
 			break;
 		}
 	}
@@ -98,7 +98,7 @@ static u32 count_hits(struct cache *c, const struct span *s, cblock_t cb, u32 un
 static void uncount_hits(struct cache *c, u32 first, u32 nr, u32 unit)
 {
 	while (nr--)
-		block_uncount(c, &c->table.entries[first + nr], unit);
+		block_put(c, &c->table.entries[first + nr], unit);
 }
 
 static void tell_hits(struct cache *c, const struct span *s, cblock_t cb, u32 nr, enum dmc_dir dir)
@@ -182,18 +182,18 @@ static bool count_write_miss(struct cache *c, const struct span *s, u32 i)
 	const u32 slot = slot_of(c, ob);
 	cblock_t cb;
 
-	if (may_come_in_cheaply(c, s, i) || !slot_count(c, slot))
+	if (may_come_in_cheaply(c, s, i) || !miss_tryget(c, slot))
 		return false;
 	if (!table_lookup(&c->table, ob, &cb))
 		return true;
-	slot_uncount(c, slot);
+	miss_put(c, slot);
 	return false;
 }
 
 static void uncount_write_misses(struct cache *c, u64 oblock, u32 nr)
 {
 	while (nr--)
-		slot_uncount(c, slot_of(c, to_oblock(oblock + nr)));
+		miss_put(c, slot_of(c, to_oblock(oblock + nr)));
 }
 
 static int map_write_misses(struct cache *c, struct bio *bio, const struct span *s)

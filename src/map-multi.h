@@ -4,8 +4,8 @@
  *
  * Contexts: any that map.c runs in.
  */
-#ifndef DM_CACHE_SPAN_H
-#define DM_CACHE_SPAN_H
+#ifndef DM_CACHE_MAP_MULTI_H
+#define DM_CACHE_MAP_MULTI_H
 
 #include "dm-cache.h"
 

@@ -41,7 +41,7 @@ static bool enter_block(struct cache *c, struct bio *bio, oblock_t ob, cblock_t 
 {
 	struct bio_ctx *x = bio_ctx(bio);
 
-	switch (block_count(c, entry_of(c, cb), ob, unit)) {
+	switch (block_tryget(c, entry_of(c, cb), ob, unit)) {
 	case BL_OK:
 		x->held = unit == BL_READER ? HELD_READ : HELD_WRITE;
 		x->index = from_cblock(cb);
@@ -103,18 +103,18 @@ static int map_passthrough_write(struct cache *c, struct bio *bio, oblock_t ob, 
 	if (cache_md_mode(c) != MD_WRITE)
 		return bio_refuse(bio, BLK_STS_IOERR);	/* the stale mapping could not be removed */
 
-	if (!bio_ctx(bio)->counted)
+	if (!bio_ctx(bio)->waited)
 		this_cpu_inc(c->stats->write_hits);
-	bio_ctx(bio)->counted = true;
+	bio_ctx(bio)->waited = true;
 	return park_on_new(c, bio, MG_INVALIDATE, ob, cb);
 }
 
 /* The dirty bit has to be on disk before the first write is sent: the bio waits for a commit. */
-static int wait_for_mark(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+static int wait_for_intent(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
 {
 	bio_ctx(bio)->held = HELD_NOTHING;
-	block_uncount(c, entry_of(c, cb), BL_WRITER);
-	return park_on_new(c, bio, MG_MARK, ob, cb);
+	block_put(c, entry_of(c, cb), BL_WRITER);
+	return park_on_new(c, bio, MG_WRITE_INTENT, ob, cb);
 }
 
 static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
@@ -126,13 +126,13 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 		return map_passthrough_write(c, bio, ob, cb);
 	if (!enter_block(c, bio, ob, cb, BL_WRITER, &r))
 		return r;
-	/* A mark stays while a writer is counted. */
+	/* An intent bit stays while a writer is counted. */
 	state = atomic_read(&entry_of(c, cb)->state);
-	if (unlikely(!(state & (BL_DIRTY | BL_MARKED))) && marks_needed(c))
-		return wait_for_mark(c, bio, ob, cb);
+	if (unlikely(!(state & (BL_DIRTY | BL_INTENT))) && intent_needed(c))
+		return wait_for_intent(c, bio, ob, cb);
 	discard_forget(c, ob);
 	/* Who waited for its block has been counted as a miss. */
-	if (likely(!bio_ctx(bio)->counted))
+	if (likely(!bio_ctx(bio)->waited))
 		tell_hit(c, bio, ob, cb, DMC_WRITE);
 	if (c->io_mode == IO_WRITEBACK) {
 		if (unlikely(!(state & BL_DIRTY)))
@@ -172,21 +172,21 @@ static bool spares_origin(struct cache *c, const struct bio *bio, oblock_t ob)
  * hit: one request to the origin, where the write now and a copy later are two.  Unless it has to reach
  * the origin all the same, or waited in vain before.
  */
-static bool can_bring_in(struct cache *c, struct bio *bio, oblock_t ob)
+static bool can_write_allocate(struct cache *c, struct bio *bio, oblock_t ob)
 {
 	const struct bio_ctx *x = bio_ctx(bio);
 
-	if (unlikely(x->retried || x->counted))
+	if (unlikely(x->retried || x->waited))
 		return false;
 	return spares_origin(c, bio, ob) ||
-	       (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) && !errors_singly(c));
+	       (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) && !errors_serialize_copies(c));
 }
 
 /*
  * While blocks are free, a write can bring its block in.  Everything the promotion needs is taken before
  * the policy is asked, so its yes can be honoured.  Returns true if the bio was taken, with *@r.
  */
-static bool try_bring_in(struct cache *c, struct bio *bio, oblock_t ob, int *r)
+static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 {
 	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 	struct bio_ctx *x = bio_ctx(bio);
@@ -194,7 +194,7 @@ static bool try_bring_in(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 	enum dmc_advice advice;
 	bool copyless = false;
 
-	if (can_bring_in(c, bio, ob)) {
+	if (can_write_allocate(c, bio, ob)) {
 		copyless = spares_origin(c, bio, ob);
 		mg = mg_alloc_promotion(c, ob, !copyless);
 	}
@@ -220,7 +220,7 @@ static bool try_bring_in(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 		bio_list_add(&mg->parked, bio);
 	}
 	this_cpu_inc(c->stats->write_misses);
-	x->counted = true;
+	x->waited = true;
 	*r = DM_MAPIO_SUBMITTED;
 	if (!mg_start(mg))
 		return true;
@@ -246,17 +246,17 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	 * block got mapped meanwhile is found out below, or by mg_start().
 	 */
 	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
-	    try_bring_in(c, bio, ob, &r))
+	    try_write_allocate(c, bio, ob, &r))
 		return r;
-	if (!slot_count(c, slot))
+	if (!miss_tryget(c, slot))
 		return park(c, ob, bio);
 	if (unlikely(table_lookup(&c->table, ob, &cb))) {
-		slot_uncount(c, slot);
+		miss_put(c, slot);
 		return MAP_LOOK_AGAIN;
 	}
 	x->held = HELD_SLOT;
 	x->index = slot;
-	if (!x->counted)
+	if (!x->waited)
 		this_cpu_inc(c->stats->write_misses);
 	discard_forget(c, ob);
 	return remap_to_origin(c, bio);
@@ -304,7 +304,7 @@ int map_bio(struct cache *c, struct bio *bio)
 	x->held = HELD_NOTHING;
 	x->paired = false;
 	x->retried = false;
-	x->counted = false;
+	x->waited = false;
 	x->dropping = false;
 	x->piecewise = false;
 	return map_any(c, bio);
@@ -355,7 +355,7 @@ static int read_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, b
 		else
 			errors_note_dirty(c, x->index);
 	}
-	block_uncount(c, &c->table.entries[x->index], BL_READER);
+	block_put(c, &c->table.entries[x->index], BL_READER);
 	if (!again)
 		return DM_ENDIO_DONE;
 	engine_reread(c, bio);
@@ -371,7 +371,7 @@ static int write_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, 
 	if (x->paired)
 		flush_note_write(&c->origin_flush);
 	drop = unlikely(failed) && drop_after_write(c, bio, cblock, 1);
-	block_uncount(c, &c->table.entries[cblock], BL_WRITER);
+	block_put(c, &c->table.entries[cblock], BL_WRITER);
 	if (!drop)
 		return DM_ENDIO_DONE;
 	engine_defer(c, bio, false);
@@ -424,7 +424,7 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 		if (unlikely(*status != BLK_STS_OK))
 			errors_note(c, ERR_ORIGIN);
 		flush_note_write(&c->origin_flush);
-		slot_uncount(c, x->index);
+		miss_put(c, x->index);
 		break;
 	case HELD_FLUSH_ORIGIN:
 		if (unlikely(*status != BLK_STS_OK))

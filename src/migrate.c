@@ -64,13 +64,13 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
  * May one more write be held back until its block has come in?  As many as the threshold has room for,
  * whatever the engine is copying: it counts them too, and so makes way.
  */
-static bool holding_get(struct cache *c)
+static bool write_alloc_get(struct cache *c)
 {
-	const u32 others = atomic_inc_return(&c->nr_holding) - 1;
+	const u32 others = atomic_inc_return(&c->nr_write_allocs) - 1;
 
 	if (mg_within_threshold(c, (u64)others * c->block_sectors))
 		return true;
-	atomic_dec(&c->nr_holding);
+	atomic_dec(&c->nr_write_allocs);
 	return false;
 }
 
@@ -85,10 +85,10 @@ bool mg_may_promote(struct cache *c)
 }
 
 /*
- * A promotion with its free cblock, if now is a time for one.  @holding: a write is to wait for
+ * A promotion with its free cblock, if now is a time for one.  @write_alloc: a write is to wait for
  * it to be copied.  Never sleeps.
  */
-struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool holding)
+struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool write_alloc)
 {
 	struct migration *mg;
 
@@ -97,8 +97,8 @@ struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool holding)
 	mg = mg_alloc(c, MG_PROMOTE, ob, to_cblock(0));
 	if (!mg)
 		return NULL;
-	mg->holding = holding && holding_get(c);
-	if (mg->holding == holding)
+	mg->write_alloc = write_alloc && write_alloc_get(c);
+	if (mg->write_alloc == write_alloc)
 		mg->owns_cblock = free_block_take(c, &mg->cblock);
 	if (!mg->owns_cblock) {
 		mg_free(mg);
@@ -112,8 +112,8 @@ void mg_free(struct migration *mg)
 {
 	struct cache *c = mg->c;
 
-	if (mg->holding)
-		atomic_dec(&c->nr_holding);
+	if (mg->write_alloc)
+		atomic_dec(&c->nr_write_allocs);
 	if (mg->owns_cblock && mg->retire_cblock)
 		free_block_retire(c, mg->cblock);
 	else if (mg->owns_cblock)
@@ -206,7 +206,7 @@ int mg_start(struct migration *mg)
 	}
 
 	hlist_add_head(&mg->hash, bucket_of_slot(c, mg->slot));
-	if (mg->kind == MG_MARK) {
+	if (mg->kind == MG_WRITE_INTENT) {
 		mg_make_committable_locked(mg);
 		spin_unlock_irqrestore(&c->mg_lock, flags);
 		commit_soon(c);
@@ -318,7 +318,7 @@ static void clean_block(struct migration *mg)
 		dm_table_event(c->ti->table);
 }
 
-static void tell_policy(struct migration *mg)
+static void mg_tell_policy(struct migration *mg)
 {
 	struct cache *c = mg->c;
 	const struct dmc_policy_type *t = c->policy->type;
@@ -342,8 +342,8 @@ static void publish_promotion(struct migration *mg)
 
 	mg->owns_cblock = false;
 	errors_promoted(c, false);
-	tell_policy(mg);
-	marks_publish(c, mg->cblock, mg->marked);
+	mg_tell_policy(mg);
+	intent_publish(c, mg->cblock, mg->intent);
 	if (mg->overwriter && c->io_mode == IO_WRITEBACK)
 		dirty_set(c, mg->cblock);
 	discard_forget(c, mg->oblock);
@@ -357,9 +357,9 @@ static void publish_removal(struct migration *mg)
 	struct cache *c = mg->c;
 
 	clean_block(mg);
-	marks_publish(c, mg->cblock, false);
+	intent_publish(c, mg->cblock, false);
 	table_remove(&c->table, mg->cblock);
-	tell_policy(mg);
+	mg_tell_policy(mg);
 	mg->owns_cblock = true;
 	if (mg->kind == MG_DEMOTE)
 		atomic64_inc(&c->nr_demotions);
@@ -367,10 +367,10 @@ static void publish_removal(struct migration *mg)
 
 static void publish(struct migration *mg)
 {
-	if (mg->kind == MG_MARK) {
+	if (mg->kind == MG_WRITE_INTENT) {
 		/* The commit worker did. */
 	} else if (mg->error) {
-		tell_policy(mg);
+		mg_tell_policy(mg);
 		if (mg->drops)
 			drop_failed(mg);
 	} else if (mg->kind == MG_PROMOTE) {
@@ -378,7 +378,7 @@ static void publish(struct migration *mg)
 	} else if (mg->kind == MG_WRITEBACK) {
 		if (!mg->noted)
 			clean_block(mg);
-		tell_policy(mg);
+		mg_tell_policy(mg);
 		atomic64_inc(&mg->c->nr_writebacks);
 	} else {
 		publish_removal(mg);

@@ -11,7 +11,7 @@
  *   5 MG_COMMIT       commit worker      data devices flushed, metadata changed and committed
  *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked
  *
- * A mark (write-intent.c) moves nothing and excludes nobody: mg_start() sends it to step 5.
+ * A write intent (write-intent.c) moves nothing and excludes nobody: mg_start() sends it to step 5.
  *
  * A migration is in mg_hash from step 1 to 6, which makes it the only one of its oblock, and in at
  * most one of mg_ready and mg_commit.  An error at any step goes straight to mg_finish(), which
@@ -27,7 +27,7 @@ enum mg_kind {
 	MG_DEMOTE,
 	MG_WRITEBACK,
 	MG_INVALIDATE,
-	MG_MARK,
+	MG_WRITE_INTENT,
 };
 
 enum mg_state {
@@ -56,16 +56,16 @@ struct migration {
 	bool owns_cblock;		/* it is free for others when this migration is freed */
 	bool retire_cblock;		/* the cache device failed there: not to be used for now */
 	bool drops;			/* an invalidation that invalidate.c wants */
-	bool holding;			/* a promotion that a write waits for from the start; in nr_holding */
+	bool write_alloc;			/* a promotion that a write waits for from the start; in nr_write_allocs */
 	bool copyless;			/* a promotion that is not worth a copy from the origin */
-	bool marked;			/* a promotion: its dirty bit is on disk with its mapping */
+	bool intent;			/* a promotion: its dirty bit is on disk with its mapping */
 	struct bio_list parked;		/* wait for the end; under mg_lock while hashed */
 	struct bio *overwriter;		/* promotes by overwriting the whole block */
 };
 
 static inline bool mg_locks_entry(const struct migration *mg)
 {
-	return mg->kind != MG_PROMOTE && mg->kind != MG_MARK;
+	return mg->kind != MG_PROMOTE && mg->kind != MG_WRITE_INTENT;
 }
 
 static inline bool mg_removes(const struct migration *mg)
@@ -79,7 +79,7 @@ static inline bool mg_claims_slot(const struct migration *mg)
 }
 
 struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb);
-struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool holding);
+struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool write_alloc);
 void mg_free(struct migration *mg);
 bool mg_may_promote(struct cache *c);
 bool mg_within_threshold(struct cache *c, u64 sectors);

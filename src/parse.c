@@ -21,7 +21,7 @@
 
 #include "parse.h"
 
-static int bad(char **error, char *why)
+static int parse_bad(char **error, char *why)
 {
 	*error = why;
 	return -EINVAL;
@@ -66,9 +66,9 @@ static int parse_features(struct table_line *line, struct dm_arg_set *as, char *
 	while (n--) {
 		f = find_feature(dm_shift_arg(as));
 		if (!f)
-			return bad(error, "Unrecognised cache feature requested");
+			return parse_bad(error, "Unrecognised cache feature requested");
 		if (f->is_mode && nr_modes++)
-			return bad(error, "Duplicate cache io_mode features requested");
+			return parse_bad(error, "Duplicate cache io_mode features requested");
 		if (f->is_mode)
 			line->io_mode = f->mode;
 		else
@@ -84,16 +84,16 @@ static int parse_policy(struct table_line *line, struct dm_arg_set *as, char **e
 
 	line->policy_name = dm_shift_arg(as);
 	if (!line->policy_name)
-		return bad(error, "Insufficient args: no policy");
+		return parse_bad(error, "Insufficient args: no policy");
 	r = dm_read_arg_group(&limit, as, &line->nr_policy_args, error);
 	if (r)
 		return r;
 	if (line->nr_policy_args % 2)
-		return bad(error, "Policy arguments must be pairs of a key and a value");
+		return parse_bad(error, "Policy arguments must be pairs of a key and a value");
 	line->policy_args = as->argv;
 	dm_consume_args(as, line->nr_policy_args);
 	if (as->argc)
-		return bad(error, "Too many arguments after the policy's");
+		return parse_bad(error, "Too many arguments after the policy's");
 	return 0;
 }
 
@@ -104,7 +104,7 @@ int parse_table_line(struct table_line *line, unsigned int argc, char **argv, ch
 
 	memset(line, 0, sizeof(*line));
 	if (argc < 7)
-		return bad(error, "Insufficient args: <metadata dev> <cache dev> <origin dev> <block size> <#features> [<feature>]* <policy> <#policy args> [<key> <value>]*");
+		return parse_bad(error, "Insufficient args: <metadata dev> <cache dev> <origin dev> <block size> <#features> [<feature>]* <policy> <#policy args> [<key> <value>]*");
 	line->metadata_path = dm_shift_arg(&as);
 	line->cache_path = dm_shift_arg(&as);
 	line->origin_path = dm_shift_arg(&as);
@@ -113,7 +113,7 @@ int parse_table_line(struct table_line *line, unsigned int argc, char **argv, ch
 	    line->block_sectors < CACHE_MIN_BLOCK_SECTORS ||
 	    line->block_sectors > CACHE_MAX_BLOCK_SECTORS ||
 	    line->block_sectors % CACHE_MIN_BLOCK_SECTORS)
-		return bad(error, "Invalid data block size: must be a multiple of 64 sectors (32 KiB), up to 2097152 (1 GiB)");
+		return parse_bad(error, "Invalid data block size: must be a multiple of 64 sectors (32 KiB), up to 2097152 (1 GiB)");
 
 	r = parse_features(line, &as, error);
 	return r ? r : parse_policy(line, &as, error);

@@ -211,7 +211,7 @@ static bool take_fresh(struct cache *c, u32 *lost)
  * Flushes the origin; all that was written back before is clean then.  On an error it is to be
  * dirty: settle_lost() follows, by the engine.
  */
-int settle(struct cache *c)
+int settle_now(struct cache *c)
 {
 	u32 lost;
 	int r;
@@ -234,7 +234,7 @@ int settle(struct cache *c)
 
 static bool relies_on_origin(const struct migration *mg)
 {
-	return mg->kind != MG_PROMOTE && mg->kind != MG_MARK;
+	return mg->kind != MG_PROMOTE && mg->kind != MG_WRITE_INTENT;
 }
 
 /*
@@ -249,12 +249,12 @@ static int check_settled(struct cache *c, const struct migration *mg)
 }
 
 /*
- * Before the metadata changes for @batch, some of which may fail here; or, with @clears_marks,
+ * Before the metadata changes for @batch, some of which may fail here; or, with @clears_intent,
  * dirty bits are cleared.  0: what the origin holds of them is durable.
  */
-int settle_batch(struct cache *c, struct list_head *batch, bool clears_marks)
+int settle_batch(struct cache *c, struct list_head *batch, bool clears_intent)
 {
-	bool wanted = clears_marks || READ_ONCE(c->settle->due);
+	bool wanted = clears_intent || READ_ONCE(c->settle->due);
 	struct migration *mg;
 	int r;
 
@@ -264,7 +264,7 @@ int settle_batch(struct cache *c, struct list_head *batch, bool clears_marks)
 		wanted |= relies_on_origin(mg);
 	if (!wanted)
 		return 0;
-	r = settle(c);
+	r = settle_now(c);
 	if (r)
 		engine_kick(c);
 	list_for_each_entry(mg, batch, list)

@@ -36,7 +36,7 @@ void settle_look(struct cache *c, bool idle);
 void settle_soon(struct cache *c);
 
 /* Commit worker, and shutdown.  May sleep. */
-int settle_batch(struct cache *c, struct list_head *batch, bool clears_marks);
-int settle(struct cache *c);
+int settle_batch(struct cache *c, struct list_head *batch, bool clears_intent);
+int settle_now(struct cache *c);
 
 #endif

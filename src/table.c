@@ -13,7 +13,7 @@
  * passed everything that was in it all along (the technique of the kernel's hlist_nulls lists).
  *
  * So: "not found" holds for an oblock that nobody maps during the look-up, "found" is a hint
- * that block_count() confirms.
+ * that block_tryget() confirms.
  */
 #include <linux/bug.h>
 #include <linux/errno.h>
@@ -30,7 +30,7 @@
 /* Bit 31 marks the end of a chain; the other bits are the chain's number. */
 #define CHAIN_END (1U << 31)
 
-static u32 bucket_of(const struct mapping_table *t, u64 oblock)
+static u32 table_bucket(const struct mapping_table *t, u64 oblock)
 {
 	return (u64)hash_64(oblock, 32) * t->nr_buckets >> 32;
 }
@@ -94,7 +94,7 @@ void table_exit(struct mapping_table *t)
 bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb)
 {
 	const u64 oblock = from_oblock(ob);
-	const u32 b = bucket_of(t, oblock);
+	const u32 b = table_bucket(t, oblock);
 	u32 i;
 
 	do {
@@ -117,7 +117,7 @@ bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb)
 void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob)
 {
 	struct cblock_entry *e = t->entries + from_cblock(cb);
-	u32 *head = t->buckets + bucket_of(t, from_oblock(ob));
+	u32 *head = t->buckets + table_bucket(t, from_oblock(ob));
 
 	WRITE_ONCE(e->next, *head);
 	/*
@@ -146,7 +146,7 @@ u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run)
 	for (i = 0; i < run->nr; i = end) {
 		end = min(i + AT_A_TIME, run->nr);
 		for (j = i; j < end; j++) {
-			heads[j - i] = buckets + bucket_of(t, from_oblock(oblocks[j]));
+			heads[j - i] = buckets + table_bucket(t, from_oblock(oblocks[j]));
 			prefetchw(heads[j - i]);
 		}
 		for (j = i; j < end; j++) {
@@ -170,7 +170,7 @@ u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run)
 void table_remove(struct mapping_table *t, cblock_t cb)
 {
 	struct cblock_entry *e = t->entries + from_cblock(cb);
-	u32 *link = t->buckets + bucket_of(t, table_oblock(t, cb));
+	u32 *link = t->buckets + table_bucket(t, table_oblock(t, cb));
 
 	while (!(*link & CHAIN_END) && *link != from_cblock(cb))
 		link = &t->entries[*link].next;

@@ -45,7 +45,7 @@ void table_exit(struct mapping_table *t);	/* also of a zeroed one */
 
 /*
  * What @cb holds: an oblock, or NO_OBLOCK.  Beside a writer, what it held at some time during the call; or, of
- * an origin with @high, of two such the halves.  Who needs to know counts itself in first (block_count()).
+ * an origin with @high, of two such the halves.  Who needs to know counts itself in first (block_tryget()).
  */
 static inline u64 table_oblock(const struct mapping_table *t, cblock_t cb)
 {
@@ -67,7 +67,7 @@ static inline bool table_holds(const struct mapping_table *t, const struct cbloc
 }
 
 /*
- * True, with *@cb: @cb mapped @ob at some time during the call; block_count() tells whether it
+ * True, with *@cb: @cb mapped @ob at some time during the call; block_tryget() tells whether it
  * still does.  False: @ob was unmapped at some time during the call.
  */
 bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb);

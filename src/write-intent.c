@@ -12,24 +12,24 @@
  *	dirty      marked, and the cache is known to be newer; so are volatile blocks (dirty.c)
  *
  * On the bio's path: map.c looks at one bit of the word that it reads anyway.  A write to an unmarked
- * block parks on a migration of the kind MG_MARK, which goes straight to the commit worker.  In
+ * block parks on a migration of the kind MG_WRITE_INTENT, which goes straight to the commit worker.  In
  * writethrough mode a block is marked as well: of the two halves of a write a crash may keep one.
  *
- * A mark costs a commit, so one commit sets more than was asked for: the unmarked neighbours of the
+ * An intent costs a commit, so one commit sets more than was asked for: the unmarked neighbours of the
  * block, which share its metadata block.  And a block that was cleaned stays marked, so a block that
  * is written again and again pays once.  What bounds both is the number of blocks that are marked but
- * not dirty: a crash makes them dirty for nothing.  It is kept to one in MARKS_BUDGET of the cache
- * blocks (MARKS_BUDGET_MIN in a tiny cache): beyond three quarters of that some are cleared, down to half; when idle, to a quarter.  Only what is
+ * not dirty: a crash makes them dirty for nothing.  It is kept to one in INTENT_BUDGET of the cache
+ * blocks (INTENT_BUDGET_MIN in a tiny cache): beyond three quarters of that some are cleared, down to half; when idle, to a quarter.  Only what is
  * under way (at most CACHE_MAX_MIGRATIONS blocks being marked, copied or cleaned) may exceed it.  In
  * writethrough mode it bounds what is left when idle; until then blocks that were written stay marked,
  * and up to 31 neighbours of each.
  *
- * Clearing: take the mark away in memory, from blocks that are clean (dirty.c) and have no
+ * Clearing: take the bit away in memory, from blocks that are clean (dirty.c) and have no
  * writer; then flush both data devices, which makes all that was ever written to the block
  * durable on both; then clear the bits and commit.  A write that comes meanwhile finds the block
  * unmarked, and waits for the commit after that.
  *
- * The marks in memory: set by the commit worker, after its commit, and for promotions by the
+ * The intent bits in memory: set by the commit worker, after its commit, and for promotions by the
  * engine, when they appear; taken away by the commit worker, and by the engine with the mapping.
  *
  * Locks: none; single bits of a block's state word, by atomic operations.
@@ -38,32 +38,32 @@
 #include "write-intent.h"
 #include <linux/mm.h>
 
-#define MARKS_BUDGET 20		/* one in so many cache blocks: 5 % */
-#define MARKS_BUDGET_MIN 8U
-#define MARKS_GROUP 64		/* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
-#define MARKS_LEAF 509		/* cache blocks whose bits, or mappings, share a metadata block */
-#define MARKS_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */
-#define MARKS_PAUSE (10 * HZ)	/* after a flush for them that failed */
+#define INTENT_BUDGET 20		/* one in so many cache blocks: 5 % */
+#define INTENT_BUDGET_MIN 8U
+#define INTENT_GROUP 64		/* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
+#define INTENT_LEAF 509		/* cache blocks whose bits, or mappings, share a metadata block */
+#define INTENT_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */
+#define INTENT_PAUSE (10 * HZ)	/* after a flush for them that failed */
 
-int marks_init(struct cache *c)
+int intent_init(struct cache *c)
 {
-	struct marks *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	struct write_intent *m = kzalloc(sizeof(*m), GFP_KERNEL);
 
-	c->marks = m;
+	c->intent = m;
 	if (!m)
 		return -ENOMEM;
-	m->clear = kvcalloc(MARKS_BATCH, sizeof(*m->clear), GFP_KERNEL);
-	m->ahead = kvcalloc(MARKS_BATCH, sizeof(*m->ahead), GFP_KERNEL);
+	m->clear = kvcalloc(INTENT_BATCH, sizeof(*m->clear), GFP_KERNEL);
+	m->ahead = kvcalloc(INTENT_BATCH, sizeof(*m->ahead), GFP_KERNEL);
 	return m->clear && m->ahead ? 0 : -ENOMEM;
 }
 
-void marks_exit(struct cache *c)
+void intent_exit(struct cache *c)
 {
-	if (!c->marks)
+	if (!c->intent)
 		return;
-	kvfree(c->marks->clear);
-	kvfree(c->marks->ahead);
-	kfree(c->marks);
+	kvfree(c->intent->clear);
+	kvfree(c->intent->ahead);
+	kfree(c->intent);
 }
 
 /*----- how many -----*/
@@ -71,47 +71,47 @@ void marks_exit(struct cache *c)
 /* Marked but not dirty.  A glance. */
 static u32 excess(struct cache *c)
 {
-	int marked = atomic_read(&c->marks->nr), dirty = atomic_read(&c->nr_dirty);
+	int marked = atomic_read(&c->intent->nr), dirty = atomic_read(&c->nr_dirty);
 
 	return marked > dirty ? marked - dirty : 0;
 }
 
 static u32 budget(struct cache *c)
 {
-	return max(c->nr_cblocks / MARKS_BUDGET, MARKS_BUDGET_MIN);
+	return max(c->nr_cblocks / INTENT_BUDGET, INTENT_BUDGET_MIN);
 }
 
 /*
  * Clearing starts when the excess is above this...  In writethrough mode no block gets dirty, so under
- * load that would take the marks from blocks that are being written: it waits for idleness.
+ * load that would take the bits from blocks that are being written: it waits for idleness.
  */
 static u32 high_water(struct cache *c)
 {
-	if (c->io_mode == IO_WRITETHROUGH && !READ_ONCE(c->marks->idle))
+	if (c->io_mode == IO_WRITETHROUGH && !READ_ONCE(c->intent->idle))
 		return c->nr_cblocks;
-	return READ_ONCE(c->marks->idle) ? budget(c) / 4 : budget(c) - budget(c) / 4;
+	return READ_ONCE(c->intent->idle) ? budget(c) / 4 : budget(c) - budget(c) / 4;
 }
 
 /* ... and ends here.  Marking ahead does so, too. */
 static u32 low_water(struct cache *c)
 {
-	return READ_ONCE(c->marks->idle) ? budget(c) / 4 : budget(c) / 2;
+	return READ_ONCE(c->intent->idle) ? budget(c) / 4 : budget(c) / 2;
 }
 
 /* Is it time to clear some? */
-bool marks_due(struct cache *c)
+bool intent_due(struct cache *c)
 {
-	unsigned long not_before = READ_ONCE(c->marks->not_before);
+	unsigned long not_before = READ_ONCE(c->intent->not_before);
 
-	return excess(c) > high_water(c) && marks_needed(c) && !READ_ONCE(c->quiescing) &&
+	return excess(c) > high_water(c) && intent_needed(c) && !READ_ONCE(c->quiescing) &&
 	       !atomic_read(&c->drops.nr_waiting) &&
 	       (!not_before || time_after(jiffies, not_before));
 }
 
-void marks_note_idle(struct cache *c, bool idle)
+void intent_note_idle(struct cache *c, bool idle)
 {
-	if (c->marks->idle != idle)
-		WRITE_ONCE(c->marks->idle, idle);
+	if (c->intent->idle != idle)
+		WRITE_ONCE(c->intent->idle, idle);
 }
 
 /* As of the last commit: nothing is changed between two. */
@@ -127,81 +127,81 @@ static u32 changes_fit(struct cache *c)
 				  free_metadata(c));
 }
 
-/* Of those, for marks that no bio waits for: metadata blocks. */
+/* Of those, for bits that no bio waits for: metadata blocks. */
 static u32 spare_leaves(struct cache *c)
 {
-	return free_metadata(c) < 4 * MARKS_RESERVE ? 0 : changes_fit(c) / 3;
+	return free_metadata(c) < 4 * INTENT_RESERVE ? 0 : changes_fit(c) / 3;
 }
 
 /* And the rest. */
-u32 marks_leave_room(struct cache *c)
+u32 intent_leave_room(struct cache *c)
 {
 	return changes_fit(c) - spare_leaves(c);
 }
 
 /*----- in memory -----*/
 
-static void set_mark(struct cache *c, cblock_t cb)
+static void intent_set(struct cache *c, cblock_t cb)
 {
-	if (!(atomic_fetch_or(BL_MARKED, &entry_of(c, cb)->state) & BL_MARKED))
-		atomic_inc(&c->marks->nr);
+	if (!(atomic_fetch_or(BL_INTENT, &entry_of(c, cb)->state) & BL_INTENT))
+		atomic_inc(&c->intent->nr);
 }
 
-static void drop_mark(struct cache *c, cblock_t cb)
+static void intent_drop(struct cache *c, cblock_t cb)
 {
-	if (atomic_fetch_andnot(BL_MARKED, &entry_of(c, cb)->state) & BL_MARKED)
-		atomic_dec(&c->marks->nr);
+	if (atomic_fetch_andnot(BL_INTENT, &entry_of(c, cb)->state) & BL_INTENT)
+		atomic_dec(&c->intent->nr);
 }
 
 /* A mapping appears, or has gone. */
-void marks_publish(struct cache *c, cblock_t cb, bool marked)
+void intent_publish(struct cache *c, cblock_t cb, bool marked)
 {
 	if (marked)
-		set_mark(c, cb);
+		intent_set(c, cb);
 	else
-		drop_mark(c, cb);
+		intent_drop(c, cb);
 }
 
 /* True: the block was marked, and is not any more. */
-static bool try_drop_mark(struct cache *c, cblock_t cb)
+static bool intent_try_drop(struct cache *c, cblock_t cb)
 {
 	struct cblock_entry *e = entry_of(c, cb);
 	int s = atomic_read(&e->state);
 
 	do {
-		if ((s & (BL_MARKED | BL_UNCLEAN)) != BL_MARKED || s & BL_WRITERS)
+		if ((s & (BL_INTENT | BL_UNCLEAN)) != BL_INTENT || s & BL_WRITERS)
 			return false;
-	} while (!atomic_try_cmpxchg(&e->state, &s, s & ~BL_MARKED));
-	atomic_dec(&c->marks->nr);
+	} while (!atomic_try_cmpxchg(&e->state, &s, s & ~BL_INTENT));
+	atomic_dec(&c->intent->nr);
 	return true;
 }
 
 /*----- clearing -----*/
 
 /*
- * Chooses marks to clear, and takes them away in memory.  True: there are some, so the flushes
+ * Chooses bits to clear, and takes them away in memory.  True: there are some, so the flushes
  * come next.
  */
-bool marks_collect(struct cache *c)
+bool intent_collect(struct cache *c)
 {
-	struct marks *m = c->marks;
+	struct write_intent *m = c->intent;
 	u32 leaves, leaf, last_leaf = ~0U, n;
 
 	m->nr_clear = 0;
-	if (likely(!marks_due(c)))
+	if (likely(!intent_due(c)))
 		return false;
 	WRITE_ONCE(m->clearing, true);
 	leaves = spare_leaves(c);
-	for (n = 0; n < c->nr_cblocks && m->nr_clear < MARKS_BATCH; n++) {
+	for (n = 0; n < c->nr_cblocks && m->nr_clear < INTENT_BATCH; n++) {
 		if (!(n & 65535) && excess(c) <= low_water(c))
 			break;
 		if (m->hand >= c->nr_cblocks)
 			m->hand = 0;
-		leaf = m->hand / MARKS_LEAF;
+		leaf = m->hand / INTENT_LEAF;
 		if (leaf != last_leaf && !leaves)
 			break;
 		if (table_oblock(&c->table, to_cblock(m->hand)) != NO_OBLOCK &&
-		    try_drop_mark(c, to_cblock(m->hand))) {
+		    intent_try_drop(c, to_cblock(m->hand))) {
 			leaves -= leaf != last_leaf;
 			last_leaf = leaf;
 			m->clear[m->nr_clear++] = m->hand;
@@ -220,14 +220,14 @@ bool marks_collect(struct cache *c)
  */
 static void put_back(struct cache *c)
 {
-	struct marks *m = c->marks;
+	struct write_intent *m = c->intent;
 	u32 i;
 
 	for (i = 0; i < m->nr_clear; i++)
 		if (table_oblock(&c->table, to_cblock(m->clear[i])) != NO_OBLOCK)
-			set_mark(c, to_cblock(m->clear[i]));
+			intent_set(c, to_cblock(m->clear[i]));
 	m->nr_clear = 0;
-	smp_wmb();	/* pairs with marks_put_back() */
+	smp_wmb();	/* pairs with intent_put_back() */
 	WRITE_ONCE(m->put_back, m->put_back + 1);
 }
 
@@ -236,9 +236,9 @@ static void put_back(struct cache *c)
  * @settled is 0.  If that fails they are marked again, for a while: what is not marked is known
  * to be durable, when a cache device is gone.  False then.
  */
-bool marks_flush(struct cache *c, int settled)
+bool intent_flush(struct cache *c, int settled)
 {
-	struct marks *m = c->marks;
+	struct write_intent *m = c->intent;
 	u32 nr = m->nr_clear;
 	int r = settled;
 
@@ -249,15 +249,15 @@ bool marks_flush(struct cache *c, int settled)
 	if (!r)
 		r = flush_device(&c->cache_flush);
 	/*
-	 * A FLUSH may have failed since the look at the marks, and waits for what they tell:
+	 * A FLUSH may have failed since the look at the bits, and waits for what they tell:
 	 * invalidate.c.
 	 */
 	if (!r && atomic_read(&c->drops.nr_waiting))
 		r = -EIO;
 	if (r)
 		put_back(c);
-	WRITE_ONCE(m->not_before, r ? (jiffies + MARKS_PAUSE) | 1 : 0);
-	smp_wmb();	/* marks_tell_all() sees the one or the other */
+	WRITE_ONCE(m->not_before, r ? (jiffies + INTENT_PAUSE) | 1 : 0);
+	smp_wmb();	/* intent_tell_all() sees the one or the other */
 	WRITE_ONCE(m->clearing, false);
 	if (!r)
 		return true;
@@ -269,15 +269,15 @@ bool marks_flush(struct cache *c, int settled)
 /* Some of the blocks may have no mapping any more, though the engine did not get to say so. */
 static int clear_bits(struct cache *c)
 {
-	struct marks *m = c->marks;
+	struct write_intent *m = c->intent;
 	u64 mask = 0;
 	u32 i, index;
 	int r = 0;
 
 	for (i = 0; i < m->nr_clear && !r; i++) {
-		index = m->clear[i] / MARKS_GROUP;
-		mask |= 1ULL << m->clear[i] % MARKS_GROUP;
-		if (i + 1 < m->nr_clear && m->clear[i + 1] / MARKS_GROUP == index)
+		index = m->clear[i] / INTENT_GROUP;
+		mask |= 1ULL << m->clear[i] % INTENT_GROUP;
+		if (i + 1 < m->nr_clear && m->clear[i + 1] / INTENT_GROUP == index)
 			continue;
 		r = dmc_md_set_dirty_word(c->md, index, 0, mask);
 		mask = 0;
@@ -288,34 +288,34 @@ static int clear_bits(struct cache *c)
 /*----- setting -----*/
 
 /*
- * A promotion commits its mark with its mapping, if it will need one: the block is dirty at once; a
+ * A promotion commits its intent bit with its mapping, if it will need one: the block is dirty at once; a
  * write waits for it; or what was copied is in the origin's volatile cache still, or was
  * written to both, so that a crash can leave the two different.
  */
-void marks_of_promotions(struct cache *c, struct list_head *batch)
+void intent_of_promotions(struct cache *c, struct list_head *batch)
 {
 	bool origin_is_ahead = atomic_read(&c->origin_flush.word);
 	struct migration *mg;
 
-	if (!marks_needed(c))
+	if (!intent_needed(c))
 		return;
 	list_for_each_entry(mg, batch, list) {
 		if (mg->kind != MG_PROMOTE)
 			continue;
 		spin_lock_irq(&c->mg_lock);
-		mg->marked = origin_is_ahead || mg->overwriter || !bio_list_empty(&mg->parked);
+		mg->intent = origin_is_ahead || mg->overwriter || !bio_list_empty(&mg->parked);
 		spin_unlock_irq(&c->mg_lock);
 	}
 }
 
 /* Could @cb be written soon, and is it mapped, on disk too? */
-static bool worth_marking(struct cache *c, u32 cb)
+static bool intent_worthwhile(struct cache *c, u32 cb)
 {
 	struct cblock_entry *e = entry_of(c, to_cblock(cb));
 	/* In this order: the mapping of a removed block goes before its lock. */
 	u32 s = (u32)atomic_read_acquire(&e->state);
 
-	return !(s & (BL_LOCKED | BL_MARKED)) && table_oblock(&c->table, to_cblock(cb)) != NO_OBLOCK;
+	return !(s & (BL_LOCKED | BL_INTENT)) && table_oblock(&c->table, to_cblock(cb)) != NO_OBLOCK;
 }
 
 /*
@@ -329,20 +329,20 @@ static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
 	if (c->io_mode != IO_WRITETHROUGH)
 		return low_water(c);
 	for (i = begin; i < end; i++)
-		marked += !!(atomic_read(&c->table.entries[i].state) & BL_MARKED);
+		marked += !!(atomic_read(&c->table.entries[i].state) & BL_INTENT);
 	return marked >= 2 ? c->nr_cblocks : budget(c) / 2;
 }
 
 /* The neighbours of @cb that are marked with it, as far as the budget goes. */
-static u64 mark_ahead(struct cache *c, u32 cb)
+static u64 intent_ahead(struct cache *c, u32 cb)
 {
-	struct marks *m = c->marks;
-	u32 begin = round_down(cb, MARKS_GROUP), end = min(begin + MARKS_GROUP, c->nr_cblocks), i;
+	struct write_intent *m = c->intent;
+	u32 begin = round_down(cb, INTENT_GROUP), end = min(begin + INTENT_GROUP, c->nr_cblocks), i;
 	u32 limit = ahead_limit(c, begin, end), have = excess(c) + m->nr_ahead;
 	u64 mask = 0;
 
-	for (i = begin; i < end && have < limit && m->nr_ahead < MARKS_BATCH; i++) {
-		if (i == cb || !worth_marking(c, i))
+	for (i = begin; i < end && have < limit && m->nr_ahead < INTENT_BATCH; i++) {
+		if (i == cb || !intent_worthwhile(c, i))
 			continue;
 		mask |= 1ULL << (i - begin);
 		m->ahead[m->nr_ahead++] = i;
@@ -354,50 +354,50 @@ static u64 mark_ahead(struct cache *c, u32 cb)
 static int set_bit_of(struct cache *c, const struct migration *mg, bool spare)
 {
 	u32 cb = from_cblock(mg->cblock);
-	u64 ahead = mg->kind == MG_MARK && spare ? mark_ahead(c, cb) : 0;
+	u64 ahead = mg->kind == MG_WRITE_INTENT && spare ? intent_ahead(c, cb) : 0;
 
 	if (!ahead)
 		return dmc_md_set_dirty(c->md, mg->cblock, true);
-	return dmc_md_set_dirty_word(c->md, cb / MARKS_GROUP, ahead | 1ULL << cb % MARKS_GROUP, 0);
+	return dmc_md_set_dirty_word(c->md, cb / INTENT_GROUP, ahead | 1ULL << cb % INTENT_GROUP, 0);
 }
 
-void marks_warn_no_room(struct cache *c)
+void intent_warn_no_room(struct cache *c)
 {
 	DMWARN("%s: metadata device %s is nearly full: after a crash every cached block will count as dirty",
 	       cache_name(c), c->metadata_dev->name);
 }
 
-/* A device with so little room is not filled up by marks: then a crash makes everything dirty. */
-int marks_check_room(struct cache *c, struct list_head *batch)
+/* A device with so little room is not filled up by them: then a crash makes everything dirty. */
+int intent_check_room(struct cache *c, struct list_head *batch)
 {
-	u32 leaves = c->nr_cblocks / MARKS_LEAF + 1, wanted = 0;
+	u32 leaves = c->nr_cblocks / INTENT_LEAF + 1, wanted = 0;
 	struct migration *mg;
 	int r;
 
 	list_for_each_entry(mg, batch, list)
-		wanted += mg->kind == MG_MARK;
-	if (!wanted || !dmc_md_is_live(c->md) ||
-	    free_metadata(c) >= min(wanted, leaves) + MARKS_RESERVE)
+		wanted += mg->kind == MG_WRITE_INTENT;
+	if (!wanted || !dmc_md_is_tracking(c->md) ||
+	    free_metadata(c) >= min(wanted, leaves) + INTENT_RESERVE)
 		return 0;
-	r = dmc_md_leave_live(c->md);
+	r = dmc_md_stop_tracking(c->md);
 	if (r)
 		return r;
-	marks_warn_no_room(c);
-	c->marks->strayed = true;
-	WRITE_ONCE(c->marks->kept, false);
+	intent_warn_no_room(c);
+	c->intent->strayed = true;
+	WRITE_ONCE(c->intent->kept, false);
 	return 0;
 }
 
 static int set_bits(struct cache *c, struct list_head *batch)
 {
-	struct marks *m = c->marks;
+	struct write_intent *m = c->intent;
 	bool spare = spare_leaves(c);
 	struct migration *mg;
 	int r = 0;
 
 	m->nr_ahead = 0;
 	list_for_each_entry(mg, batch, list) {
-		if (r || mg->error || (mg->kind != MG_MARK && !mg->marked))
+		if (r || mg->error || (mg->kind != MG_WRITE_INTENT && !mg->intent))
 			continue;
 		r = set_bit_of(c, mg, spare);
 	}
@@ -408,12 +408,12 @@ static int set_bits(struct cache *c, struct list_head *batch)
  * Within the transaction: what is to be cleared first, so that a block that is asked for again
  * keeps its bit.  The mappings of @batch have been changed.
  */
-int marks_change(struct cache *c, struct list_head *batch)
+int intent_change(struct cache *c, struct list_head *batch)
 {
 	int r;
 
 	lockdep_assert_held(&c->md_mutex);
-	if (!dmc_md_is_live(c->md))
+	if (!dmc_md_is_tracking(c->md))
 		return 0;
 	r = clear_bits(c);
 	if (!r)
@@ -421,78 +421,78 @@ int marks_change(struct cache *c, struct list_head *batch)
 	return r;
 }
 
-/* The commit is durable, or failed.  True: more marks are to be cleared. */
-bool marks_committed(struct cache *c, struct list_head *batch, int error)
+/* The commit is durable, or failed.  True: more bits are to be cleared. */
+bool intent_committed(struct cache *c, struct list_head *batch, int error)
 {
-	struct marks *m = c->marks;
+	struct write_intent *m = c->intent;
 	bool cleared = m->nr_clear;
 	struct migration *mg;
 	u32 i;
 
-	if (!error && marks_needed(c)) {
+	if (!error && intent_needed(c)) {
 		list_for_each_entry(mg, batch, list)
-			if (mg->kind == MG_MARK && !mg->error)
-				set_mark(c, mg->cblock);
+			if (mg->kind == MG_WRITE_INTENT && !mg->error)
+				intent_set(c, mg->cblock);
 		for (i = 0; i < m->nr_ahead; i++)
-			set_mark(c, to_cblock(m->ahead[i]));
+			intent_set(c, to_cblock(m->ahead[i]));
 	}
 	m->nr_clear = 0;
 	m->nr_ahead = 0;
-	return cleared && !error && marks_due(c);
+	return cleared && !error && intent_due(c);
 }
 
 /*----- activation and shutdown -----*/
 
-/* @kept: the metadata is live, and its dirty bits are those of the blocks that are marked. */
-void marks_begin(struct cache *c, bool kept)
+/* @kept: the metadata is tracking, and its dirty bits are those of the blocks that are marked. */
+void intent_begin(struct cache *c, bool kept)
 {
-	c->marks->hand = 0;
+	c->intent->hand = 0;
 	if (!kept)
-		c->marks->strayed = true;
-	WRITE_ONCE(c->marks->kept, kept);
+		c->intent->strayed = true;
+	WRITE_ONCE(c->intent->kept, kept);
 }
 
-/* The cache is suspended: nothing changes marks any more. */
-void marks_end(struct cache *c)
+/* The cache is suspended: nothing changes the bits any more. */
+void intent_end(struct cache *c)
 {
-	WRITE_ONCE(c->marks->kept, false);
+	WRITE_ONCE(c->intent->kept, false);
 }
 
 /* Are all marked blocks dirty, and all dirty ones marked? */
 static bool settled(struct cache *c)
 {
-	return !c->marks->strayed && atomic_read(&c->marks->nr) == atomic_read(&c->nr_dirty);
+	return !c->intent->strayed && atomic_read(&c->intent->nr) == atomic_read(&c->nr_dirty);
 }
 
 /* For the clean shutdown: do the dirty bits on disk differ for some of these blocks? */
-bool marks_differ(void *ctx, cblock_t first, u32 nr)
+bool intent_differ(void *ctx, cblock_t first, u32 nr)
 {
 	struct cache *c = ctx;
 	const struct cblock_entry *e = entry_of(c, first), *end = e + nr;
 
 	if (settled(c))
 		return false;
-	if (c->marks->strayed)
+	if (c->intent->strayed)
 		return true;
 	for (; e < end; e++)
-		if ((atomic_read(&e->state) & (BL_MARKED | BL_DIRTY)) == BL_MARKED)
+		if ((atomic_read(&e->state) & (BL_INTENT | BL_DIRTY)) == BL_INTENT)
 			return true;
 	return false;
 }
 
 /* A clean shutdown stored the very dirty bits: just the dirty blocks are marked. */
-void marks_settled(struct cache *c)
+void intent_settled(struct cache *c)
 {
 	struct cblock_entry *e = c->table.entries, *end = e + c->nr_cblocks;
 
 	if (settled(c))
 		return;
-	c->marks->strayed = false;
+	c->intent->strayed = false;
 	for (; e < end; e++) {
-		u32 s = atomic_read(&e->state), both = s & (BL_DIRTY | BL_MARKED);
+		u32 s = atomic_read(&e->state), both = s & (BL_DIRTY | BL_INTENT);
 
-		if (both == BL_DIRTY || both == BL_MARKED)
-			atomic_set(&e->state, s ^ BL_MARKED);
+		if (both == BL_DIRTY || both == BL_INTENT)
+			atomic_set(&e->state, s ^ BL_INTENT);
 	}
-	atomic_set(&c->marks->nr, atomic_read(&c->nr_dirty));
+	atomic_set(&c->intent->nr, atomic_read(&c->nr_dirty));
 }

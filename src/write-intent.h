@@ -2,81 +2,81 @@
 /*
  * write-intent.h - which blocks have their dirty bit on disk, durably: they are *marked*.
  *
- * Where: map.c looks at the mark of a block before the first write to it; commit.c sets and clears
- * marks with its commits.  How it works is told in write-intent.c.
+ * Where: map.c looks at the intent bit of a block before the first write to it; commit.c sets and clears
+ * bits with its commits.  How it works is told in write-intent.c.
  */
-#ifndef DM_CACHE_MARKS_H
-#define DM_CACHE_MARKS_H
+#ifndef DM_CACHE_WRITE_INTENT_H
+#define DM_CACHE_WRITE_INTENT_H
 
 #include "migrate.h"
 
-#define MARKS_BATCH 1024	/* changed with one commit, at most: set ahead, and cleared */
+#define INTENT_BATCH 1024	/* changed with one commit, at most: set ahead, and cleared */
 
-struct marks {
+struct write_intent {
 	atomic_t nr;		/* marked blocks */
-	bool kept;		/* the metadata is live: marks are needed, and kept */
+	bool kept;		/* the metadata is tracking: intents are needed, and kept */
 	bool strayed;		/* a dirty block may be unmarked, or an unmarked one have its bit set */
 	bool clearing;		/* some were taken away, and what was written there is not durable yet */
 	bool idle;		/* a hint of the engine's: there is time to clear some more */
 	u32 put_back;		/* how often what was taken away was marked again: a flush failed */
 
 	/* The commit worker's. */
-	u32 hand;		/* where the search for marks to clear goes on */
+	u32 hand;		/* where the search for bits to clear goes on */
 	u32 nr_clear, nr_ahead;
-	u32 *clear;		/* cblocks; MARKS_BATCH of them */
+	u32 *clear;		/* cblocks; INTENT_BATCH of them */
 	u32 *ahead;
 	unsigned long not_before;	/* jiffies; not 0: the last flush for them failed */
 };
 
-int marks_init(struct cache *c);
-void marks_exit(struct cache *c);
+int intent_init(struct cache *c);
+void intent_exit(struct cache *c);
 
-/* A write to an unmarked block has to wait: for mg_start() of an MG_MARK.  Any context. */
-static inline bool marks_needed(struct cache *c)
+/* A write to an unmarked block has to wait: for mg_start() of an MG_WRITE_INTENT.  Any context. */
+static inline bool intent_needed(struct cache *c)
 {
-	return READ_ONCE(c->marks->kept) && cache_md_mode(c) == MD_WRITE;
+	return READ_ONCE(c->intent->kept) && cache_md_mode(c) == MD_WRITE;
 }
 
 /*
  * Are all blocks marked that were written and may not be durable on the cache device, and not dirty?
- * Asked after the look at their marks, with what marks_put_back() said before it.  Any context.
+ * Asked after the look at their bits, with what intent_put_back() said before it.  Any context.
  */
-static inline u32 marks_put_back(struct cache *c)
+static inline u32 intent_put_back(struct cache *c)
 {
-	u32 put_back = READ_ONCE(c->marks->put_back);
+	u32 put_back = READ_ONCE(c->intent->put_back);
 
-	smp_rmb();	/* pairs with marks_flush(): of these, all marks can be seen */
+	smp_rmb();	/* pairs with intent_flush(): of these, all marks can be seen */
 	return put_back;
 }
 
-static inline bool marks_tell_all(struct cache *c, u32 put_back)
+static inline bool intent_tell_all(struct cache *c, u32 put_back)
 {
-	smp_rmb();	/* pairs with the full barrier of taking a mark away: @clearing was set before */
-	if (!READ_ONCE(c->marks->kept) || READ_ONCE(c->marks->clearing))
+	smp_rmb();	/* pairs with the full barrier of taking a bit away: @clearing was set before */
+	if (!READ_ONCE(c->intent->kept) || READ_ONCE(c->intent->clearing))
 		return false;
-	smp_rmb();	/* pairs with marks_flush() */
-	return !READ_ONCE(c->marks->strayed) && READ_ONCE(c->marks->put_back) == put_back;
+	smp_rmb();	/* pairs with intent_flush() */
+	return !READ_ONCE(c->intent->strayed) && READ_ONCE(c->intent->put_back) == put_back;
 }
 
 /* Engine. */
-bool marks_due(struct cache *c);
-void marks_note_idle(struct cache *c, bool idle);
-void marks_publish(struct cache *c, cblock_t cb, bool marked);
+bool intent_due(struct cache *c);
+void intent_note_idle(struct cache *c, bool idle);
+void intent_publish(struct cache *c, cblock_t cb, bool marked);
 
 /* Commit worker, in this order.  How many migrations may the commit be for? */
-u32 marks_leave_room(struct cache *c);
-bool marks_collect(struct cache *c);
-bool marks_flush(struct cache *c, int settled);
-void marks_of_promotions(struct cache *c, struct list_head *batch);
-int marks_check_room(struct cache *c, struct list_head *batch);
-int marks_change(struct cache *c, struct list_head *batch);
-bool marks_committed(struct cache *c, struct list_head *batch, int error);
+u32 intent_leave_room(struct cache *c);
+bool intent_collect(struct cache *c);
+bool intent_flush(struct cache *c, int settled);
+void intent_of_promotions(struct cache *c, struct list_head *batch);
+int intent_check_room(struct cache *c, struct list_head *batch);
+int intent_change(struct cache *c, struct list_head *batch);
+bool intent_committed(struct cache *c, struct list_head *batch, int error);
 
 /* Activation and shutdown: no bio, no migration. */
-void marks_begin(struct cache *c, bool kept);
-void marks_end(struct cache *c);
-bool marks_differ(void *ctx, cblock_t first, u32 nr);
-void marks_settled(struct cache *c);
-void marks_warn_no_room(struct cache *c);
+void intent_begin(struct cache *c, bool kept);
+void intent_end(struct cache *c);
+bool intent_differ(void *ctx, cblock_t first, u32 nr);
+void intent_settled(struct cache *c);
+void intent_warn_no_room(struct cache *c);
 
 #endif

@@ -7,7 +7,7 @@
  * and do I/O; no locks (the caller serialises all metadata work).
  *
  * In format 1 a mapping carries its own dirty flag, in format 2 the dirty bits are a bitset beside
- * the array.  While the cache is live (tracking.c) they change with dmc_md_set_dirty(), else at a
+ * the array.  While the cache is tracking (tracking.c) they change with dmc_md_set_dirty(), else at a
  * clean shutdown only (metadata/shutdown.c).
  */
 #include <linux/bitops.h>
@@ -44,7 +44,7 @@ static void map_put(void *value, u64 map)
 }
 
 /* Long loops over a million blocks let others run now and then. */
-static void breathe(u32 index)
+static void mappings_cond_resched(u32 index)
 {
 	if (!(index & 1023))
 		cond_resched();
@@ -162,7 +162,7 @@ int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock)
 	if (r)
 		return r;
 	md->inserted = true;
-	if (md->live) {
+	if (md->tracking) {
 		/* What the block held before may have left its bit. */
 		r = clear_stored_dirty(md, cb);
 		if (r)
@@ -312,7 +312,7 @@ static int check_cut_block(void *ctx, u32 index, const void *value)
 	struct cut *cut = ctx;
 	u64 map = map_get(value);
 
-	breathe(index);
+	mappings_cond_resched(index);
 	if (index < cut->end || !(map & MAP_VALID))
 		return 0;
 	if (cut->md->dirty_bits_valid && !stored_dirty_test(&cut->dirty, index, map))
@@ -589,7 +589,7 @@ static int load_beyond(struct load *load, u32 cblock, u64 map)
 {
 	struct dmc_md *md = load->md;
 	const u64 ob = map >> MAP_OBLOCK_SHIFT;
-	bool crashed = !md->was_clean || md->was_live;
+	bool crashed = !md->was_clean || md->was_tracking;
 
 	if (is_clean(load, cblock, map)) {
 		load->nr_beyond++;
@@ -656,7 +656,7 @@ static bool some_dirty(const struct load *load, u32 first, u32 count, u64 flags)
 	return false;
 }
 
-static void load_dirty(struct load *load, u32 first, u32 count, const __le64 *maps)
+static void mappings_load_dirty(struct load *load, u32 first, u32 count, const __le64 *maps)
 {
 	bool all = !load->md->was_clean;
 	u32 i;
@@ -675,7 +675,7 @@ static void load_dirty(struct load *load, u32 first, u32 count, const __le64 *ma
 }
 
 /* One array block of mappings: all of it is checked before any of it is shown. */
-static int load_run(void *ctx, u32 first, u32 count, const void *values)
+static int mappings_load_run(void *ctx, u32 first, u32 count, const void *values)
 {
 	struct load *load = ctx;
 	struct dmc_run run = {
@@ -692,7 +692,7 @@ static int load_run(void *ctx, u32 first, u32 count, const void *values)
 	if (r || !flags)
 		return r;
 	if (some_dirty(load, first, count, flags)) {
-		load_dirty(load, first, count, values);
+		mappings_load_dirty(load, first, count, values);
 		run.dirty = load->dirty_bits;
 	}
 	r = load->fn(load->ctx, &run);
@@ -711,7 +711,7 @@ static int load_walk(struct load *load, const struct dmc_md_policy *policy)
 	load_hints(load, policy);
 	r = load_partial(load);
 	if (!r)
-		r = dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks, load_run,
+		r = dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks, mappings_load_run,
 					  load);
 	/* Why the caller does not want what is stored is for the caller to say. */
 	if (r && !load->refused)
@@ -782,7 +782,7 @@ static int collect_one(void *ctx, u32 index, const void *value)
 	struct collect *collect = ctx;
 	u64 map = map_get(value);
 
-	breathe(index);
+	mappings_cond_resched(index);
 	if (map & MAP_VALID && (collect->all || stored_dirty_test(&collect->dirty, index, map)))
 		collect->words[index / WORD_BITS] |= 1ULL << (index % WORD_BITS);
 	return 0;

@@ -220,7 +220,7 @@ static int open_transaction(struct dmc_md *md)
 	md->hints = judge_hints(md);
 	md->hint_root = le64_to_cpu(sb->hint_root);
 	md->was_clean = le32_to_cpu(sb->flags) & DMC_SB_CLEAN;
-	md->was_live = dmc_sb_is_live(sb);
+	md->was_tracking = dmc_sb_is_tracking(sb);
 	md->was_whole = dmc_sb_is_whole(sb);
 	if (md->was_whole)
 		md->whole = true;
@@ -268,8 +268,8 @@ static struct dmc_bm *open_device(const struct dmc_md_params *p, dmc_md_reason_t
 }
 
 /* Reads and judges the superblock. */
-static int look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_superblock *sb,
-		struct dmc_md_summary *out, dmc_md_reason_t *why)
+static int metadata_look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_superblock *sb,
+			 struct dmc_md_summary *out, dmc_md_reason_t *why)
 {
 	u64 device_blocks = dmc_bm_nr_blocks(bm), min;
 	int r;
@@ -323,7 +323,7 @@ static int probe_once(const struct dmc_md_params *p, struct dmc_superblock *sb, 
 
 	if (IS_ERR(bm))
 		return PTR_ERR(bm);
-	r = look(bm, p, sb, out, why);
+	r = metadata_look(bm, p, sb, out, why);
 	if (!r && !out->blank && !sb_only)
 		r = probe_space_map(bm, sb, p->dev_name, why);
 	dmc_bm_destroy(bm);
@@ -399,7 +399,7 @@ struct dmc_md *dmc_md_open(const struct dmc_md_params *p, dmc_md_reason_t *why)
 		md->bm = NULL;
 		goto err_close;
 	}
-	r = look(md->bm, &md->p, md->sb, &summary, why);
+	r = metadata_look(md->bm, &md->p, md->sb, &summary, why);
 	if (r)
 		goto err_close;
 	if (summary.blank) {
@@ -459,9 +459,9 @@ bool dmc_md_was_clean(struct dmc_md *md)
 	return md->was_clean;
 }
 
-bool dmc_md_was_live(struct dmc_md *md)
+bool dmc_md_was_tracking(struct dmc_md *md)
 {
-	return md->was_live;
+	return md->was_tracking;
 }
 
 u32 dmc_md_fingerprint(struct dmc_md *md)
@@ -520,7 +520,7 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 	int i;
 
 	memcpy(next, md->sb, sizeof(*next));
-	if (s || md->live)
+	if (s || md->tracking)
 		next->flags |= cpu_to_le32(DMC_SB_CLEAN);
 	else if (!md->keep_flags)
 		next->flags &= cpu_to_le32(~DMC_SB_CLEAN);
@@ -583,7 +583,7 @@ static int write_superblock(struct dmc_md *md)
 
 int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct dmc_md_shutdown *s)
 {
-	bool live;
+	bool tracking;
 	int r;
 
 	/* The superblock alone may differ (flag, statistics): then it is all that is written. */
@@ -599,8 +599,8 @@ int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct 
 	compose(md, stats, s);
 	if (md->changed)
 		dmc_tm_copy_sm_root(md->tm, &md->next->sm_root);
-	live = !s && (md->live || (md->keep_flags && dmc_sb_is_live(md->sb)));
-	dmc_sb_set_mark(md->next, live, all_whole(md));
+	tracking = !s && (md->tracking || (md->keep_flags && dmc_sb_is_tracking(md->sb)));
+	dmc_sb_set_mark(md->next, tracking, all_whole(md));
 	md->next->csum = dmc_sb_checksum(md->next);
 	if (!md->changed && !memcmp(md->next, md->sb, sizeof(*md->sb)))
 		return 0;
@@ -628,7 +628,7 @@ int md_change_begin(struct dmc_md *md)
 {
 	int r = md_change_allowed(md);
 
-	if (r || md->live)
+	if (r || md->tracking)
 		return r;
 	if (md->drop_beyond) {
 		r = md_drop_beyond(md);
@@ -681,7 +681,7 @@ int dmc_md_set_needs_check(struct dmc_md *md)
 	/* A running transaction must not be committed by this. */
 	if (!md->tm || md->failed || md->changed)
 		return -EINVAL;
-	md->live = false;
+	md->tracking = false;
 	compose(md, NULL, NULL);
 	md->next->flags |= cpu_to_le32(DMC_SB_NEEDS_CHECK);
 	dmc_sb_set_mark(md->next, false, all_whole(md));

@@ -47,10 +47,10 @@ struct dmc_md {
 	struct dmc_superblock *next;	/* the one being put together */
 	bool was_clean;			/* @sb had the clean-shutdown flag when opened or aborted to, */
 	u32 opened_cblocks;		/* and so many blocks */
-	bool was_live;			/* and the live mark */
+	bool was_tracking;			/* and the tracking mark */
 	bool was_whole;			/* its mark says that no mapping is of a partial block... */
 	bool whole;			/* ... or it was loaded since: what is left is whole */
-	bool live;			/* commits keep the flag set; tracking.c */
+	bool tracking;			/* commits keep the flag set; tracking.c */
 	bool keep_flags;		/* commits leave flag and mark as they are */
 
 	/* The running transaction. */

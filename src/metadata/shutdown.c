@@ -9,7 +9,7 @@
  * what is in memory, and what differs is written; then one commit sets the clean-shutdown flag.  A
  * metadata device with little room left may be unable to hold old and new side by side.  Then there
  * are commits in between: with the flag still clear, so that nobody believes the half-written
- * state, or, while live (superblock.h), with a state that is right as it is.
+ * state, or, while tracking (superblock.h), with a state that is right as it is.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -134,8 +134,8 @@ static int update_bitset(struct dmc_md *md, const struct dmc_md_shutdown *s,
 
 int md_write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s)
 {
-	/* Only while live do the stored bits follow those in memory. */
-	bool (*changed)(void *ctx, cblock_t first, u32 nr) = md->live ? s->dirty_changed : NULL;
+	/* Only while tracking do the stored bits follow those in memory. */
+	bool (*changed)(void *ctx, cblock_t first, u32 nr) = md->tracking ? s->dirty_changed : NULL;
 
 	if (md_format2(md))
 		return update_bitset(md, s, changed);
@@ -287,6 +287,6 @@ int dmc_md_commit_clean(struct dmc_md *md, const struct dmc_md_shutdown *s)
 	if (!r)
 		r = md_commit(md, &s->stats, s);
 	if (!r)
-		md->live = false;
+		md->tracking = false;
 	return r;
 }

@@ -68,12 +68,12 @@ static __le32 mark_checksum(const struct dmc_superblock *sb)
 	return cpu_to_le32(crc32c(crc, after, end - after) ^ DMC_SB_SALT);
 }
 
-void dmc_sb_set_mark(struct dmc_superblock *sb, bool live, bool whole)
+void dmc_sb_set_mark(struct dmc_superblock *sb, bool tracking, bool whole)
 {
 	memset(&sb->mark, 0, sizeof(sb->mark));
-	if (!live && !whole)
+	if (!tracking && !whole)
 		return;
-	sb->mark.magic = cpu_to_le64(live ? DMC_SB_LIVE_MAGIC : DMC_SB_REST_MAGIC);
+	sb->mark.magic = cpu_to_le64(tracking ? DMC_SB_TRACKING_MAGIC : DMC_SB_REST_MAGIC);
 	sb->mark.version = cpu_to_le32(whole ? DMC_SB_MARK_WHOLE : DMC_SB_MARK_PARTIAL);
 	sb->mark.csum = mark_checksum(sb);
 }
@@ -87,15 +87,15 @@ static bool has_mark(const struct dmc_superblock *sb, u64 magic, u32 min_version
 	       sb->mark.csum == mark_checksum(sb);
 }
 
-bool dmc_sb_is_live(const struct dmc_superblock *sb)
+bool dmc_sb_is_tracking(const struct dmc_superblock *sb)
 {
 	return le32_to_cpu(sb->flags) & DMC_SB_CLEAN &&
-	       has_mark(sb, DMC_SB_LIVE_MAGIC, DMC_SB_MARK_PARTIAL);
+	       has_mark(sb, DMC_SB_TRACKING_MAGIC, DMC_SB_MARK_PARTIAL);
 }
 
 bool dmc_sb_is_whole(const struct dmc_superblock *sb)
 {
-	return has_mark(sb, DMC_SB_LIVE_MAGIC, DMC_SB_MARK_WHOLE) ||
+	return has_mark(sb, DMC_SB_TRACKING_MAGIC, DMC_SB_MARK_WHOLE) ||
 	       has_mark(sb, DMC_SB_REST_MAGIC, DMC_SB_MARK_WHOLE);
 }
 
@@ -178,7 +178,7 @@ static bool bad_space_map(const struct sb_judged *j)
 }
 
 /* hint_root is not among them: hints are a convenience, and ignored when damaged. */
-static bool bad_root(const struct sb_judged *j)
+static bool sb_bad_root(const struct sb_judged *j)
 {
 	const struct dmc_superblock *sb = j->sb;
 
@@ -253,7 +253,7 @@ static const struct {
 	{ device_shrank, DMC_NO_ROOM, "the metadata device is smaller than the metadata on it: give it "
 	  "its former size, or run cache_check, then cache_repair onto another metadata device" },
 	{ bad_space_map, DMC_DAMAGED, "the space map's root is damaged: " SB_REPAIR },
-	{ bad_root, DMC_DAMAGED, "a root in the superblock is not a metadata block: " SB_REPAIR },
+	{ sb_bad_root, DMC_DAMAGED, "a root in the superblock is not a metadata block: " SB_REPAIR },
 	{ too_many_cblocks, -EFBIG, "more cache blocks than a cache can have: " SB_REPAIR },
 	{ arrays_too_long, DMC_DAMAGED, "more cache or discard blocks than the metadata has room for: "
 	  SB_REPAIR },

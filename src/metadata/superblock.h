@@ -21,7 +21,7 @@
  * CLEAN says: the dirty bits below this superblock can be trusted, and so can the discard bits; hints
  * are opinions, but their array has the right length.  The kernel's module knows that of a clean
  * shutdown only, clears the flag in place when it opens the device, and sets it at the next
- * shutdown.  Ours goes further: while the cache runs ("live") each committed state is one that may
+ * shutdown.  Ours goes further: while the cache runs ("tracking") each committed state is one that may
  * be taken for a clean shutdown.  The dirty bit of a block is durable before the first write to
  * the block is sent, and cleared only when cache and origin durably agree; no discard bit is
  * set.  So the flag stays set while the cache runs, and after a crash every reader - the kernel's
@@ -36,7 +36,7 @@
  * commits wipe the mark); a crash under it leaves the flag clear, and then everything is dirty;
  * a clean shutdown under it sets it again, rightly.
  *
- * Where live is impossible (no room left on the metadata device) the flag is cleared instead, durably,
+ * Where tracking is impossible (no room left on the metadata device) the flag is cleared instead, durably,
  * before the first change, as the kernel's module does.
  */
 #ifndef DMC_SUPERBLOCK_H
@@ -80,7 +80,7 @@ struct dmc_sb_mark {
 	__le32 csum;
 } __packed;
 
-#define DMC_SB_LIVE_MAGIC 0x6c69766563616368ULL
+#define DMC_SB_TRACKING_MAGIC 0x6c69766563616368ULL
 #define DMC_SB_REST_MAGIC 0x7265737463616368ULL
 #define DMC_SB_MARK_PARTIAL 1
 #define DMC_SB_MARK_WHOLE 2
@@ -154,10 +154,10 @@ bool dmc_sb_arrays_fit(const struct dmc_superblock *sb, u64 nr_blocks);
 /* Metadata blocks that @to instead of @from cache blocks take, with room to copy on write. */
 u64 dmc_md_growth(u32 from, u32 to, bool format2);
 
-/* The mark: set last, for it depends on all other fields.  Neither @live nor @whole: none. */
-void dmc_sb_set_mark(struct dmc_superblock *sb, bool live, bool whole);
+/* The mark: set last, for it depends on all other fields.  Neither @tracking nor @whole: none. */
+void dmc_sb_set_mark(struct dmc_superblock *sb, bool tracking, bool whole);
 /* It is there, and right, and says so. */
-bool dmc_sb_is_live(const struct dmc_superblock *sb);
+bool dmc_sb_is_tracking(const struct dmc_superblock *sb);
 bool dmc_sb_is_whole(const struct dmc_superblock *sb);
 
 /* What csum must be.  Writing fills it in; this is for knowing it without reading back. */

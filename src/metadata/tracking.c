@@ -5,13 +5,13 @@
  * Nowhere on a bio's path: called at activation, before the first bio.  May sleep and do I/O; no
  * locks (the caller serialises all metadata work).
  *
- * What "live" means is told in superblock.h.  To get there, from whatever the last user left:
+ * What "tracking" means is told in superblock.h.  To get there, from whatever the last user left:
  *
  *	dirty bits	clean-shutdown flag set: they stay.  Clear: all mapped blocks are dirty
  *	discards	none; what is in memory from now on is told to the disk at the shutdown only
  *	hints		stay if their array is as long as the mappings, or can be made so; else go
  *
- * One commit brings all of it, with the live mark.  Until that is durable nothing else is written
+ * One commit brings all of it, with the tracking mark.  Until that is durable nothing else is written
  * anywhere, so a crash before it leaves what was there.  Only setting all dirty bits can take
  * several commits (the metadata device may have little room); then the flag is clear anyway, and the
  * last of them sets it.
@@ -23,7 +23,7 @@
 #include "private.h"
 
 struct settle {
-	const struct dmc_md_live *l;
+	const struct dmc_md_tracking *l;
 	u64 *dirty;
 };
 
@@ -71,7 +71,7 @@ static int settle_hints(struct dmc_md *md)
 }
 
 /* *@at_hints: it is the hints that failed. */
-static int settle(struct dmc_md *md, const struct dmc_md_live *l, bool *at_hints)
+static int tracking_settle(struct dmc_md *md, const struct dmc_md_tracking *l, bool *at_hints)
 {
 	struct dmc_md_shutdown s = {
 		.discard_word = no_discards,
@@ -96,7 +96,7 @@ static int settle(struct dmc_md *md, const struct dmc_md_live *l, bool *at_hints
 	return md_change_end(md, r);
 }
 
-int dmc_md_go_live(struct dmc_md *md, const struct dmc_md_live *l, cblock_t *busy)
+int dmc_md_start_tracking(struct dmc_md *md, const struct dmc_md_tracking *l, cblock_t *busy)
 {
 	bool at_hints;
 	int r;
@@ -108,22 +108,22 @@ int dmc_md_go_live(struct dmc_md *md, const struct dmc_md_live *l, cblock_t *bus
 		r = md_check_length(md, l->nr_cblocks, busy);
 	if (r)
 		return r;
-	r = settle(md, l, &at_hints);
+	r = tracking_settle(md, l, &at_hints);
 	if (r && at_hints && dmc_is_damage(r) && md->hints != MD_HINTS_DAMAGED) {
 		/* Hints are not worth a cache that does not start: once more, without them. */
 		r = dmc_md_abort(md);
 		if (r)
 			return r;
 		md->hints = MD_HINTS_DAMAGED;
-		r = settle(md, l, &at_hints);
+		r = tracking_settle(md, l, &at_hints);
 	}
 	if (r)
 		return r;
 
-	md->live = true;
+	md->tracking = true;
 	r = md_commit(md, NULL, NULL);
 	if (r) {
-		md->live = false;
+		md->tracking = false;
 		return r;
 	}
 	md->drop_beyond = false;
@@ -132,17 +132,17 @@ int dmc_md_go_live(struct dmc_md *md, const struct dmc_md_live *l, cblock_t *bus
 	return 0;
 }
 
-bool dmc_md_is_live(const struct dmc_md *md)
+bool dmc_md_is_tracking(const struct dmc_md *md)
 {
-	return md->live;
+	return md->tracking;
 }
 
-int dmc_md_leave_live(struct dmc_md *md)
+int dmc_md_stop_tracking(struct dmc_md *md)
 {
 	int r = md_change_allowed(md);
 
 	if (r)
 		return r;
-	md->live = false;
+	md->tracking = false;
 	return md_commit(md, NULL, NULL);
 }

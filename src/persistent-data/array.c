@@ -453,7 +453,7 @@ EXPORT_SYMBOL_GPL(dmc_array_resize);
 /*----- the whole array -----*/
 
 /* Reads ahead the array blocks that follow in the leaf the cursor is at. */
-static void read_ahead(struct dmc_btree_cursor *c, u32 wanted)
+static void array_read_ahead(struct dmc_btree_cursor *c, u32 wanted)
 {
 	const struct btree_node *leaf = dmc_block_data(c->leaf);
 	u32 i = c->frames[c->depth - 1].index, ahead = i ? i + AHEAD : 0;
@@ -503,7 +503,7 @@ static int visit_blocks(const struct block_visit *v, struct dmc_btree_cursor *c,
 			return bad_array(info, root, "is missing: array too short");
 		if (r)
 			return r;
-		read_ahead(c, blocks - n);
+		array_read_ahead(c, blocks - n);
 		memcpy(&b, dmc_btree_cursor_value(c), sizeof(b));
 		r = visit_block(v, le64_to_cpu(b), n * per_block(info), entries_in(info, size, n));
 		if (r)

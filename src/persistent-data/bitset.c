@@ -17,7 +17,7 @@ static u32 nr_words(u32 nr_bits)
 }
 
 /* The bits of word @index that belong to a bitset of @nr_bits. */
-static u64 covered(u32 nr_bits, u32 index)
+static u64 bitset_covered(u32 nr_bits, u32 index)
 {
 	if (index < nr_bits / 64)
 		return ~0ULL;
@@ -145,7 +145,7 @@ EXPORT_SYMBOL_GPL(dmc_bitset_test);
 static int fix_last_word(struct dmc_bitset *bs, u32 kept, u32 nr_bits, bool default_value)
 {
 	u32 index = kept / 64;
-	u64 beyond = ~covered(kept, index);
+	u64 beyond = ~bitset_covered(kept, index);
 	__le64 word;
 	u64 w;
 	int r;
@@ -157,7 +157,7 @@ static int fix_last_word(struct dmc_bitset *bs, u32 kept, u32 nr_bits, bool defa
 		return r;
 	w = le64_to_cpu(word) & ~beyond;
 	if (default_value)
-		w |= beyond & covered(nr_bits, index);
+		w |= beyond & bitset_covered(nr_bits, index);
 	word = cpu_to_le64(w);
 	return dmc_array_set(&bs->array_info, bs->root, index, &word, &bs->root);
 }
@@ -179,7 +179,7 @@ int dmc_bitset_resize(struct dmc_bitset *bs, u32 nr_bits, bool default_value)
 	r = fix_last_word(bs, kept, nr_bits, default_value);
 	/* A new last word that is only partly used. */
 	if (!r && default_value && nr_words(nr_bits) > nr_words(old) && nr_bits % 64) {
-		__le64 word = cpu_to_le64(covered(nr_bits, index));
+		__le64 word = cpu_to_le64(bitset_covered(nr_bits, index));
 
 		r = dmc_array_set(&bs->array_info, bs->root, index, &word, &bs->root);
 	}
@@ -219,7 +219,7 @@ static int walk_word(void *ctx, u32 index, const void *value)
 	x = le64_to_cpu(word);
 	if (bs->word_changed && bs->word_index == index)
 		x = bs->word;
-	return w->get(w->ctx, index, x & covered(bs->nr_bits, index));
+	return w->get(w->ctx, index, x & bitset_covered(bs->nr_bits, index));
 }
 
 int dmc_bitset_walk_words(struct dmc_bitset *bs, int (*fn)(void *ctx, u32 index, u64 word),
@@ -234,7 +234,7 @@ EXPORT_SYMBOL_GPL(dmc_bitset_walk_words);
 static int give_word(void *ctx, u32 index, void *value)
 {
 	struct word_walk *w = ctx;
-	__le64 word = cpu_to_le64(w->give(w->ctx, index) & covered(w->bs->nr_bits, index));
+	__le64 word = cpu_to_le64(w->give(w->ctx, index) & bitset_covered(w->bs->nr_bits, index));
 
 	memcpy(value, &word, sizeof(word));
 	return 0;

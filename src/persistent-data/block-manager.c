@@ -115,7 +115,7 @@ static bool try_lock(struct dmc_block *blk, bool write, int *result)
 	return done;
 }
 
-static int block_lock(struct dmc_block *blk, bool write)
+static int bm_block_lock(struct dmc_block *blk, bool write)
 {
 	int r = 0;
 
@@ -126,7 +126,7 @@ static int block_lock(struct dmc_block *blk, bool write)
 	return r;
 }
 
-static void block_unlock(struct dmc_block *blk)
+static void bm_block_unlock(struct dmc_block *blk)
 {
 	struct dmc_bm *bm = blk->bm;
 	bool wake;
@@ -220,7 +220,7 @@ static int block_get(struct dmc_bm *bm, mblock_t b, bool write, bool fresh, stru
 	blk = dm_bufio_get_aux_data(buf);
 	blk->bm = bm;
 	blk->buf = buf;
-	r = block_lock(blk, write);
+	r = bm_block_lock(blk, write);
 	if (r) {
 		dm_bufio_release(buf);
 		return r;
@@ -235,7 +235,7 @@ static void block_reject(struct dmc_block *blk)
 	struct dmc_bm *bm = blk->bm;
 	mblock_t b = dmc_block_location(blk);
 
-	block_unlock(blk);
+	bm_block_unlock(blk);
 	dm_bufio_release(blk->buf);
 	dm_bufio_forget(bm->bufio, b);
 }
@@ -300,7 +300,7 @@ void dmc_bm_unlock(struct dmc_block *blk)
 		blk->unwritten = true;
 		dm_bufio_mark_buffer_dirty(buf);
 	}
-	block_unlock(blk);
+	bm_block_unlock(blk);
 	dm_bufio_release(buf);
 }
 EXPORT_SYMBOL_GPL(dmc_bm_unlock);

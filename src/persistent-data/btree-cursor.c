@@ -15,7 +15,7 @@
 /* Children read ahead at a time; twice that when a node is entered. */
 #define AHEAD 32
 
-static void read_ahead(struct dmc_btree_cursor *c, const struct btree_node *n, u32 i)
+static void cursor_read_ahead(struct dmc_btree_cursor *c, const struct btree_node *n, u32 i)
 {
 	if (!(i % AHEAD))
 		btree_prefetch_children(c->info, n, i ? i + AHEAD : 0, i ? AHEAD : 2 * AHEAD);
@@ -41,7 +41,7 @@ static int descend(struct dmc_btree_cursor *c, mblock_t b, struct btree_range ra
 		c->depth++;
 		if (node_is_leaf(n))
 			break;
-		read_ahead(c, n, 0);
+		cursor_read_ahead(c, n, 0);
 		range = node_child_range(n, 0, range.last);
 		b = node_child(n, 0);
 		dmc_tm_unlock(c->info->tm, blk);
@@ -106,7 +106,7 @@ static int next_leaf(struct dmc_btree_cursor *c)
 		dmc_tm_unlock(c->info->tm, blk);
 		return btree_bad_node(c->info, f->block, "changed during a walk");
 	}
-	read_ahead(c, n, f->index);
+	cursor_read_ahead(c, n, f->index);
 	range = node_child_range(n, f->index, f->last);
 	b = node_child(n, f->index);
 	dmc_tm_unlock(c->info->tm, blk);

@@ -54,7 +54,7 @@ static const struct dmc_validator bitmap_validator = {
 	.blocknr_offset = offsetof(struct sm_disk_bitmap, blocknr),
 };
 
-static void check_sizes(void)
+static void smm_check_sizes(void)
 {
 	BUILD_BUG_ON(sizeof(struct sm_disk_root) != DMC_SM_ROOT_SIZE);
 	BUILD_BUG_ON(sizeof(struct sm_disk_index) != DMC_MD_BLOCK_SIZE);
@@ -373,7 +373,7 @@ void dmc_sm_committed(struct dmc_sm *sm)
 
 static int sm_init(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t nr_blocks)
 {
-	check_sizes();
+	smm_check_sizes();
 	memset(sm, 0, sizeof(*sm));
 	sm->tm = tm;
 	sm->name = dmc_bm_name(dmc_tm_bm(tm));
@@ -413,7 +413,7 @@ int dmc_sm_create(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock)
 	return dmc_btree_empty(&sm->ref_info, &sm->ref_root);
 }
 
-static int bad_root(struct dmc_sm *sm, const char *what, u64 value)
+static int smm_bad_root(struct dmc_sm *sm, const char *what, u64 value)
 {
 	pd_err(sm->name, "space map: bad %s (%llu)", what, value);
 	return DMC_DAMAGED;
@@ -454,7 +454,7 @@ static int load_index(struct dmc_sm *sm)
 		bm->nr_free = le32_to_cpu(e->nr_free);
 		if (!dmc_sm_valid(sm, bm->block) || bm->nr_free > SM_COUNTS_PER_BITMAP ||
 		    le32_to_cpu(e->none_free_before) > SM_COUNTS_PER_BITMAP) {
-			r = bad_root(sm, "index entry", i);
+			r = smm_bad_root(sm, "index entry", i);
 			break;
 		}
 		dmc_bm_prefetch(dmc_tm_bm(sm->tm), bm->block);
@@ -480,17 +480,17 @@ static void mend_nr_free(struct dmc_sm *sm, u32 i, u64 nr_used)
 }
 
 /* What the map itself is made of must be in use, or the next allocation overwrites it. */
-static int check_in_use(struct dmc_sm *sm, mblock_t superblock)
+static int smm_check_in_use(struct dmc_sm *sm, mblock_t superblock)
 {
 	u32 i;
 
 	if (!sm_get(sm, superblock))
-		return bad_root(sm, "count 0 of the superblock, block", superblock);
+		return smm_bad_root(sm, "count 0 of the superblock, block", superblock);
 	if (!sm_get(sm, sm->index))
-		return bad_root(sm, "count 0 of the index, block", sm->index);
+		return smm_bad_root(sm, "count 0 of the index, block", sm->index);
 	for (i = 0; i < sm->nr_bitmaps; i++)
 		if (!sm_get(sm, sm->bitmaps[i].block))
-			return bad_root(sm, "count 0 of a bitmap, block", sm->bitmaps[i].block);
+			return smm_bad_root(sm, "count 0 of a bitmap, block", sm->bitmaps[i].block);
 	return 0;
 }
 
@@ -514,7 +514,7 @@ static int load_map(struct dmc_sm *sm, mblock_t superblock, u64 nr_allocated)
 	if (sm->nr_allocated != nr_allocated)
 		pd_warn(sm->name, "space map: %llu blocks in use, not %llu", sm->nr_allocated,
 			nr_allocated);
-	return check_in_use(sm, superblock);
+	return smm_check_in_use(sm, superblock);
 }
 
 int dmc_sm_open(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock, const void *root)
@@ -539,11 +539,11 @@ int dmc_sm_open(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock, const
 	sm->index = le64_to_cpu(disk.bitmap_root);
 	sm->ref_root = le64_to_cpu(disk.ref_count_root);
 	if (nr_allocated > nr_blocks)
-		return bad_root(sm, "number of allocated blocks", nr_allocated);
+		return smm_bad_root(sm, "number of allocated blocks", nr_allocated);
 	if (!dmc_sm_valid(sm, sm->index))
-		return bad_root(sm, "index block", sm->index);
+		return smm_bad_root(sm, "index block", sm->index);
 	if (!dmc_sm_valid(sm, sm->ref_root))
-		return bad_root(sm, "reference count root", sm->ref_root);
+		return smm_bad_root(sm, "reference count root", sm->ref_root);
 	r = load_map(sm, superblock, nr_allocated);
 	if (r)
 		return r;

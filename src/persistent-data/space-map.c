@@ -62,7 +62,7 @@ static u64 free_in_both(const struct sm_bitmap *bm, u32 w)
 }
 
 /* The lower bits of the counts in word @w that belong to blocks below @nr. */
-static u64 covered(u32 nr, u32 w)
+static u64 sm_covered(u32 nr, u32 w)
 {
 	u32 first = w * 32;
 
@@ -79,8 +79,8 @@ void sm_count_bitmap(struct dmc_sm *sm, u32 i)
 	for (w = 0; w < SM_WORDS_PER_BITMAP; w++) {
 		u64 x = le64_to_cpu(bm->now[w]);
 
-		avail += hweight64(free_in_both(bm, w) & covered(nr, w));
-		used += hweight64((x | x >> 1) & covered(nr, w));
+		avail += hweight64(free_in_both(bm, w) & sm_covered(nr, w));
+		used += hweight64((x | x >> 1) & sm_covered(nr, w));
 	}
 	bm->nr_avail = avail;
 	sm->nr_avail += avail;
@@ -144,7 +144,7 @@ static u32 find_in_bitmap(struct dmc_sm *sm, u32 i, u32 k)
 	u32 nr = bitmap_nr(sm, i), w;
 
 	for (w = k / 32; bm->nr_avail && w * 32 < nr; w++) {
-		u64 candidates = free_in_both(bm, w) & covered(nr, w);
+		u64 candidates = free_in_both(bm, w) & sm_covered(nr, w);
 
 		if (w == k / 32)
 			candidates &= ~0ULL << 2 * (k % 32);
@@ -188,7 +188,7 @@ void sm_forget_committed(struct dmc_sm *sm)
 			bm->nr_avail = 0;
 			for (w = 0; w < SM_WORDS_PER_BITMAP; w++)
 				bm->nr_avail += hweight64(free_in_both(bm, w) &
-							  covered(bitmap_nr(sm, i), w));
+							  sm_covered(bitmap_nr(sm, i), w));
 		}
 		total += bm->nr_avail;
 	}

@@ -47,7 +47,7 @@ static int check_range(struct dmc_tm *tm, mblock_t b)
 	return DMC_DAMAGED;
 }
 
-static int check_in_use(struct dmc_tm *tm, mblock_t b)
+static int tm_check_in_use(struct dmc_tm *tm, mblock_t b)
 {
 	int r = check_range(tm, b);
 
@@ -107,7 +107,7 @@ int dmc_tm_shadow_block(struct dmc_tm *tm, mblock_t orig, const struct dmc_valid
 	u32 count;
 	int r;
 
-	r = check_in_use(tm, orig);
+	r = tm_check_in_use(tm, orig);
 	if (r)
 		return changed(tm, r);
 	count = sm_get(&tm->sm, orig);
@@ -123,7 +123,7 @@ EXPORT_SYMBOL_GPL(dmc_tm_shadow_block);
 int dmc_tm_read_lock(struct dmc_tm *tm, mblock_t b, const struct dmc_validator *v,
 		     struct dmc_block **blk)
 {
-	int r = check_in_use(tm, b);
+	int r = tm_check_in_use(tm, b);
 
 	return r ? r : dmc_bm_read_lock(tm->bm, b, v, blk);
 }

@@ -98,7 +98,7 @@ static void unlink_locked(struct cleaner *c, u32 i)
 		bit_tree_clear(&c->zones, next);
 }
 
-static oblock_t oblock_of(const struct cleaner *c, u32 i)
+static oblock_t cleaner_oblock_of(const struct cleaner *c, u32 i)
 {
 	return c->map->oblock_of(c->map, queue_cblock(&c->q, i));
 }
@@ -142,7 +142,7 @@ static u32 zone_lowest_locked(struct cleaner *c, u32 zone)
 
 	for (i = queue_oldest(&c->q, zone); i != zone && looks < LOOKS; i = c->q.e[i].next, looks++) {
 		/* Those behind us come last: far above all others. */
-		u64 rank = from_oblock(oblock_of(c, i)) - from;
+		u64 rank = from_oblock(cleaner_oblock_of(c, i)) - from;
 
 		if (rank <= lowest) {
 			lowest = rank;
@@ -154,7 +154,7 @@ static u32 zone_lowest_locked(struct cleaner *c, u32 zone)
 
 /*----- blocks -----*/
 
-static void add_locked(struct cleaner *c, cblock_t cblock, oblock_t oblock)
+static void cleaner_add_locked(struct cleaner *c, cblock_t cblock, oblock_t oblock)
 {
 	u32 i = queue_index(&c->q, cblock);
 
@@ -165,7 +165,7 @@ static void add_locked(struct cleaner *c, cblock_t cblock, oblock_t oblock)
 		zone_add_locked(c, i, oblock);
 }
 
-static void remove_locked(struct cleaner *c, cblock_t cblock)
+static void cleaner_remove_locked(struct cleaner *c, cblock_t cblock)
 {
 	u32 i = queue_index(&c->q, cblock);
 
@@ -191,7 +191,7 @@ static int cleaner_load_run(struct dmc_policy *p, const struct dmc_run *run)
 			continue;
 		if (dmc_run_dirty(run, i))
 			queue_set(&c->q, queue_index(&c->q, cblock), QUEUE_DIRTY);
-		add_locked(c, cblock, run->oblocks[i]);
+		cleaner_add_locked(c, cblock, run->oblocks[i]);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 	return 0;
@@ -216,7 +216,7 @@ static void cleaner_set_dirty(struct dmc_policy *p, cblock_t cblock)
 	if (!queue_has(&c->q, i, QUEUE_DIRTY)) {
 		queue_set(&c->q, i, QUEUE_DIRTY);
 		if (queue_state(&c->q, i) == BLOCK_QUEUED)
-			zone_add_locked(c, i, oblock_of(c, i));
+			zone_add_locked(c, i, cleaner_oblock_of(c, i));
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 }
@@ -244,7 +244,7 @@ static void cleaner_invalidate(struct dmc_policy *p, cblock_t cblock)
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->lock, flags);
-	remove_locked(c, cblock);
+	cleaner_remove_locked(c, cblock);
 	spin_unlock_irqrestore(&c->lock, flags);
 }
 
@@ -268,7 +268,7 @@ static enum dmc_advice cleaner_miss(struct dmc_policy *p, oblock_t oblock, enum 
 
 /*----- work -----*/
 
-static int next_work_locked(struct cleaner *c, struct dmc_work *work)
+static int cleaner_next_work_locked(struct cleaner *c, struct dmc_work *work)
 {
 	u32 i;
 
@@ -281,7 +281,7 @@ static int next_work_locked(struct cleaner *c, struct dmc_work *work)
 	unlink_locked(c, i);
 	queue_set_state(&c->q, i, BLOCK_BUSY);
 	work->op = DMC_OP_WRITEBACK;
-	work->oblock = oblock_of(c, i);
+	work->oblock = cleaner_oblock_of(c, i);
 	work->cblock = queue_cblock(&c->q, i);
 	c->next = to_oblock(from_oblock(work->oblock) + 1);
 	return 0;
@@ -294,7 +294,7 @@ static int cleaner_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struc
 	int err;
 
 	spin_lock_irqsave(&c->lock, flags);
-	err = next_work_locked(c, work);
+	err = cleaner_next_work_locked(c, work);
 	spin_unlock_irqrestore(&c->lock, flags);
 	return err;
 }
@@ -329,9 +329,9 @@ static void cleaner_work_done(struct dmc_policy *p, const struct dmc_work *work,
 		written_back_locked(c, work, success);
 	} else if (success) {
 		/* Not our wish, but true. */
-		remove_locked(c, work->cblock);
+		cleaner_remove_locked(c, work->cblock);
 		if (work->op == DMC_OP_PROMOTE)
-			add_locked(c, work->cblock, work->oblock);
+			cleaner_add_locked(c, work->cblock, work->oblock);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 }
@@ -346,7 +346,7 @@ static void cleaner_tick(struct dmc_policy *p)
 	spin_lock_irqsave(&c->lock, flags);
 	while (budget-- && (i = penalty_over(&c->penalty, &c->q)) != QUEUE_NIL) {
 		queue_unlink(&c->q, i);
-		zone_add_locked(c, i, oblock_of(c, i));
+		zone_add_locked(c, i, cleaner_oblock_of(c, i));
 	}
 	penalty_tick(&c->penalty, &c->q);
 	spin_unlock_irqrestore(&c->lock, flags);

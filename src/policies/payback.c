@@ -70,7 +70,7 @@ static struct payback *to_payback(struct policy_queues *pq)
 	return container_of(pq, struct payback, pq);
 }
 
-static void touch(struct payback *t, u32 b, u32 times)
+static void payback_touch(struct payback *t, u32 b, u32 times)
 {
 	sketch_add(&t->pq.sketch, pq_oblock(&t->pq, b), times);
 }
@@ -83,10 +83,10 @@ static void touch(struct payback *t, u32 b, u32 times)
 static void learn(struct payback *t, u32 b)
 {
 	if (__test_and_clear_bit(b, t->unlearned))
-		touch(t, b, pq_queue_of(&t->pq, b) == PROTECTED ? 4 : 2);
+		payback_touch(t, b, pq_queue_of(&t->pq, b) == PROTECTED ? 4 : 2);
 }
 
-static u32 frequency(struct payback *t, u32 b)
+static u32 payback_frequency(struct payback *t, u32 b)
 {
 	learn(t, b);
 	return sketch_get(&t->pq.sketch, pq_oblock(&t->pq, b));
@@ -134,14 +134,14 @@ static bool payback_settle(struct policy_queues *pq, u32 b)
 	if (!count)
 		return false;
 	set_count(t, b, 0);
-	touch(t, b, count);
+	payback_touch(t, b, count);
 	return true;
 }
 
 /*----- queues -----*/
 
 /* Who is not hit any more goes back on probation.  Nobody is protected where all come and go. */
-static void shrink_protected(struct payback *t, u32 looks)
+static void payback_shrink_protected(struct payback *t, u32 looks)
 {
 	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pq.nr - t->pq.nr / 8 * 3;
 	u32 b;
@@ -160,7 +160,7 @@ static u32 coldest(struct payback *t, u32 looks, bool insist)
 	u8 up = t->trials.best == EVERY_MISS ? PROBATION : PROTECTED;
 	u32 b;
 
-	shrink_protected(t, looks);
+	payback_shrink_protected(t, looks);
 	b = dmc_pq_coldest(&t->pq, PROBATION, up, &looks);
 	if (b == PQ_NONE && !looks && !insist)
 		return PQ_AGAIN;
@@ -184,7 +184,7 @@ static u32 window_victim(struct payback *t, u32 victim)
 		if (b == PQ_NONE)
 			return victim;
 		if (victim == PQ_NONE ||
-		    !strategy_admits(WINDOW, frequency(t, b), frequency(t, victim)))
+		    !strategy_admits(WINDOW, payback_frequency(t, b), payback_frequency(t, victim)))
 			return b;
 		dmc_pq_requeue(&t->pq, PROBATION, b);
 	}
@@ -204,7 +204,7 @@ static bool challenge(struct payback *t, u32 wanted)
 
 	if (victim == PQ_NONE)
 		return false;
-	if (strategy_admits(t->trials.best, wanted, frequency(t, victim)))
+	if (strategy_admits(t->trials.best, wanted, payback_frequency(t, victim)))
 		return true;
 	if (wanted > 1 && ++t->challenges >= CHALLENGES) {
 		t->challenges = 0;

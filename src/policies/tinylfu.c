@@ -55,12 +55,12 @@ static u32 window(const struct policy_queues *pq)
 	return max(part(pq, WINDOW_PERCENT), 1U);
 }
 
-static u32 frequency(const struct policy_queues *pq, u32 b)
+static u32 tinylfu_frequency(const struct policy_queues *pq, u32 b)
 {
 	return sketch_get(&pq->sketch, pq_oblock(pq, b));
 }
 
-static void touch(struct policy_queues *pq, oblock_t oblock, u32 times)
+static void tinylfu_touch(struct policy_queues *pq, oblock_t oblock, u32 times)
 {
 	sketch_add(&pq->sketch, oblock, times);
 	sketch_age(&pq->sketch, times);
@@ -75,12 +75,12 @@ static bool tinylfu_settle(struct policy_queues *pq, u32 b)
 
 	pq_set_mark(pq, b, 0);
 	if (mark)
-		touch(pq, pq_oblock(pq, b), mark);
+		tinylfu_touch(pq, pq_oblock(pq, b), mark);
 	return mark;
 }
 
 /* Who was hit long ago goes back on probation. */
-static void shrink_protected(struct policy_queues *pq, u32 looks)
+static void tinylfu_shrink_protected(struct policy_queues *pq, u32 looks)
 {
 	u32 most = part(pq, PROTECTED_PERCENT), b;
 
@@ -93,12 +93,12 @@ static void shrink_protected(struct policy_queues *pq, u32 looks)
 }
 
 /* If looking on may find a better one, and @insist is not set: PQ_AGAIN. */
-static u32 main_victim(struct policy_queues *pq, u32 max_looks, bool insist)
+static u32 tinylfu_main_victim(struct policy_queues *pq, u32 max_looks, bool insist)
 {
 	u32 looks = max_looks, b;
 
 	b = dmc_pq_coldest(pq, PROBATION, PROTECTED, &looks);
-	shrink_protected(pq, max_looks);
+	tinylfu_shrink_protected(pq, max_looks);
 	if (b == PQ_NONE && !looks && !insist)
 		return PQ_AGAIN;
 	if (b == PQ_NONE)
@@ -115,11 +115,11 @@ static bool tinylfu_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_di
 {
 	u32 victim;
 
-	touch(pq, oblock, 1);
+	tinylfu_touch(pq, oblock, 1);
 	if (room || !tunable_get(pq->tunables, FILTER))
 		return true;
-	victim = main_victim(pq, MISS_LOOKS, true);
-	return victim == PQ_NONE || sketch_get(&pq->sketch, oblock) > frequency(pq, victim) + 1;
+	victim = tinylfu_main_victim(pq, MISS_LOOKS, true);
+	return victim == PQ_NONE || sketch_get(&pq->sketch, oblock) > tinylfu_frequency(pq, victim) + 1;
 }
 
 static void tinylfu_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
@@ -128,7 +128,7 @@ static void tinylfu_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 
 	if (why == PQ_LOADED) {
 		/* Whoever was worth a place was asked for twice, or four times to be protected. */
-		touch(pq, pq_oblock(pq, b), protected ? 4 : 2);
+		tinylfu_touch(pq, pq_oblock(pq, b), protected ? 4 : 2);
 		if (tag != PQ_NONE)
 			pq_set_mark(pq, b, min_t(u32, tag & 0xff, SKETCH_MAX));
 		dmc_pq_enqueue(pq, protected ? PROTECTED : PROBATION, b);
@@ -144,7 +144,7 @@ static void tinylfu_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 
 static u32 tinylfu_victim(struct policy_queues *pq)
 {
-	u32 b = main_victim(pq, LOOKS, pq->insist), newcomer, looks = LOOKS;
+	u32 b = tinylfu_main_victim(pq, LOOKS, pq->insist), newcomer, looks = LOOKS;
 
 	if (b == PQ_AGAIN)
 		return b;
@@ -156,7 +156,7 @@ static u32 tinylfu_victim(struct policy_queues *pq)
 		newcomer = dmc_pq_first_to_go(pq, WINDOW, false);
 	if (newcomer == PQ_NONE || b == PQ_NONE)
 		return newcomer == PQ_NONE ? b : newcomer;
-	if (frequency(pq, newcomer) <= frequency(pq, b))
+	if (tinylfu_frequency(pq, newcomer) <= tinylfu_frequency(pq, b))
 		return newcomer;
 	dmc_pq_requeue(pq, PROBATION, newcomer);
 	return b;

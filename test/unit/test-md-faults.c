@@ -193,9 +193,9 @@ static void test_format(void)
 /* Everything that may find the metadata full, once. */
 static int work(struct dmc_md *md, const struct model *m)
 {
-	struct dmc_md_live live = { .nr_cblocks = m->nr };
+	struct dmc_md_tracking live = { .nr_cblocks = m->nr };
 	cblock_t busy;
-	int r = dmc_md_go_live(md, &live, &busy);
+	int r = dmc_md_start_tracking(md, &live, &busy);
 
 	if (!r)
 		r = dmc_md_insert(md, to_cblock(7), to_oblock(99));

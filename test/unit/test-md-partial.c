@@ -77,7 +77,7 @@ static struct model *expected(const struct model *m, enum last last, bool kept)
 /* To the disk, by each way to begin, with an abort before it: the same block is gone there. */
 static void goes_live(struct dmc_md *md, struct shim_disk *d, struct model *want, int how)
 {
-	struct dmc_md_live live = {
+	struct dmc_md_tracking live = {
 		.nr_cblocks = NR,
 		.nr_dblocks = want->nr_dblocks,
 		.discard_block_sectors = want->discard_sectors,
@@ -86,14 +86,14 @@ static void goes_live(struct dmc_md *md, struct shim_disk *d, struct model *want
 
 	if (how & 1)
 		CHECK_OK(dmc_md_abort(md));
-	CHECK_OK(how & 2 ? dmc_md_begin_changes(md) : dmc_md_go_live(md, &live, &busy));
+	CHECK_OK(how & 2 ? dmc_md_begin_changes(md) : dmc_md_start_tracking(md, &live, &busy));
 	if (how & 2)
 		expect_disk(d, want, 0);
 	shutdown_ok(md, want);
 	dmc_md_close(md);
 	expect_disk(d, want, DMC_SB_CLEAN);
 	CHECK(dmc_sb_is_whole((struct dmc_superblock *)d->data));
-	CHECK(!dmc_sb_is_live((struct dmc_superblock *)d->data));
+	CHECK(!dmc_sb_is_tracking((struct dmc_superblock *)d->data));
 }
 
 /* The origin has @blocks whole blocks now, and @partial: a part of one more. */

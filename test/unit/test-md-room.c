@@ -111,7 +111,7 @@ static void one_commit(struct cache *c, enum spread spread, u32 changes, u32 rou
 
 static struct cache *start(u32 nr, bool format2, u64 blocks)
 {
-	struct dmc_md_live live = { .nr_cblocks = nr, .nr_dblocks = NR_DBLOCKS,
+	struct dmc_md_tracking live = { .nr_cblocks = nr, .nr_dblocks = NR_DBLOCKS,
 				    .discard_block_sectors = 128 };
 	struct cache *c = calloc(1, sizeof(*c));
 	struct dmc_md_params p;
@@ -126,7 +126,7 @@ static struct cache *start(u32 nr, bool format2, u64 blocks)
 	c->least_free = U64_MAX;
 	p = params(c->d, format2);
 	c->md = md_open_ok(&p);
-	CHECK_OK(dmc_md_go_live(c->md, &live, &busy));
+	CHECK_OK(dmc_md_start_tracking(c->md, &live, &busy));
 	for (i = 0; i < nr; ) {
 		u32 n = room(c);
 
@@ -187,13 +187,13 @@ static struct dmc_md_shutdown shutdown_of(struct cache *c)
 /* So that hints and discards take their room too; then live again. */
 static void restart(struct cache *c)
 {
-	struct dmc_md_live live = { .nr_cblocks = c->nr, .nr_dblocks = NR_DBLOCKS,
+	struct dmc_md_tracking live = { .nr_cblocks = c->nr, .nr_dblocks = NR_DBLOCKS,
 				    .discard_block_sectors = 128 };
 	struct dmc_md_shutdown s = shutdown_of(c);
 	cblock_t busy;
 
 	CHECK_OK(dmc_md_commit_clean(c->md, &s));
-	CHECK_OK(dmc_md_go_live(c->md, &live, &busy));
+	CHECK_OK(dmc_md_start_tracking(c->md, &live, &busy));
 }
 
 static void end(struct cache *c)
@@ -296,7 +296,7 @@ static void drop_all(bool format2, bool live)
 	const u32 nr = 300000;
 	struct cache *c = start(nr, format2, dmc_md_min_blocks(nr, NR_DBLOCKS, format2));
 	struct dmc_md_policy policy = { "smq", { 2 }, 4 };
-	struct dmc_md_live l = { .nr_cblocks = nr, .nr_dblocks = NR_DBLOCKS,
+	struct dmc_md_tracking l = { .nr_cblocks = nr, .nr_dblocks = NR_DBLOCKS,
 				 .discard_block_sectors = 128 };
 	struct dmc_md_shutdown s = shutdown_of(c);
 	struct dmc_md_params p = params(c->d, format2);
@@ -313,7 +313,7 @@ static void drop_all(bool format2, bool live)
 	c->md = md_open_ok(&p);
 	CHECK_OK(dmc_md_load_mappings(c->md, &policy, NULL, nothing, NULL));
 	disk_log_start(c->d);
-	CHECK_OK(live ? dmc_md_go_live(c->md, &l, &busy) : dmc_md_begin_changes(c->md));
+	CHECK_OK(live ? dmc_md_start_tracking(c->md, &l, &busy) : dmc_md_begin_changes(c->md));
 	crash = disk_crash_begin(c->d);
 	check_crashes(crash, p);
 	disk_crash_end(crash);

@@ -110,7 +110,7 @@ static int no_discards(void *ctx, u64 begin, u64 end)
 static void load_claim(struct shim_disk *d, const struct dmc_md_params *p, u32 nr)
 {
 	struct dmc_md_policy policy = { .name = "smq", .version = { 2 }, .hint_size = 4 };
-	struct dmc_md_live live = { .nr_cblocks = p->nr_cblocks };
+	struct dmc_md_tracking live = { .nr_cblocks = p->nr_cblocks };
 	struct dmc_md_summary s;
 	dmc_md_reason_t why;
 	struct dmc_md *md;
@@ -126,7 +126,7 @@ static void load_claim(struct shim_disk *d, const struct dmc_md_params *p, u32 n
 		return;
 	if (!dmc_md_load_mappings(md, &policy, NULL, nothing, NULL) &&
 	    !dmc_md_load_discards(md, no_discards, NULL))
-		dmc_md_go_live(md, &live, &busy);
+		dmc_md_start_tracking(md, &live, &busy);
 	dmc_md_close(md);
 }
 

@@ -101,7 +101,7 @@ static void two_move(struct basic *basic, u32 b, u8 which)
 }
 
 /* The oldest that was not hit: an approximation of LRU. */
-static u32 main_victim(struct basic *basic)
+static u32 basic_main_victim(struct basic *basic)
 {
 	u32 b = PQ_NONE, looks;
 
@@ -122,12 +122,12 @@ static bool in_is_long(const struct basic *basic)
 u32 twoqueue_victim(struct policy_queues *pq)
 {
 	struct basic *basic = to_basic(pq);
-	u32 b = in_is_long(basic) ? dmc_pq_first_to_go(pq, IN, false) : main_victim(basic);
+	u32 b = in_is_long(basic) ? dmc_pq_first_to_go(pq, IN, false) : basic_main_victim(basic);
 
 	/* All busy: from the other one. */
 	if (b == PQ_NONE)
 		b = dmc_pq_first_to_go(pq, IN, false);
-	return b == PQ_NONE ? main_victim(basic) : b;
+	return b == PQ_NONE ? basic_main_victim(basic) : b;
 }
 
 /* 2Q remembers those that leave from the queue of newcomers, half as many as the cache has. */
@@ -150,6 +150,6 @@ u32 q2_victim(struct policy_queues *pq)
 			return b;
 		two_move(basic, b, MAIN);
 	}
-	b = main_victim(basic);
+	b = basic_main_victim(basic);
 	return b == PQ_NONE ? dmc_pq_first_to_go(pq, IN, false) : b;
 }

@@ -62,7 +62,7 @@ void candidates_exit(struct candidates *cs)
 	queues_exit(&cs->q);
 }
 
-static u16 *bucket_of(const struct candidates *cs, oblock_t oblock)
+static u16 *candidate_bucket(const struct candidates *cs, oblock_t oblock)
 {
 	return &cs->buckets[hash_64(from_oblock(oblock), BUCKET_BITS)];
 }
@@ -71,7 +71,7 @@ u32 candidate_find(const struct candidates *cs, oblock_t oblock)
 {
 	u16 n;
 
-	for (n = *bucket_of(cs, oblock); n != NONE; n = cs->c[n].chain)
+	for (n = *candidate_bucket(cs, oblock); n != NONE; n = cs->c[n].chain)
 		if (from_oblock(cs->c[n].oblock) == from_oblock(oblock))
 			return cs->q.first + n;
 	return QUEUE_NIL;
@@ -79,7 +79,7 @@ u32 candidate_find(const struct candidates *cs, oblock_t oblock)
 
 u32 candidate_new(struct candidates *cs, oblock_t oblock, u32 hits)
 {
-	u16 *bucket = bucket_of(cs, oblock);
+	u16 *bucket = candidate_bucket(cs, oblock);
 	u16 n = cs->free;
 
 	if (n == NONE)
@@ -110,7 +110,7 @@ void candidate_free(struct candidates *cs, u32 i)
 {
 	struct candidate *c = candidate(cs, i);
 	u16 n = i - cs->q.first;
-	u16 *p = bucket_of(cs, c->oblock);
+	u16 *p = candidate_bucket(cs, c->oblock);
 
 	unqueue(cs, i);
 	while (*p != n)

@@ -66,13 +66,13 @@ static struct minisim_way *find(const struct minisim *m, struct minisim_way *set
 }
 
 /* @way, which may hold something else now, becomes the first of its set. */
-static void use(struct minisim_way *set, struct minisim_way *way, struct minisim_way now)
+static void minisim_use(struct minisim_way *set, struct minisim_way *way, struct minisim_way now)
 {
 	memmove(set + 1, set, (way - set) * sizeof(*set));
 	set[0] = now;
 }
 
-static u32 frequency(const struct minisim *m, const struct minisim_way *way)
+static u32 minisim_frequency(const struct minisim *m, const struct minisim_way *way)
 {
 	return sketch_get(&m->sketch, to_oblock(way->oblock - 1));
 }
@@ -85,12 +85,12 @@ static struct minisim_way *leave_window(struct minisim *m, struct minisim_way *s
 {
 	struct minisim_way *last = &set[m->nr_ways - 1];
 
-	return strategy_admits(WINDOW, frequency(m, &set[0]), frequency(m, last)) ? last : &set[0];
+	return strategy_admits(WINDOW, minisim_frequency(m, &set[0]), minisim_frequency(m, last)) ? last : &set[0];
 }
 
 /* One access, in the cache of one strategy; returns its cost. */
-static u32 try(struct minisim *m, enum strategy s, u64 oblock,
-	       bool write, u32 wanted)
+static u32 minisim_try(struct minisim *m, enum strategy s, u64 oblock,
+		       bool write, u32 wanted)
 {
 	u32 n = (u32)(minisim_hash(to_oblock(oblock - 1)) >> 8) % m->nr_sets;
 	struct minisim_way *set = &m->ways[((u32)s * m->nr_sets + n) * MINISIM_WAYS];
@@ -102,22 +102,22 @@ static u32 try(struct minisim *m, enum strategy s, u64 oblock,
 		now.dirty = way->dirty || write;
 		/* A hit leaves the window to the newcomer in it. */
 		if (s == WINDOW && way > set)
-			use(set + 1, way, now);
+			minisim_use(set + 1, way, now);
 		else
-			use(set, way, now);
+			minisim_use(set, way, now);
 		return 0;
 	}
 	if (last->oblock && s == WINDOW)
 		last = leave_window(m, set);
-	else if (last->oblock && !strategy_admits(s, wanted, frequency(m, last)))
+	else if (last->oblock && !strategy_admits(s, wanted, minisim_frequency(m, last)))
 		return cost;
 	if (last->dirty)
 		cost += m->copy_cost;
-	use(set, last, now);
+	minisim_use(set, last, now);
 	return cost + m->copy_cost;
 }
 
-static void judge(struct minisim *m)
+static void minisim_judge(struct minisim *m)
 {
 	u32 s;
 
@@ -134,7 +134,7 @@ static void judge(struct minisim *m)
 	m->accesses = 0;
 }
 
-static void access(struct minisim *m, u64 oblock, bool write)
+static void minisim_access(struct minisim *m, u64 oblock, bool write)
 {
 	u32 wanted, s;
 
@@ -145,9 +145,9 @@ static void access(struct minisim *m, u64 oblock, bool write)
 	sketch_age(&m->sketch, 1);
 	wanted = sketch_get(&m->sketch, to_oblock(oblock - 1));
 	for (s = 0; s < NR_STRATEGIES; s++)
-		m->cost[s] += try(m, s, oblock, write, wanted);
+		m->cost[s] += minisim_try(m, s, oblock, write, wanted);
 	if (++m->accesses >= max_t(u32, m->nr_sets * m->nr_ways * PERIOD, PERIOD_MIN))
-		judge(m);
+		minisim_judge(m);
 }
 
 void dmc_minisim_tick(struct minisim *m)
@@ -170,7 +170,7 @@ static u32 drain_ring(struct minisim *m, struct minisim_ring *ring, u32 *budget)
 		u64 noted = READ_ONCE(ring->oblock[ring->done++ % MINISIM_RING]);
 
 		if (noted)
-			access(m, noted & ~(1ULL << 63), noted >> 63);
+			minisim_access(m, noted & ~(1ULL << 63), noted >> 63);
 	}
 	return hits;
 }
@@ -204,6 +204,6 @@ EXPORT_SYMBOL_GPL(dmc_minisim_drained);
 void dmc_minisim_miss(struct minisim *m, oblock_t oblock, bool write)
 {
 	if (minisim_samples(m, oblock))
-		access(m, from_oblock(oblock) + 1, write);
+		minisim_access(m, from_oblock(oblock) + 1, write);
 }
 EXPORT_SYMBOL_GPL(dmc_minisim_miss);

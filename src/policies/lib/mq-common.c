@@ -150,7 +150,7 @@ static void requeue_locked(struct mq_common *m, u32 i)
 }
 
 /* @cblock holds nothing any more, whatever it was busy with. */
-static void remove_locked(struct mq_common *m, cblock_t cblock)
+static void mqc_remove_locked(struct mq_common *m, cblock_t cblock)
 {
 	u32 i = queue_index(&m->q, cblock);
 
@@ -170,7 +170,7 @@ static void remove_locked(struct mq_common *m, cblock_t cblock)
  * @cblock now holds something, which was hit @hits times; @counted: in this tick too.
  * Dirtiness may have been said before.
  */
-static void add_locked(struct mq_common *m, cblock_t cblock, u32 hits, bool counted)
+static void mqc_add_locked(struct mq_common *m, cblock_t cblock, u32 hits, bool counted)
 {
 	u32 i = queue_index(&m->q, cblock);
 
@@ -178,7 +178,7 @@ static void add_locked(struct mq_common *m, cblock_t cblock, u32 hits, bool coun
 
 	/* The core would have lost track of a block. */
 	if (WARN_ON_ONCE(queue_state(&m->q, i) != BLOCK_FREE))
-		remove_locked(m, cblock);
+		mqc_remove_locked(m, cblock);
 
 	queue_init(&m->q, i);
 	WRITE_ONCE(*heat_of(m, i), min_t(u32, hits, m->max_hits) | (counted ? HEAT_COUNTED : 0));
@@ -191,7 +191,7 @@ static void add_locked(struct mq_common *m, cblock_t cblock, u32 hits, bool coun
 }
 
 /* Both directions: the entry changes sides, unless it is busy or in penalty. */
-static void change_dirty(struct mq_common *m, cblock_t cblock, bool dirty)
+static void mqc_change_dirty(struct mq_common *m, cblock_t cblock, bool dirty)
 {
 	u32 i = queue_index(&m->q, cblock);
 	unsigned long flags;
@@ -205,7 +205,7 @@ static void change_dirty(struct mq_common *m, cblock_t cblock, bool dirty)
 	else
 		queue_clear(&m->q, i, QUEUE_DIRTY);
 	if (queue_state(&m->q, i) == BLOCK_FREE)
-		goto out;	/* said before the promotion is: add_locked() counts it */
+		goto out;	/* said before the promotion is: mqc_add_locked() counts it */
 
 	if (dirty)
 		m->nr_dirty++;
@@ -219,12 +219,12 @@ out:
 
 void mqc_set_dirty(struct mq_common *m, cblock_t cblock)
 {
-	change_dirty(m, cblock, true);
+	mqc_change_dirty(m, cblock, true);
 }
 
 void mqc_clear_dirty(struct mq_common *m, cblock_t cblock)
 {
-	change_dirty(m, cblock, false);
+	mqc_change_dirty(m, cblock, false);
 }
 
 void mqc_invalidate(struct mq_common *m, cblock_t cblock)
@@ -232,7 +232,7 @@ void mqc_invalidate(struct mq_common *m, cblock_t cblock)
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->lock, flags);
-	remove_locked(m, cblock);
+	mqc_remove_locked(m, cblock);
 	spin_unlock_irqrestore(&m->lock, flags);
 }
 
@@ -245,13 +245,13 @@ struct load_end {
 	bool changed;	/* their hints are not what is stored */
 };
 
-static void load_close(struct mq_common *m, const struct load_end *end)
+static void mqc_load_close(struct mq_common *m, const struct load_end *end)
 {
 	m->q.e[end->last].next = end->head;
 	queue_link_prev(&m->q, end->head, end->last);
 }
 
-static void load_open(struct mq_common *m, struct load_end *end, u32 hint, bool known, bool dirty)
+static void mqc_load_open(struct mq_common *m, struct load_end *end, u32 hint, bool known, bool dirty)
 {
 	const struct levels *l = dirty ? &m->dirty : &m->clean;
 
@@ -281,8 +281,8 @@ static int load_locked(struct mq_common *m, const struct dmc_run *run)
 			break;
 		if (was != ((u64)hint << 1 | dirty)) {
 			if (was != U64_MAX)
-				load_close(m, &end);
-			load_open(m, &end, hint, run->hints, dirty);
+				mqc_load_close(m, &end);
+			mqc_load_open(m, &end, hint, run->hints, dirty);
 			was = (u64)hint << 1 | dirty;
 		}
 		e[at + i].prev = end.last | end.flags;
@@ -295,7 +295,7 @@ static int load_locked(struct mq_common *m, const struct dmc_run *run)
 		nr_dirty += dirty;
 	}
 	if (was != U64_MAX)
-		load_close(m, &end);
+		mqc_load_close(m, &end);
 	m->nr_dirty += nr_dirty;
 	WRITE_ONCE(m->nr_resident, m->nr_resident + nr);
 	return i < run->nr ? -EINVAL : 0;
@@ -566,7 +566,7 @@ static int demote_locked(struct mq_common *m, struct dmc_work *work)
 	return 0;
 }
 
-static int next_work_locked(struct mq_common *m, bool idle, u32 nr_free, struct dmc_work *work)
+static int mqc_next_work_locked(struct mq_common *m, bool idle, u32 nr_free, struct dmc_work *work)
 {
 	bool pressed = m->nr_dirty > m->nr / 2;
 	int err = -ENODATA;
@@ -598,7 +598,7 @@ int mqc_next_work(struct mq_common *m, bool idle, u32 nr_free, struct dmc_work *
 	int err;
 
 	spin_lock_irqsave(&m->lock, flags);
-	err = next_work_locked(m, idle, nr_free, work);
+	err = mqc_next_work_locked(m, idle, nr_free, work);
 	spin_unlock_irqrestore(&m->lock, flags);
 	return err;
 }
@@ -618,7 +618,7 @@ static void promoted_locked(struct mq_common *m, const struct dmc_work *work, bo
 		m->penalty.failures++;
 		return;
 	}
-	add_locked(m, work->cblock, hits, true);
+	mqc_add_locked(m, work->cblock, hits, true);
 	if (is_full(m))
 		feedback_newcomer(&m->feedback, &m->q, queue_index(&m->q, work->cblock));
 }
@@ -641,7 +641,7 @@ static void settle_locked(struct mq_common *m, const struct dmc_work *work, bool
 	} else if (work->op == DMC_OP_WRITEBACK) {
 		queue_locked(m, i);
 	} else {
-		remove_locked(m, work->cblock);
+		mqc_remove_locked(m, work->cblock);
 		m->nr_paid++;
 		feedback_evicted(&m->feedback, work->oblock);
 		ghost_count_put(&m->ghosts, work->oblock, 1, m->now);

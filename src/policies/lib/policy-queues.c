@@ -44,7 +44,7 @@ static u32 penalty_head(const struct policy_queues *pq, u8 which)
 	return pq->nr_heads + which;
 }
 
-static void candidates_init(struct policy_queues *pq)
+static void pq_candidates_init(struct policy_queues *pq)
 {
 	u16 i;
 
@@ -81,7 +81,7 @@ static int tables_init(struct policy_queues *pq)
 	if (pq->ops->sketch_period && sketch_init(&pq->sketch, nr, pq->ops->sketch_period))
 		return -ENOMEM;
 	heads_init(pq);
-	candidates_init(pq);
+	pq_candidates_init(pq);
 	return 0;
 }
 
@@ -221,11 +221,11 @@ static bool is_resident(const struct policy_queues *pq, oblock_t oblock)
 
 /*----- misses -----*/
 
-static enum dmc_advice advise(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
-			      bool cheap, u32 nr_free)
+static enum dmc_advice pq_advise(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+				 bool cheap, u32 nr_free)
 {
 	bool room = nr_free > pq->nr_waiting;
-	u16 i = candidate_find(pq, oblock);
+	u16 i = pq_candidate_find(pq, oblock);
 	u32 tag = 0;
 
 	lockdep_assert_held(&pq->lock);
@@ -234,21 +234,21 @@ static enum dmc_advice advise(struct policy_queues *pq, oblock_t oblock, enum dm
 		if (is_resident(pq, oblock) ||
 		    !pq->ops->admit(pq, oblock, dir, sectors, room, &tag))
 			return DMC_LEAVE;
-		i = candidate_new(pq, oblock, tag);
+		i = pq_candidate_new(pq, oblock, tag);
 		if (i == NO_CANDIDATE)
 			return DMC_LEAVE;
 		pq->candidates[i].room = room;
 	} else if (!pq->candidates[i].busy) {
 		if (!cheap || !room)
 			return DMC_WORK;
-		candidate_unwait(pq, i);
+		pq_candidate_unwait(pq, i);
 	} else {
 		return DMC_LEAVE;
 	}
 
 	if (cheap && room)
 		return DMC_PROMOTE;
-	candidate_wait(pq, i);
+	pq_candidate_wait(pq, i);
 	return DMC_WORK;
 }
 
@@ -272,7 +272,7 @@ enum dmc_advice dmc_pq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir 
 		spin_unlock_irqrestore(&pq->lock, flags);
 		spin_lock_irqsave(&pq->lock, flags);
 	}
-	advice = advise(pq, oblock, dir, sectors, cheap, nr_free);
+	advice = pq_advise(pq, oblock, dir, sectors, cheap, nr_free);
 	spin_unlock_irqrestore(&pq->lock, flags);
 	return advice;
 }
@@ -298,7 +298,7 @@ static void note_to_write(struct policy_queues *pq, u32 b)
 		bit_tree_clear(&pq->to_write, b);
 }
 
-static void add(struct policy_queues *pq, u32 b, u32 tag, int why)
+static void pq_add(struct policy_queues *pq, u32 b, u32 tag, int why)
 {
 	/* The core would have lost track of a block. */
 	if (WARN_ON_ONCE(pq->state[b] & PQ_RESIDENT))
@@ -315,7 +315,7 @@ static void add(struct policy_queues *pq, u32 b, u32 tag, int why)
 }
 
 /* @b holds nothing any more.  It stays busy, and so is not named again, until that work is done. */
-static void drop(struct policy_queues *pq, u32 b)
+static void pq_drop(struct policy_queues *pq, u32 b)
 {
 	u8 state = pq->state[b];
 
@@ -347,7 +347,7 @@ static bool load_inserted(struct policy_queues *pq, const struct dmc_run *run, u
 			continue;
 		if (dmc_run_dirty(run, i))
 			pq->state[b] |= PQ_DIRTY;
-		add(pq, b, tag, PQ_LOADED);
+		pq_add(pq, b, tag, PQ_LOADED);
 		same = same && pq->ops->hint(pq, b) == tag;
 	}
 	return same;
@@ -360,7 +360,7 @@ struct load_end {
 	u8 queue, mark, flags;	/* of each */
 };
 
-static void load_close(struct policy_queues *pq, struct load_end *end)
+static void pq_load_close(struct policy_queues *pq, struct load_end *end)
 {
 	pq->link[end->last][1] = end->head;
 	pq->link[end->head][0] = end->last;
@@ -368,7 +368,7 @@ static void load_close(struct policy_queues *pq, struct load_end *end)
 	WRITE_ONCE(pq->nr_resident, pq->nr_resident + end->nr);
 }
 
-static void load_open(struct policy_queues *pq, struct load_end *end, u32 tag)
+static void pq_load_open(struct policy_queues *pq, struct load_end *end, u32 tag)
 {
 	end->queue = pq->ops->place(tag, &end->mark);
 	end->flags = PQ_RESIDENT | end->queue << PQ_QUEUE_SHIFT;
@@ -396,8 +396,8 @@ static bool load_placed(struct policy_queues *pq, const struct dmc_run *run, u32
 			continue;
 		if (unlikely(fresh)) {
 			if (was != U64_MAX)
-				load_close(pq, &at);
-			load_open(pq, &at, tag);
+				pq_load_close(pq, &at);
+			pq_load_open(pq, &at, tag);
 			was = tag;
 		}
 		state[b] = at.flags | (dirty ? PQ_DIRTY : 0);
@@ -413,7 +413,7 @@ static bool load_placed(struct policy_queues *pq, const struct dmc_run *run, u32
 			same = same && pq->ops->hint(pq, b) == tag;
 	}
 	if (was != U64_MAX)
-		load_close(pq, &at);
+		pq_load_close(pq, &at);
 	pq->nr_dirty += nr_dirty;
 	return same;
 }
@@ -471,19 +471,19 @@ void dmc_pq_invalidate(struct dmc_policy *p, cblock_t cblock)
 	unsigned long flags;
 
 	spin_lock_irqsave(&pq->lock, flags);
-	drop(pq, from_cblock(cblock));
+	pq_drop(pq, from_cblock(cblock));
 	spin_unlock_irqrestore(&pq->lock, flags);
 }
 EXPORT_SYMBOL_GPL(dmc_pq_invalidate);
 
-static void change_dirty(struct policy_queues *pq, u32 b, u8 dirty)
+static void pq_change_dirty(struct policy_queues *pq, u32 b, u8 dirty)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&pq->lock, flags);
 	if ((pq->state[b] & PQ_DIRTY) != dirty) {
 		pq->state[b] ^= PQ_DIRTY;
-		/* Said before the promotion is: add() counts it. */
+		/* Said before the promotion is: pq_add() counts it. */
 		if (pq->state[b] & PQ_RESIDENT)
 			pq->nr_dirty += dirty ? 1 : -1;
 		note_to_write(pq, b);
@@ -493,13 +493,13 @@ static void change_dirty(struct policy_queues *pq, u32 b, u8 dirty)
 
 void dmc_pq_set_dirty(struct dmc_policy *p, cblock_t cblock)
 {
-	change_dirty(to_pq(p), from_cblock(cblock), PQ_DIRTY);
+	pq_change_dirty(to_pq(p), from_cblock(cblock), PQ_DIRTY);
 }
 EXPORT_SYMBOL_GPL(dmc_pq_set_dirty);
 
 void dmc_pq_clear_dirty(struct dmc_policy *p, cblock_t cblock)
 {
-	change_dirty(to_pq(p), from_cblock(cblock), 0);
+	pq_change_dirty(to_pq(p), from_cblock(cblock), 0);
 }
 EXPORT_SYMBOL_GPL(dmc_pq_clear_dirty);
 
@@ -514,35 +514,35 @@ static void name_block(struct policy_queues *pq, u32 b, enum dmc_op op, struct d
 	work->cblock = to_cblock(b);
 }
 
-static int promote(struct policy_queues *pq, struct dmc_work *work)
+static int pq_promote(struct policy_queues *pq, struct dmc_work *work)
 {
 	u16 i = pq->candidates[0].next;
 	unsigned int drops = 0;
 
 	/* In already, though its miss was heard of before that could be seen. */
 	while (is_resident(pq, to_oblock(pq->candidates[i].oblock))) {
-		candidate_free(pq, i);
+		pq_candidate_free(pq, i);
 		if (!pq->nr_waiting)
 			return -ENODATA;
 		if (++drops == DROPS)
 			return -EAGAIN;
 		i = pq->candidates[0].next;
 	}
-	candidate_unwait(pq, i);
+	pq_candidate_unwait(pq, i);
 	work->op = DMC_OP_PROMOTE;
 	work->oblock = to_oblock(pq->candidates[i].oblock);
 	work->cblock = to_cblock(0);
 	return 0;
 }
 
-static int demote(struct policy_queues *pq, struct dmc_work *work)
+static int pq_demote(struct policy_queues *pq, struct dmc_work *work)
 {
 	unsigned int drops = 0;
 	u32 b;
 
 	/* Those that came while there was room, and find it gone, have to come again. */
 	while (pq->nr_waiting && pq->candidates[pq->candidates[0].next].room) {
-		candidate_free(pq, pq->candidates[0].next);
+		pq_candidate_free(pq, pq->candidates[0].next);
 		if (++drops == DROPS)
 			return -EAGAIN;
 	}
@@ -596,7 +596,7 @@ static int writeback(struct policy_queues *pq, struct dmc_work *work)
 	return 0;
 }
 
-static int next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free, struct dmc_work *work)
+static int pq_next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free, struct dmc_work *work)
 {
 	bool pressed = pq->nr_dirty > pq->dirty_limit;
 	int err = -ENODATA;
@@ -614,11 +614,11 @@ static int next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free, st
 		return 0;
 
 	if (nr_free && pq->nr_waiting) {
-		err = promote(pq, work);
+		err = pq_promote(pq, work);
 		if (err != -EAGAIN)
 			return err;
 	} else if (!nr_free) {
-		err = demote(pq, work);
+		err = pq_demote(pq, work);
 	}
 	if (err == -EAGAIN) {
 		pq->writeback_turn = false;
@@ -639,7 +639,7 @@ int dmc_pq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_wo
 	do {
 		spin_lock_irqsave(&pq->lock, flags);
 		pq->insist = !--parts;
-		err = next_work_locked(pq, idle, nr_free, work);
+		err = pq_next_work_locked(pq, idle, nr_free, work);
 		spin_unlock_irqrestore(&pq->lock, flags);
 	} while (err == -EAGAIN && parts);
 	return err == -EAGAIN ? -ENODATA : err;
@@ -648,15 +648,15 @@ EXPORT_SYMBOL_GPL(dmc_pq_next_work);
 
 static void promoted(struct policy_queues *pq, const struct dmc_work *work, bool success)
 {
-	u16 i = candidate_find(pq, work->oblock);
+	u16 i = pq_candidate_find(pq, work->oblock);
 	u32 tag = 0;
 
 	if (i != NO_CANDIDATE) {
 		tag = pq->candidates[i].tag;
-		candidate_free(pq, i);
+		pq_candidate_free(pq, i);
 	}
 	if (success)
-		add(pq, from_cblock(work->cblock), tag, PQ_NEW);
+		pq_add(pq, from_cblock(work->cblock), tag, PQ_NEW);
 }
 
 static void enter_penalty(struct policy_queues *pq, u32 b)
@@ -667,7 +667,7 @@ static void enter_penalty(struct policy_queues *pq, u32 b)
 }
 
 /* Of an eviction or a writeback. */
-static void settle(struct policy_queues *pq, const struct dmc_work *work, bool success)
+static void pq_settle_work(struct policy_queues *pq, const struct dmc_work *work, bool success)
 {
 	u32 b = from_cblock(work->cblock);
 	bool leaving = pq->state[b] & PQ_LEAVING;
@@ -684,7 +684,7 @@ static void settle(struct policy_queues *pq, const struct dmc_work *work, bool s
 	if (success && work->op == DMC_OP_DEMOTE) {
 		if (pq->ops->evicted)
 			pq->ops->evicted(pq, b, work->oblock);
-		drop(pq, b);
+		pq_drop(pq, b);
 		return;
 	}
 	pq->state[b] &= ~PQ_LEAVING;
@@ -706,7 +706,7 @@ void dmc_pq_work_done(struct dmc_policy *p, const struct dmc_work *work, bool su
 	if (work->op == DMC_OP_PROMOTE)
 		promoted(pq, work, success);
 	else
-		settle(pq, work, success);
+		pq_settle_work(pq, work, success);
 	spin_unlock_irqrestore(&pq->lock, flags);
 }
 EXPORT_SYMBOL_GPL(dmc_pq_work_done);

@@ -16,21 +16,21 @@
 
 #define NO_CANDIDATE	0U	/* candidate 0 is the head of those that wait */
 
-static inline u16 *bucket_of(struct policy_queues *pq, oblock_t oblock)
+static inline u16 *pq_bucket_of(struct policy_queues *pq, oblock_t oblock)
 {
 	return &pq->buckets[hash_64(from_oblock(oblock), 8)];
 }
 
-static inline u16 candidate_find(struct policy_queues *pq, oblock_t oblock)
+static inline u16 pq_candidate_find(struct policy_queues *pq, oblock_t oblock)
 {
-	u16 i = *bucket_of(pq, oblock);
+	u16 i = *pq_bucket_of(pq, oblock);
 
 	while (i != NO_CANDIDATE && pq->candidates[i].oblock != from_oblock(oblock))
 		i = pq->candidates[i].chain;
 	return i;
 }
 
-static inline void candidate_unwait(struct policy_queues *pq, u16 i)
+static inline void pq_candidate_unwait(struct policy_queues *pq, u16 i)
 {
 	struct pq_candidate *c = &pq->candidates[i];
 
@@ -40,7 +40,7 @@ static inline void candidate_unwait(struct policy_queues *pq, u16 i)
 	c->busy = true;
 }
 
-static inline void candidate_wait(struct policy_queues *pq, u16 i)
+static inline void pq_candidate_wait(struct policy_queues *pq, u16 i)
 {
 	struct pq_candidate *c = &pq->candidates[i], *head = &pq->candidates[0];
 
@@ -52,13 +52,13 @@ static inline void candidate_wait(struct policy_queues *pq, u16 i)
 	pq->nr_waiting++;
 }
 
-static inline void candidate_free(struct policy_queues *pq, u16 i)
+static inline void pq_candidate_free(struct policy_queues *pq, u16 i)
 {
 	struct pq_candidate *c = &pq->candidates[i];
-	u16 *p = bucket_of(pq, to_oblock(c->oblock));
+	u16 *p = pq_bucket_of(pq, to_oblock(c->oblock));
 
 	if (!c->busy)
-		candidate_unwait(pq, i);
+		pq_candidate_unwait(pq, i);
 	while (*p != i)
 		p = &pq->candidates[*p].chain;
 	*p = c->chain;
@@ -67,7 +67,7 @@ static inline void candidate_free(struct policy_queues *pq, u16 i)
 }
 
 /* A busy one; if need be the oldest that waits gives way.  NO_CANDIDATE: all are busy. */
-static inline u16 candidate_new(struct policy_queues *pq, oblock_t oblock, u32 tag)
+static inline u16 pq_candidate_new(struct policy_queues *pq, oblock_t oblock, u32 tag)
 {
 	struct pq_candidate *c;
 	u16 *bucket, i;
@@ -75,13 +75,13 @@ static inline u16 candidate_new(struct policy_queues *pq, oblock_t oblock, u32 t
 	if (pq->free_candidates == NO_CANDIDATE) {
 		if (!pq->nr_waiting)
 			return NO_CANDIDATE;
-		candidate_free(pq, pq->candidates[0].next);
+		pq_candidate_free(pq, pq->candidates[0].next);
 	}
 	i = pq->free_candidates;
 	c = &pq->candidates[i];
 	pq->free_candidates = c->chain;
 
-	bucket = bucket_of(pq, oblock);
+	bucket = pq_bucket_of(pq, oblock);
 	c->oblock = from_oblock(oblock);
 	c->tag = tag;
 	c->busy = true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test-md-live.c - metadata that is kept right while the cache runs: wherever the power goes, the
+ * test-md-tracking.c - metadata that is kept right while the cache runs: wherever the power goes, the
  * disk is one that may be taken for a clean shutdown, with just the dirty bits that were promised;
  * and whoever else had the device in between is noticed.
  */
@@ -35,16 +35,16 @@ struct life {
 	unsigned int nr_states;
 };
 
-static int go_live(struct dmc_md *md, const struct model *m)
+static int start_tracking(struct dmc_md *md, const struct model *m)
 {
-	struct dmc_md_live live = {
+	struct dmc_md_tracking live = {
 		.nr_cblocks = m->nr,
 		.nr_dblocks = m->nr_dblocks,
 		.discard_block_sectors = m->discard_sectors,
 	};
 	cblock_t busy;
 
-	return dmc_md_go_live(md, &live, &busy);
+	return dmc_md_start_tracking(md, &live, &busy);
 }
 
 static void promise(struct life *l, u32 flags, bool live)
@@ -106,7 +106,7 @@ static void begin_life(struct life *l, enum start start, bool format2)
 		promise(l, 0, false);
 		all_dirty(l->m);
 	} else {
-		CHECK_OK(go_live(l->md, l->m));
+		CHECK_OK(start_tracking(l->md, l->m));
 		change(l, 20);
 		CHECK_OK(dmc_md_commit(l->md, NULL));
 		promise(l, DMC_SB_CLEAN, true);
@@ -123,7 +123,7 @@ static void run_life(struct life *l, enum start start, u32 nr)
 
 	l->md = md_open_ok(&l->p);
 	CHECK_EQ(dmc_md_was_clean(l->md), start != START_UNCLEAN);
-	CHECK_EQ(dmc_md_was_live(l->md), start == START_CRASHED);
+	CHECK_EQ(dmc_md_was_tracking(l->md), start == START_CRASHED);
 	/* A shrink must not meet dirty blocks. */
 	if (nr < l->m->nr && start != START_CLEAN)
 		nr = l->m->nr;
@@ -136,8 +136,8 @@ static void run_life(struct life *l, enum start start, u32 nr)
 	model_free(got);
 
 	model_resize(l->m, nr);
-	CHECK_OK(go_live(l->md, l->m));
-	CHECK(dmc_md_is_live(l->md));
+	CHECK_OK(start_tracking(l->md, l->m));
+	CHECK(dmc_md_is_tracking(l->md));
 	promise(l, DMC_SB_CLEAN, true);
 	for (i = 1; i < 6; i++) {
 		change(l, i);
@@ -148,7 +148,7 @@ static void run_life(struct life *l, enum start start, u32 nr)
 	s = model_shutdown(l->m);
 	CHECK_OK(dmc_md_commit_clean(l->md, &s));
 	promise(l, DMC_SB_CLEAN, false);
-	CHECK(!dmc_md_is_live(l->md));
+	CHECK(!dmc_md_is_tracking(l->md));
 	dmc_md_close(l->md);
 }
 
@@ -166,7 +166,7 @@ static bool keeps(const struct shim_disk *d, const struct md_content *c, const s
 	const struct dmc_superblock *sb = (const struct dmc_superblock *)d->data;
 	struct md_content maps_only = *c;
 
-	if (c->flags != s->flags || dmc_sb_is_live(sb) != s->live)
+	if (c->flags != s->flags || dmc_sb_is_tracking(sb) != s->live)
 		return false;
 	if (!s->live)
 		return !content_differs(c, s->m) && !memchr_inv(&sb->mark + 1, 0, 80);
@@ -276,7 +276,7 @@ static void test_format2(void)
 
 static int short_life(struct life *l)
 {
-	struct dmc_md_live live = { .nr_cblocks = 1700, .nr_dblocks = 900,
+	struct dmc_md_tracking live = { .nr_cblocks = 1700, .nr_dblocks = 900,
 				    .discard_block_sectors = 64 };
 	dmc_md_reason_t why;
 	struct model *got;
@@ -294,7 +294,7 @@ static int short_life(struct life *l)
 	if (got)
 		model_free(got);
 	if (!r)
-		r = dmc_md_go_live(l->md, &live, &busy);
+		r = dmc_md_start_tracking(l->md, &live, &busy);
 	for (cb = 0; cb < l->m->nr && !r; cb += 100)
 		if (l->m->oblock[cb] != NO_OBLOCK)
 			r = dmc_md_set_dirty(l->md, to_cblock(cb), !l->m->dirty[cb]);
@@ -373,7 +373,7 @@ static struct shim_disk *crashed_disk(struct model *m, bool format2)
 	struct dmc_md_params p = params(d, format2);
 	struct dmc_md *md = md_open_ok(&p);
 
-	CHECK_OK(go_live(md, m));
+	CHECK_OK(start_tracking(md, m));
 	dmc_md_close(md);
 	return d;
 }
@@ -384,7 +384,7 @@ static void expect_opened(struct shim_disk *d, bool format2, bool clean, bool li
 	struct dmc_md *md = md_open_ok(&p);
 
 	CHECK_EQ(dmc_md_was_clean(md), clean);
-	CHECK_EQ(dmc_md_was_live(md), live);
+	CHECK_EQ(dmc_md_was_tracking(md), live);
 	dmc_md_close(md);
 }
 
@@ -463,7 +463,7 @@ static void test_all_dirty_in_slices(void)
 		dmc_md_close(md);
 
 		md = md_open_ok(&p);
-		CHECK_OK(go_live(md, m));
+		CHECK_OK(start_tracking(md, m));
 		c = fsck_ok(d, 0);
 		CHECK_EQ(c.flags, DMC_SB_CLEAN);
 		for (i = 0; i < nr; i++)
@@ -496,7 +496,7 @@ static void test_cost(void)
 		p = params(d, format2);
 		md = md_open_ok(&p);
 		writes = d->count[DISK_WRITE];
-		CHECK_OK(go_live(md, m));
+		CHECK_OK(start_tracking(md, m));
 		CHECK_EQ(d->count[DISK_WRITE], writes + 1);
 		for (i = 0; i < 64; i++)
 			CHECK_OK(dmc_md_set_dirty(md, to_cblock(640 + i), true));
@@ -534,7 +534,7 @@ static void test_words(void)
 		CHECK_EQ(dmc_md_set_dirty_word(md, 18, 0, 1), -EINVAL);
 		CHECK_EQ(dmc_md_set_dirty_word(md, 17, 0, 1ULL << 12), -EINVAL);
 		CHECK_EQ(dmc_md_set_dirty_word(md, U32_MAX, 0, 1), -EINVAL);
-		CHECK_OK(go_live(md, m));
+		CHECK_OK(start_tracking(md, m));
 		for (round = 0; round < 40; round++) {
 			u32 index = unit_below(18), i, cb;
 			u64 set = 0, clear = 0;
@@ -650,7 +650,7 @@ static void test_little_asked(void)
 		expect_load(md, m);
 		writes = d->count[DISK_WRITE];
 		reads = d->count[DISK_READ];
-		CHECK_OK(go_live(md, m));
+		CHECK_OK(start_tracking(md, m));
 		shut_down_asking(md, &a, 1, 0);
 		CHECK(!a.dirty_words && !a.hints);
 		CHECK_EQ(d->count[DISK_WRITE], writes + 2);
@@ -661,7 +661,7 @@ static void test_little_asked(void)
 		/* A few blocks did. */
 		md = md_open_ok(&p);
 		expect_load(md, m);
-		CHECK_OK(go_live(md, m));
+		CHECK_OK(start_tracking(md, m));
 		for (i = 1200; i < 1220; i++) {
 			m->hint[i]++;
 			if (m->oblock[i] != NO_OBLOCK)
@@ -688,7 +688,7 @@ static void test_little_asked(void)
 		/* Another policy: it does not matter what it says of hints that are not there. */
 		md = md_open_ok(&p);
 		strcpy(m->policy.name, "mq");
-		CHECK_OK(go_live(md, m));
+		CHECK_OK(start_tracking(md, m));
 		model_new_hints(m);
 		shut_down_asking(md, &a, 1, 0);
 		CHECK_EQ(a.hints, 100000);
@@ -714,21 +714,21 @@ static void test_leave(void)
 		d = disk_of(m, how & 1, DISK_BLOCKS);
 		p = params(d, how & 1);
 		md = md_open_ok(&p);
-		CHECK_OK(go_live(md, m));
+		CHECK_OK(start_tracking(md, m));
 		if (how & 2) {
 			CHECK_OK(dmc_md_abort(md));
-			CHECK(dmc_md_is_live(md));
+			CHECK(dmc_md_is_tracking(md));
 			CHECK_OK(dmc_md_set_needs_check(md));
 			expect_disk(d, m, DMC_SB_NEEDS_CHECK);
 			CHECK_EQ(dmc_md_set_dirty(md, to_cblock(0), true), -EPERM);
-			CHECK_EQ(go_live(md, m), -EPERM);
+			CHECK_EQ(start_tracking(md, m), -EPERM);
 		} else {
-			CHECK_OK(dmc_md_leave_live(md));
+			CHECK_OK(dmc_md_stop_tracking(md));
 			expect_disk(d, m, 0);
 			CHECK_OK(dmc_md_commit(md, NULL));
 			expect_disk(d, m, 0);
 		}
-		CHECK(!dmc_md_is_live(md));
+		CHECK(!dmc_md_is_tracking(md));
 		dmc_md_close(md);
 		disk_free(d);
 		model_free(m);
@@ -761,7 +761,7 @@ static void test_stray_bits(void)
 	m->dirty[7] = 0;
 	md = md_open_ok(&p);
 	expect_load(md, m);
-	CHECK_OK(go_live(md, m));
+	CHECK_OK(start_tracking(md, m));
 	c = fsck_ok(d, 0);
 	CHECK(c.dirty[5] && !c.dirty[6]);
 	md_content_free(&c);
@@ -771,7 +771,7 @@ static void test_stray_bits(void)
 	/* Nobody looked: then at the latest when the block is mapped. */
 	p.bdev = disk_bdev(stale);
 	md = md_open_ok(&p);
-	CHECK_OK(go_live(md, m));
+	CHECK_OK(start_tracking(md, m));
 	CHECK_OK(dmc_md_insert(md, to_cblock(7), to_oblock(99)));
 	CHECK_OK(dmc_md_commit(md, NULL));
 	dmc_md_close(md);
@@ -802,7 +802,7 @@ static void test_damaged_hints(void)
 	d->data[root * 4096 + 100] ^= 1;
 
 	md = md_open_ok(&p);
-	CHECK_OK(go_live(md, m));
+	CHECK_OK(start_tracking(md, m));
 	dmc_md_close(md);
 	c = fsck_ok(d, FSCK_LEAKS_OK);
 	CHECK(c.flags == DMC_SB_CLEAN && !c.nr_hints && !c.hint_size);
@@ -817,7 +817,7 @@ static void test_refusals(void)
 	struct model *m = model_create(1200);
 	struct shim_disk *d, *before;
 	struct dmc_md_params p;
-	struct dmc_md_live live = { .nr_cblocks = 900 };
+	struct dmc_md_tracking live = { .nr_cblocks = 900 };
 	struct dmc_md *md;
 	cblock_t busy;
 
@@ -827,17 +827,17 @@ static void test_refusals(void)
 	before = disk_clone(d);
 	p = params(d, true);
 	md = md_open_ok(&p);
-	CHECK_EQ(dmc_md_go_live(md, &live, &busy), -EBUSY);
+	CHECK_EQ(dmc_md_start_tracking(md, &live, &busy), -EBUSY);
 	CHECK_EQ(from_cblock(busy), 1000);
 	live.nr_cblocks = 100000;
-	CHECK_EQ(dmc_md_go_live(md, &live, &busy), -ENOSPC);
+	CHECK_EQ(dmc_md_start_tracking(md, &live, &busy), -ENOSPC);
 	live.nr_cblocks = 1200;
 	live.nr_dblocks = 5;
-	CHECK_EQ(dmc_md_go_live(md, &live, &busy), -EINVAL);
-	CHECK(!dmc_md_is_live(md) && !dmc_md_changed(md));
+	CHECK_EQ(dmc_md_start_tracking(md, &live, &busy), -EINVAL);
+	CHECK(!dmc_md_is_tracking(md) && !dmc_md_changed(md));
 	CHECK(!memcmp(d->data, before->data, 64 * 4096));
 	live.discard_block_sectors = 64;
-	CHECK_OK(dmc_md_go_live(md, &live, &busy));
+	CHECK_OK(dmc_md_start_tracking(md, &live, &busy));
 	dmc_md_close(md);
 	disk_free(before);
 	disk_free(d);
