@@ -83,7 +83,7 @@ static enum dmc_advice mq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_d
 			       u32 sectors, bool cheap, u32 nr_free)
 {
 	struct mq *mq = to_mq(p);
-	bool room = mqc_has_room(&mq->common, nr_free), first;
+	bool room = mqc_has_room(&mq->common, cheap, nr_free), first;
 	u32 hits;
 
 	if (stream_sequential(&mq->common.streams, oblock, sector, sectors,

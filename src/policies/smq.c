@@ -76,7 +76,7 @@ static enum dmc_advice smq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_
 
 	hits = mqc_missed(m, oblock, &first);
 	return mqc_advise(m, oblock, hits,
-			  mqc_has_room(m, nr_free) ||
+			  mqc_has_room(m, cheap, nr_free) ||
 			  (first && hits >= READ_ONCE(m->need) + SMQ_MARGIN),
 			  cheap, nr_free);
 }

@@ -408,6 +408,35 @@ static void test_cheap_writes_promote_at_once(void)
 	}
 }
 
+/* But the block that was freed for another is not theirs. */
+static void test_cheap_writes_take_no_freed_block(void)
+{
+	static const char *const names[] = { "mq", "smq", "default", "lru" };
+	unsigned int i;
+	u32 tick;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		struct model *m = model_new(model_type(names[i]), 100, 1000);
+
+		unit_note("%s", names[i]);
+		fill(m);
+		for (tick = 0; tick < 100 && !m->nr_work; tick++) {
+			model_access(m, 500, DMC_READ, false);
+			model_ask(m, false);
+			model_tick(m);
+		}
+		CHECK_EQ(m->nr_work, 1);
+		CHECK_EQ(m->work[0].op, DMC_OP_DEMOTE);
+		model_complete_all(m);
+		CHECK_EQ(m->nr_free, 1);
+		model_access(m, 700, DMC_WRITE, true);
+		CHECK_EQ(m->nr_work, 0);
+		model_pump(m, false, 1);
+		CHECK(m->cblock[500] != MODEL_NONE);
+		model_free(m);
+	}
+}
+
 /* Candidates from a time when there was room, which is gone, do not evict anybody. */
 static void test_late_candidates(void)
 {
@@ -834,6 +863,7 @@ int main(int argc, char **argv)
 		{ "false starts are forgotten too", test_false_starts },
 		{ "unless that is switched off", test_sequential_off },
 		{ "cheap writes promote at once", test_cheap_writes_promote_at_once },
+		{ "they take no block that was freed for another", test_cheap_writes_take_no_freed_block },
 		{ "late candidates evict nobody", test_late_candidates },
 		{ "mq: a candidate must beat its victim", test_candidate_must_beat_its_victim },
 		{ "a hot set survives a scan", test_hot_set_survives_scan },

@@ -377,7 +377,8 @@ enum dmc_advice dmc_mqc_consider(struct mq_common *m, oblock_t oblock, u32 hits,
 	spin_lock_irqsave(&m->lock, flags);
 	feedback_missed(&m->feedback, oblock);
 	if (wanted)
-		advice = advise_locked(m, oblock, hits, cheap, mqc_has_room(m, nr_free));
+		advice = advise_locked(m, oblock, hits, cheap,
+				       mqc_has_room(m, cheap, nr_free));
 	spin_unlock_irqrestore(&m->lock, flags);
 	return advice;
 }

@@ -146,10 +146,16 @@ static inline u32 mqc_missed(struct mq_common *m, oblock_t oblock, bool *first)
 	return ghost_count_touch(&m->ghosts, oblock, now, first);
 }
 
-/* Free blocks beyond those that candidates wait for: a miss may then come in for the asking. */
-static inline bool mqc_has_room(const struct mq_common *m, u32 nr_free)
+/*
+ * Free blocks beyond those that candidates wait for: a miss may then come in for the asking.  A @cheap
+ * one leaves only those that are owed: it takes its block at once, while the others may wait for ever,
+ * if the core is not to copy.
+ */
+static inline bool mqc_has_room(const struct mq_common *m, bool cheap, u32 nr_free)
 {
-	return nr_free > READ_ONCE(m->wanted.nr_waiting) + READ_ONCE(m->wanted.nr_owed);
+	u32 waiting = cheap ? 0 : READ_ONCE(m->wanted.nr_waiting);
+
+	return nr_free > waiting + READ_ONCE(m->wanted.nr_owed);
 }
 
 /* For mqc_advise(). */

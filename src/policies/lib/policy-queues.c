@@ -224,7 +224,8 @@ static bool is_resident(const struct policy_queues *pq, oblock_t oblock)
 static enum dmc_advice pq_advise(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
 				 bool cheap, u32 nr_free)
 {
-	bool room = nr_free > pq->nr_waiting;
+	/* Candidates come first; but what is cheap leaves them only what was freed for them. */
+	bool room = nr_free > (cheap ? pq->nr_paid : pq->nr_waiting);
 	u16 i = pq_candidate_find(pq, oblock);
 	u32 tag = 0;
 
@@ -528,6 +529,8 @@ static int pq_promote(struct policy_queues *pq, struct dmc_work *work)
 			return -EAGAIN;
 		i = pq->candidates[0].next;
 	}
+	if (pq->nr_paid)
+		pq->nr_paid--;
 	pq_candidate_unwait(pq, i);
 	work->op = DMC_OP_PROMOTE;
 	work->oblock = to_oblock(pq->candidates[i].oblock);
@@ -672,8 +675,11 @@ static void pq_settle_work(struct policy_queues *pq, const struct dmc_work *work
 	u32 b = from_cblock(work->cblock);
 	bool leaving = pq->state[b] & PQ_LEAVING;
 
-	if (work->op == DMC_OP_DEMOTE && pq->nr_leaving)
+	if (work->op == DMC_OP_DEMOTE && pq->nr_leaving) {
 		pq->nr_leaving--;
+		if (success && pq->nr_paid < pq->nr_waiting)
+			pq->nr_paid++;
+	}
 
 	pq->state[b] &= ~PQ_BUSY;
 	note_to_write(pq, b);

@@ -155,7 +155,8 @@ struct policy_queues {
 	u16 buckets[PQ_BUCKETS];	/* of the candidates */
 	u16 free_candidates;
 	u32 nr_waiting;
-	u32 nr_leaving;
+	u32 nr_leaving;		/* are being evicted, for as many of those */
+	u32 nr_paid;		/* were, and their blocks wait for as many of them */
 
 	struct ghost_table ghosts;
 	struct sketch sketch;

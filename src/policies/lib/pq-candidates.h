@@ -37,6 +37,7 @@ static inline void pq_candidate_unwait(struct policy_queues *pq, u16 i)
 	pq->candidates[c->prev].next = c->next;
 	pq->candidates[c->next].prev = c->prev;
 	pq->nr_waiting--;
+	pq->nr_paid = min(pq->nr_paid, pq->nr_waiting);
 	c->busy = true;
 }
 
