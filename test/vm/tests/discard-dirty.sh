@@ -59,6 +59,23 @@ linear small $CACHE 0 2048
 )
 dmsetup remove small
 
+# Reads that wait for as many blocks as are free, and for ever, do not keep whole blocks out.
+linear small $CACHE 0 4096
+(
+	CACHE=/dev/mapper/small
+	blank
+	for policy in smq default lru; do
+		[ "$STOCK" = 0 ] || [ $policy = smq ] || continue
+		make_cache c 64 metadata2 $policy migration_threshold 0
+		read_blocks c 64 128 400
+		put /tmp/piece /dev/mapper/c 2 32k
+		[ "$STOCK" = 1 ] || assert_eq "$(st_used c) $(st_dirty c)" "32 32" "$policy: whole blocks taken in behind reads that wait"
+		dmsetup remove c
+		blank
+	done
+)
+dmsetup remove small
+
 # A migration_threshold of 0 stops copies; what needs none comes in: whole blocks, and small writes to discarded ones.
 blank
 put /tmp/data $ORIGIN
