@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# assemble.sh - dmcache assemble: /dev/mapper/NAME of the members of a set, its slices and what its labels say then.
+# assemble.sh - dmcache assemble: /dev/mapper/NAME of the members of a set, its slices and what its
+# labels say then.
 
 # Labels that are being made: what makes them takes them back.
 NEW_LABELS=
@@ -56,7 +57,8 @@ remember() {
 	file_of "$R"; _f=$R
 	get state "$1"
 	if [ "$R" = detached ]; then rm -f "$_f"; return 0; fi
-	mkdir -p "$RUN/origin" 2> /dev/null && printf '%s\n' "$1" 2> /dev/null > "$_f.$$" && mv "$_f.$$" "$_f"
+	mkdir -p "$RUN/origin" 2> /dev/null && printf '%s\n' "$1" 2> /dev/null > "$_f.$$" &&
+		mv "$_f.$$" "$_f"
 }
 
 remember_origin() {
@@ -64,7 +66,8 @@ remember_origin() {
 	remember "${S_members%%"$NL"*}"
 }
 
-# mark_up: its labels say open until stop closes them. Others may remove the device meanwhile (blkdeactivate of LVM).
+# mark_up: its labels say open until stop closes them. Others may remove the device meanwhile
+# (blkdeactivate of LVM).
 mark_up() {
 	[ "$S_kind" = label ] || return 0
 	mkdir -p "$RUN/up" 2> /dev/null && : > "$RUN/up/$S_name"
@@ -76,7 +79,11 @@ mark_up() {
 switch_mode() {
 	read_line /proc/cmdline || return 0
 	case " $R " in
-	*' dmcache.assemble=off '*) [ -n "$FORCE" ] || { R="dmcache.assemble=off is on the kernel's command line"; return $E_OFF; } ;;
+	*' dmcache.assemble=off '*)
+		[ -n "$FORCE" ] || {
+			R="dmcache.assemble=off is on the kernel's command line"
+			return $E_OFF
+		} ;;
 	*' dmcache.assemble=passthrough '*) S_mode=passthrough ;;
 	*' dmcache.assemble=writethrough '*) [ "$S_mode" = passthrough ] || S_mode=writethrough ;;
 	esac
@@ -84,7 +91,8 @@ switch_mode() {
 
 cache_table() {
 	# shellcheck disable=SC2086 # words
-	set -- "$1" "$2" "$3" "$(set -- $S_mode metadata2 $S_features; echo $# "$@")" "$(set -- $S_args; echo $# "$@")"
+	set -- "$1" "$2" "$3" "$(set -- $S_mode metadata2 $S_features; echo $# "$@")" \
+		"$(set -- $S_args; echo $# "$@")"
 	R="0 $S_osize cache $1 $2 $3 $S_bs $4 $S_policy $5"
 }
 
@@ -105,7 +113,10 @@ slices() {
 slice() {
 	if dm_exists "$S_name-$1"; then
 		dm_uuid "$S_name-$1"
-		[ "$R" = "DMCACHE-$S_uuid-$1" ] || { R="/dev/mapper/$S_name-$1 is there, and not of this set"; return 1; }
+		[ "$R" = "DMCACHE-$S_uuid-$1" ] || {
+			R="/dev/mapper/$S_name-$1 is there, and not of this set"
+			return 1
+		}
 		# Left by something that was killed; nothing uses it, or it cannot be removed.
 		dm_remove "$S_name-$1" || { R="/dev/mapper/$S_name-$1 is in use"; return 1; }
 	fi
@@ -115,7 +126,8 @@ slice() {
 # zero_metadata DEV: so that the target formats it: an empty cache
 zero_metadata() { dd if=/dev/zero of="$1" bs=4096 count=1 conv=notrunc,fsync 2> /dev/null; }
 
-# Nothing else may use the members. Those of the set at hand are not running: its device was looked for.
+# Nothing else may use the members. Those of the set at hand are not running: its device was looked
+# for.
 members_free() {
 	for _d in $S_origin $S_cache $S_meta; do
 		if use_of "$_d"; then
@@ -135,17 +147,18 @@ our_leftover() {
 
 # ----- assemble -----
 
-# check_origin: was an unlabelled origin changed while the set was closed? COLD=1 if the cache has to start empty
+# check_origin: was an unlabelled origin changed while the set was closed? COLD=1 if the cache has
+# to start empty
 check_origin() {
 	COLD=
 	if known_read "$S_name" && [ "$K_of" = "$S_uuid" ] && [ "$K_alone" != 0 ]; then
 		if [ "$K_alone" = 1 ] || [ "$S_dirty" = 0 ] || [ -n "$DROP" ]; then
 			COLD=1
-			warn "$S_name: $S_origin was in use without its cache; the cache starts empty"
+			warn "$S_name: $S_origin was used without its cache; the cache starts empty"
 			return 0
 		fi
 		known_loss "$S_name"
-		R="$S_origin was in use without its cache since, and what the cache has does not fit any more"
+		R="$S_origin was used without its cache since, so the cache does not fit any more"
 		S_hint="dmcache assemble --drop-cache $S_name"
 		return $E_REFUSED
 	fi
@@ -158,7 +171,8 @@ check_origin() {
 	elif [ -n "$DROP" ]; then
 		COLD=1
 	else
-		R="$S_origin was written to without its cache, which holds $S_dirty blocks that it lacks"
+		R="$S_origin was written to without its cache"
+		R="$R, which holds $S_dirty blocks that it lacks"
 		return $E_REFUSED
 	fi
 }
@@ -176,11 +190,17 @@ assemble_cache() {
 	if [ "$S_kind" = label ]; then
 		case $_state in opening) _state=closed ;; closing) _state=closed _crc=- ;; esac
 		# New ones go as a whole, by what create has on the list.
-		[ -n "$NEW_LABELS" ] || undo_add "relabel_back $_state $_dirty $_crc" "the labels of $S_name may say that it runs" "dmcache assemble $S_name"
+		[ -n "$NEW_LABELS" ] ||
+			undo_add "relabel_back $_state $_dirty $_crc" \
+				"the labels of $S_name may say that it runs" \
+				"dmcache assemble $S_name"
 		relabel opening $((S_gen + 1)) "$_dirty" "$_crc" || return 1
 	fi
 	slices || return 1
-	[ -z "$COLD" ] || zero_metadata "$MAP_meta" || { R="$MAP_meta cannot be written"; return 1; }
+	[ -z "$COLD" ] || zero_metadata "$MAP_meta" || {
+		R="$MAP_meta cannot be written"
+		return 1
+	}
 	if [ "$S_kind" = label ]; then
 		relabel open $((S_gen + 1)) $_may - || return 1
 	fi
@@ -205,14 +225,17 @@ assemble_alone() {
 	dm_create "$S_name" "DMCACHE-$S_uuid" "0 $S_osize linear $S_origin $S_ostart"
 }
 
-# assemble_without: the same while the cache is missing. A label of the origin moves on, so that the cache is stale from then on.
+# assemble_without: the same while the cache is missing. A label of the origin moves on, so that the
+# cache is stale from then on.
 assemble_without() {
 	if use_of "$S_origin"; then R="$S_origin: $R"; return $E_BUSY; fi
 	if [ "$S_kind" = label ] && [ "$S_ostart" != 0 ]; then
 		S_members=
 		get origin_member "$NEWEST"
 		set_only_member "$R" || return $?
-		undo_add "relabel_back closed 0 -" "the label of $S_origin may say that it is in use" "dmcache assemble $S_name"
+		undo_add "relabel_back closed 0 -" \
+			"the label of $S_origin may say that it is in use" \
+			"dmcache assemble $S_name"
 		relabel opening $((S_gen + 1)) 0 - && relabel open $((S_gen + 1)) 0 - || return 1
 	fi
 	# From here on, what a cache that comes back has is old.
@@ -221,7 +244,8 @@ assemble_without() {
 	assemble_alone
 }
 
-# known_lone: the origin of the set at hand is used alone. A set of the tab may have been one with labels.
+# known_lone: the origin of the set at hand is used alone. A set of the tab may have been one with
+# labels.
 known_lone() {
 	known_read "$S_name" || K_of=
 	_of=${K_of:-$S_uuid}
@@ -235,8 +259,17 @@ known_lone() {
 lone_for_good() {
 	if [ "$S_kind" = label ] && [ "$S_ostart" != 0 ]; then S_nocache=1; return 0; fi
 	tab_undo "$S_name"
-	if ! tab_find "$S_name"; then known_tab "$S_name" || { ids_of "$S_origin"; R=${R%% *}; T_origin=${R#PATH=} T_options=-; }; fi
-	tab_write "$S_name $T_origin none - $T_options" "$S_name" || { R="$TAB cannot be written"; return 1; }
+	if ! tab_find "$S_name"; then
+		known_tab "$S_name" || {
+			ids_of "$S_origin"
+			R=${R%% *}
+			T_origin=${R#PATH=} T_options=-
+		}
+	fi
+	tab_write "$S_name $T_origin none - $T_options" "$S_name" || {
+		R="$TAB cannot be written"
+		return 1
+	}
 }
 
 # origin_complete: known to lack nothing, though the cache is not there?
@@ -244,12 +277,15 @@ origin_complete() {
 	[ -n "$S_origin" ] || return 1
 	if [ "$S_kind" = label ]; then
 		# Only the origin's own label may speak for it: it is the newest that there is.
-		[ "$S_dirty" = 0 ] && { [ "$S_state" = closed ] || [ "$S_mode" != writeback ]; } || return 1
-		! known_read "$S_name" || [ -n "$K_copy" ] || [ "$K_of" != "$S_uuid" ] || [ "$K_dirty" = 0 ]
+		[ "$S_dirty" = 0 ] && { [ "$S_state" = closed ] || [ "$S_mode" != writeback ]; } ||
+			return 1
+		! known_read "$S_name" || [ -n "$K_copy" ] || [ "$K_of" != "$S_uuid" ] ||
+			[ "$K_dirty" = 0 ]
 	elif known_read "$S_name" && [ -z "$K_copy" ]; then
 		known_complete
 	else
-		# By the tab it is always assembled so, and dmcache set changes no such one; a copy must not say otherwise.
+		# By the tab it is always assembled so, and dmcache set changes no such one; a copy
+		# must not say otherwise.
 		[ "$S_mode" != writeback ] && { [ -z "$K_text" ] || [ "$K_dirty" = 0 ]; }
 	fi
 }
@@ -264,10 +300,16 @@ assemble_one() {
 	S_why=
 	set_find "$1"
 	_st=$? _why=$R
-	if [ -n "${S_name:-}" ] && [ "$S_name" != "$1" ] && already "$S_name"; then R="already there"; return 0; fi
+	if [ -n "${S_name:-}" ] && [ "$S_name" != "$1" ] && already "$S_name"; then
+		R="already there"
+		return 0
+	fi
 	S_labelmode=${S_mode:-writeback}
 	if [ $_st != 0 ]; then
-		[ $_st = $E_MISSING ] && [ -n "$S_origin" ] && [ -n "$DEGRADED$DROP" ] || { R=$_why; return $_st; }
+		[ $_st = $E_MISSING ] && [ -n "$S_origin" ] && [ -n "$DEGRADED$DROP" ] || {
+			R=$_why
+			return $_st
+		}
 		assemble_lone
 		return $?
 	fi
@@ -295,7 +337,11 @@ assemble_lone() {
 		known_loss "$S_name"
 		_lost="; $R"
 	else
-		origin_complete || { known_loss "$S_name"; R="$_why, and $S_origin alone is not known to be complete"; return $E_MISSING; }
+		origin_complete || {
+			known_loss "$S_name"
+			R="$_why, and $S_origin alone is not known to be complete"
+			return $E_MISSING
+		}
 	fi
 	switch_mode || return $?
 	[ -z "$DROP" ] || lone_for_good || return $?
@@ -309,7 +355,10 @@ cmd_assemble() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--all) _what=all ;;
-		--device) [ $# -gt 1 ] || usage_error "--device wants a device"; _what=device _device=$2; shift ;;
+		--device)
+			[ $# -gt 1 ] || usage_error "--device wants a device"
+			_what=device _device=$2
+			shift ;;
 		--force) FORCE=1 ;;
 		--degraded) DEGRADED=1 ;;
 		--drop-cache) DROP=1 ;;
@@ -319,13 +368,15 @@ cmd_assemble() {
 		shift
 	done
 	[ -n "$_what$_names" ] || usage_error "assemble: name a set, or --all"
-	[ -z "$DROP" ] || [ -z "$_what" ] || usage_error "assemble: --drop-cache wants the name of one set"
+	[ -z "$DROP" ] || [ -z "$_what" ] ||
+		usage_error "assemble: --drop-cache wants the name of one set"
 	lock
 	tab_check || die $E_USAGE "$R" "correct that line: NAME ORIGIN CACHE METADATA OPTIONS"
 	case $_what in
 	all) all_names auto; _names=$R ;;
 	device) take_device "$_device" "the device"; _device=$R
-		name_of_device "$_device" || die $E_UNKNOWN "$_device is a member of no set" "dmcache list"
+		name_of_device "$_device" ||
+			die $E_UNKNOWN "$_device is a member of no set" "dmcache list"
 		_names=$R ;;
 	esac
 	WORST=0

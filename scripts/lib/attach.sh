@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# attach.sh - dmcache attach: give a cache to a device that is in use. /dev/mapper/NAME stays the same device all the
-# time: with a cache its table is that of the target cache, without one dm-linear. So whatever is mounted stays mounted.
+# attach.sh - dmcache attach: give a cache to a device that is in use. /dev/mapper/NAME stays the
+# same device all the
+# time: with a cache its table is that of the target cache, without one dm-linear. So whatever is
+# mounted stays mounted.
 
 # ----- attach -----
 
@@ -35,14 +37,22 @@ cmd_attach() {
 attach_check() {
 	tab_check || die $E_USAGE "$R" "correct that line: NAME ORIGIN CACHE METADATA OPTIONS"
 	if ! dm_exists "$NAME"; then
-		if [ -b "$NAME" ]; then die $E_REFUSED "$NAME is not a device of dmcache: a cache cannot come before it while it is in use" "umount $NAME; dmcache create NAME --origin $NAME --cache $C_cache; mount /dev/mapper/NAME"; fi
-		die $E_UNKNOWN "$NAME is not running" "dmcache assemble $NAME, or dmcache create $NAME"
+		if [ -b "$NAME" ]; then
+			die $E_REFUSED \
+				"$NAME is no device of dmcache: it cannot get a cache in use" \
+				"umount $NAME; dmcache create NAME --origin $NAME --cache $C_cache"
+		fi
+		die $E_UNKNOWN "$NAME is not running" \
+			"dmcache assemble $NAME, or dmcache create $NAME"
 	fi
-	already "$NAME" || die $E_REFUSED "/dev/mapper/$NAME is not a device of dmcache" "dmcache create"
+	already "$NAME" ||
+		die $E_REFUSED "/dev/mapper/$NAME is not a device of dmcache" "dmcache create"
 	stat_of "$NAME"
 	[ $? = 2 ] || die $E_REFUSED "$NAME has a cache already" "dmcache detach $NAME"
 	set_need "$NAME"
-	[ "$S_state" = nocache ] || die $E_REFUSED "$NAME runs without the cache that its labels name" "dmcache stop $NAME; dmcache assemble $NAME"
+	[ "$S_state" = nocache ] ||
+		die $E_REFUSED "$NAME runs without the cache that its labels name" \
+			"dmcache stop $NAME; dmcache assemble $NAME"
 	C_name=$NAME C_origin=$S_origin C_osize=$S_osize C_ostart=$S_ostart C_olabel=
 	[ "$S_ostart" = 0 ] || C_olabel=1
 	_seen=" $C_origin"
@@ -52,7 +62,8 @@ attach_check() {
 attach_plan() {
 	human "$C_len"; _a=$R
 	human "$C_bs"; _b=$R
-	PLAN="$PLAN/dev/mapper/$NAME stays in use:$NL  $C_cache: cache of $_a, $C_blocks blocks of $_b; all that is on it is lost$NL"
+	PLAN="$PLAN/dev/mapper/$NAME stays in use:$NL  $C_cache: cache of $_a"
+	PLAN="$PLAN, $C_blocks blocks of $_b; all that is on it is lost$NL"
 	human "$C_mlen"
 	PLAN="$PLAN  ${C_meta:-$C_cache}: metadata of $R$NL"
 	memory_sectors "$C_blocks"; human "$R"
@@ -61,7 +72,8 @@ attach_plan() {
 
 attach_do() {
 	for _d in $C_cache $C_meta; do
-		dm_create "$NAME-ctest" "DMCACHE-test-ctest" "0 8 linear $_d 0" || die $E_BUSY "$_d: ${R%%"$NL"*}" "fuser -v $_d"
+		dm_create "$NAME-ctest" "DMCACHE-test-ctest" "0 8 linear $_d 0" ||
+			die $E_BUSY "$_d: ${R%%"$NL"*}" "fuser -v $_d"
 		undo_all
 	done
 	wipe_members
@@ -86,7 +98,11 @@ attach_do() {
 	slices || die $E_FAIL "$R" "dmesg | tail"
 	relabel open $((S_gen + 1)) unknown - || die $E_FAIL "$R" "dmesg | tail"
 	cache_table "$MAP_meta" "$MAP_cache" "$MAP_origin"
-	dm_reload "$NAME" "$R" || { _why=$R; kernel_says; die $E_FAIL "$NAME: the kernel refuses the cache: ${R:-$_why}" "dmesg | tail"; }
+	dm_reload "$NAME" "$R" || {
+		_why=$R
+		kernel_says
+		die $E_FAIL "$NAME: the kernel refuses the cache: ${R:-$_why}" "dmesg | tail"
+	}
 	undo_forget
 	remember_origin
 	[ "$S_mode" = writeback ] || clean_now "$NAME"
@@ -102,11 +118,19 @@ attach_origin_old() {
 	get generation "$_new"; C_gen=$((R + 2))
 }
 attach_origin_label() {
-	label_read "$C_origin" || die $E_FAIL "$C_origin: its label cannot be read" "dmcache label $C_origin"
+	label_read "$C_origin" ||
+		die $E_FAIL "$C_origin: its label cannot be read" "dmcache label $C_origin"
 	O_words=$R
-	put "$O_words" cache_member "$M_cache"; put "$R" metadata_member "$M_meta"; put "$R" block_size "$C_bs"
-	put "$R" mode "$C_mode"; put "$R" policy "$C_policy"; put "$R" generation "$C_gen"; put "$R" state closed; put "$R" dirty 0
-	undo_add attach_origin_back "the label of $C_origin may name $C_cache as its cache" "dmcache detach $NAME"
+	put "$O_words" cache_member "$M_cache"
+	put "$R" metadata_member "$M_meta"
+	put "$R" block_size "$C_bs"
+	put "$R" mode "$C_mode"
+	put "$R" policy "$C_policy"
+	put "$R" generation "$C_gen"
+	put "$R" state closed
+	put "$R" dirty 0
+	undo_add attach_origin_back "the label of $C_origin may name $C_cache as its cache" \
+		"dmcache detach $NAME"
 	label_write "$R" || die $E_FAIL "$C_origin: its label cannot be written" "dmesg | tail"
 }
 # attach_origin_back: newer than any label that the fast devices got meanwhile

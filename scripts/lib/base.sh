@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# base.sh - what all commands of dmcache use: messages, exit statuses, the lock, the undo list, devices.
-# Functions that give a string set $R, so that they cost no fork.
+# base.sh - what all commands of dmcache use: messages, exit statuses, the lock, the undo list,
+# devices. Functions that give a string set $R, so that they cost no fork.
 
 E_FAIL=1 E_USAGE=2 E_MISSING=3 E_REFUSED=4 E_BUSY=5 E_UNKNOWN=6 E_LOCK=7 E_DECLINED=8 E_OFF=9
 RUN=${DMCACHE_RUN:-/run/dmcache}
@@ -138,15 +138,22 @@ need_name() { name_ok "$1" || usage_error "$command: '$1' cannot be the name of 
 # read_line FILE: its first line in R
 read_line() { R=; { IFS= read -r R < "$1"; } 2> /dev/null || [ -n "$R" ]; }
 
-# file_put FILE TEXT: it has that for good; it is whole at any moment, and the old one until then. Some know no sync of a single file.
+# file_put FILE TEXT: it has that for good; it is whole at any moment, and the old one until then.
+# Some know no sync of a single file.
 file_put() {
 	_tmp=$1.new.$$
-	{ printf '%s\n' "$2" > "$_tmp" && { sync "$_tmp" || sync; } && mv "$_tmp" "$1"; } 2> /dev/null || { rm -f "$_tmp"; return 1; }
+	{
+		printf '%s\n' "$2" > "$_tmp" && { sync "$_tmp" || sync; } && mv "$_tmp" "$1"
+	} 2> /dev/null || {
+		rm -f "$_tmp"
+		return 1
+	}
 	sync "${1%/*}" 2> /dev/null || sync
 }
 
 new_uuid() {
-	read_line /proc/sys/kernel/random/uuid || die $E_FAIL "/proc/sys/kernel/random/uuid cannot be read"
+	read_line /proc/sys/kernel/random/uuid ||
+		die $E_FAIL "/proc/sys/kernel/random/uuid cannot be read"
 }
 
 # ----- devices -----
@@ -171,16 +178,23 @@ size_of() { sysfs_of "$1" && read_line "$R/size" && is_number "$R" && [ "$R" -gt
 
 # tunable_ok KEY=VALUE: can it be a tunable?
 tunable_ok() {
-	case $1 in *[!A-Za-z0-9_.=-]* | [!a-z]* | *= | *=*=*) return 1 ;; *=*) ;; *) return 1 ;; esac
+	case $1 in
+	*[!A-Za-z0-9_.=-]* | [!a-z]* | *= | *=*=*) return 1 ;;
+	*=*) ;;
+	*) return 1 ;;
+	esac
 	[ ${#1} -le 200 ]
 }
 
-# plain_ok TEXT: may it stand in a label, in the tab, in a table of device-mapper and in a list of words? The one rule for that.
+# plain_ok TEXT: may it stand in a label, in the tab, in a table of device-mapper and in a list of
+# words? The one rule for that.
 plain_ok() { case $1 in '' | *[!A-Za-z0-9._+:=/@-]*) return 1 ;; esac; }
 
-# node_of SYSFS: a plain path in /dev for a folder of sysfs, in R; that of device-mapper by its name, if that is plain
+# node_of SYSFS: a plain path in /dev for a folder of sysfs, in R; that of device-mapper by its
+# name, if that is plain
 node_of() {
-	if [ -e "$1/dm/name" ] && read_line "$1/dm/name" && plain_ok "$R" && [ -b "/dev/mapper/$R" ]; then
+	if [ -e "$1/dm/name" ] && read_line "$1/dm/name" && plain_ok "$R" &&
+		[ -b "/dev/mapper/$R" ]; then
 		R=/dev/mapper/$R
 		return
 	fi
@@ -215,7 +229,8 @@ mounts_of() {
 	while read -r _id _parent _devno _root _point _rest; do
 		[ "$_devno" != "$_no" ] || _m="$_m $_point"
 	done < /proc/self/mountinfo
-	# Some filesystems show a device number of their own (btrfs): compare what they name as source.
+	# Some filesystems show a device number of their own (btrfs): compare what they name as
+	# source.
 	while read -r _source _point _rest; do
 		case $_source in /dev/*) ;; *) continue ;; esac
 		case " $_m " in *" $_point "*) continue ;; esac
@@ -223,7 +238,8 @@ mounts_of() {
 	done < /proc/mounts
 	# A kernel without swap has no such file.
 	[ ! -e /proc/swaps ] || while read -r _source _rest; do
-		case $_source in /dev/*) ! devno_of "$_source" || [ "$R" != "$_no" ] || _m="$_m swap" ;; esac
+		case $_source in /dev/*) ;; *) continue ;; esac
+		! devno_of "$_source" || [ "$R" != "$_no" ] || _m="$_m swap"
 	done < /proc/swaps
 	R=${_m# }
 }
@@ -239,8 +255,14 @@ use_of() {
 		_p=${_p%/partition}
 		node_of "$_p" || continue
 		_n=$R
-		mounts_of "$_n" && [ -n "$R" ] && { R="its partition $_n is mounted on $R"; return 0; }
-		holders_of "$_n" && [ -n "$R" ] && { R="its partition $_n is used by $R"; return 0; }
+		mounts_of "$_n" && [ -n "$R" ] && {
+			R="its partition $_n is mounted on $R"
+			return 0
+		}
+		holders_of "$_n" && [ -n "$R" ] && {
+			R="its partition $_n is used by $R"
+			return 0
+		}
 	done
 	return 1
 }
@@ -248,14 +270,20 @@ use_of() {
 # need_block_device DEV WHAT
 need_block_device() {
 	[ -e "$1" ] || die $E_MISSING "$2 $1: there is no such file" "lsblk"
-	[ -b "$1" ] || die $E_USAGE "$2 $1 is not a block device" "lsblk; losetup -f --show FILE makes one of a file"
+	[ -b "$1" ] ||
+		die $E_USAGE "$2 $1 is not a block device" \
+			"lsblk; losetup -f --show FILE makes one of a file"
 	size_of "$1" || die $E_FAIL "$2 $1 has no size (no medium?)" "lsblk $1"
 }
 
-# take_device DEV WHAT: every device that a command line names goes through here: a plain path for it in R, or die
+# take_device DEV WHAT: every device that a command line names goes through here: a plain path for
+# it in R, or die
 take_device() {
 	need_block_device "$1" "$2"
-	path_of "$1" || die $E_REFUSED "$2 $1 has no path of letters, digits and _ . + : = / @ - that a label could name" "ln -s $1 PATH, and name that"
+	path_of "$1" ||
+		die $E_REFUSED \
+			"$2 $1 has no path of letters, digits and _ . + : = / @ - only" \
+			"ln -s $1 PATH, and name that"
 	[ "$R" = "$1" ] || PLAN="${PLAN:-}  $R: that is $1$NL"
 }
 
@@ -282,11 +310,17 @@ dm_remove() {
 
 dm_active() { [ "$(dmsetup info -c --noheadings -o suspended "$1" 2> /dev/null)" = Active ]; }
 
-# dm_reload NAME TABLE: swap the table of a live device; its users notice nothing. If that fails, R says why, and the device
-# goes on with the table that it had.
+# dm_reload NAME TABLE: swap the table of a live device; its users notice nothing. If that fails, R
+# says why, and the device goes on with the table that it had.
 dm_reload() {
-	DM_was=$(dmsetup table "$1" 2>&1) && [ -n "$DM_was" ] || { R="its table cannot be read: $DM_was"; return 1; }
-	R=$(dmsetup reload "$1" --table "$2" 2>&1) || { dmsetup clear "$1" > /dev/null 2>&1; return 1; }
+	DM_was=$(dmsetup table "$1" 2>&1) && [ -n "$DM_was" ] || {
+		R="its table cannot be read: $DM_was"
+		return 1
+	}
+	R=$(dmsetup reload "$1" --table "$2" 2>&1) || {
+		dmsetup clear "$1" > /dev/null 2>&1
+		return 1
+	}
 	hold_signals
 	dm_swap "$1"
 	DM_st=$?
@@ -294,8 +328,8 @@ dm_reload() {
 	return $DM_st
 }
 
-# dm_swap NAME: start the table that was loaded, or DM_was again. Until it runs, nothing but dmsetup is called, which has
-# just been in use: the root filesystem may be on this device.
+# dm_swap NAME: start the table that was loaded, or DM_was again. Until it runs, nothing but dmsetup
+# is called, which has just been in use: the root filesystem may be on this device.
 dm_swap() {
 	if DM_err=$(dmsetup suspend "$1" 2>&1); then
 		# From here on, not even dmsetup is to be interrupted.
@@ -305,7 +339,8 @@ dm_swap() {
 		! dm_active "$1" || return 0
 		# The old table is gone: the new one is in its place, though it does not start.
 		for _try in 1 2 3; do
-			R=$(dmsetup reload "$1" --table "$DM_was" 2>&1) && R=$(dmsetup resume "$1" 2>&1) && break
+			R=$(dmsetup reload "$1" --table "$DM_was" 2>&1) &&
+				R=$(dmsetup resume "$1" 2>&1) && break
 		done
 	else
 		dmsetup clear "$1" > /dev/null 2>&1
@@ -316,14 +351,15 @@ dm_swap() {
 	return 1
 }
 
-# Devices that could not be woken up: all I/O to them waits. STUCK has a line "NAME COMMAND" for each.
+# Devices that could not be woken up: all I/O to them waits. STUCK has a line "NAME COMMAND" for
+# each.
 STUCK=
 stuck_add() { case $NL$STUCK in *"$NL$1 "*) ;; *) STUCK="$STUCK$1 $2$NL" ;; esac; }
 # stuck_say: of those that are so still, the one command that helps
 stuck_say() {
 	while read -r _name _c; do
 		[ -z "$_name" ] || dm_active "$_name" ||
-			warn "/dev/mapper/$_name is SUSPENDED, all I/O to it waits, and it could not be started again; next: $_c"
+			warn "/dev/mapper/$_name is SUSPENDED: all I/O to it waits; next: $_c"
 	done << END
 $STUCK
 END
@@ -332,7 +368,8 @@ END
 
 # kernel_says: the last lines of the kernel log that are about device-mapper, for an error message
 kernel_says() {
-	R=$(dmesg 2> /dev/null | grep -E 'device-mapper|dm.cache' | tail -n 2 | sed 's/^\[[^]]*\] *//')
+	R=$(dmesg 2> /dev/null | grep -E 'device-mapper|dm.cache' | tail -n 2 |
+		sed 's/^\[[^]]*\] *//')
 }
 
 # confirm QUESTION: yes is the only way to go on; --yes says it beforehand

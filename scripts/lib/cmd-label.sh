@@ -22,8 +22,12 @@ cmd_label() {
 	[ -z "$_erase" ] || { label_remove $_st "$_w"; exit 0; }
 	case $_st in
 	1) die $E_UNKNOWN "$DEV has no label" "dmcache list" ;;
-	2) die $E_REFUSED "$DEV: its label is damaged" "dmcache label --erase $DEV, if it is not needed any more" ;;
-	3) die $E_REFUSED "$DEV: its label is of a newer version than this dmcache knows" "a newer dmcache" ;;
+	2)
+		die $E_REFUSED "$DEV: its label is damaged" \
+			"dmcache label --erase $DEV, if it is not needed any more" ;;
+	3)
+		die $E_REFUSED "$DEV: its label is of a newer version than this dmcache knows" \
+			"a newer dmcache" ;;
 	esac
 	for _x in $_w; do
 		case $_x in
@@ -43,9 +47,10 @@ label_remove() {
 		get name "$2"; _name=$R
 		get dirty "$2"
 		case $R in
-		0) say "$DEV: the $_role member of the set $_name; the set cannot be assembled without it" ;;
-		*) say "$DEV: the $_role member of the set $_name, which may have the only copy of $R blocks" ;;
+		0) R="the set cannot be assembled without it" ;;
+		*) R="it may have the only copy of $R blocks" ;;
 		esac
+		say "$DEV: the $_role member of the set $_name; $R"
 	fi
 	confirm "Erase the label?"
 	label_erase "$DEV" || die $E_FAIL "$DEV cannot be written" "dmesg | tail"

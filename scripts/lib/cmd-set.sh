@@ -1,14 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# cmd-set.sh - dmcache set: mode, policy and tunables of a cache that runs, in its table and in its labels. All or nothing.
+# cmd-set.sh - dmcache set: mode, policy and tunables of a cache that runs, in its table and in its
+# labels. All or nothing.
 
 cmd_set() {
 	NAME= W_mode= W_policy= W_keys=
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--mode) case ${2-} in writeback | writethrough | passthrough) W_mode=$2 ;; *) usage_error "--mode: writeback, writethrough or passthrough" ;; esac; shift ;;
-		--policy) case ${2-} in '' | -* | *[!A-Za-z0-9_-]*) usage_error "--policy wants a name" ;; esac; W_policy=$2; shift ;;
+		--mode)
+			case ${2-} in
+			writeback | writethrough | passthrough) W_mode=$2 ;;
+			*) usage_error "--mode: writeback, writethrough or passthrough" ;;
+			esac
+			shift ;;
+		--policy)
+			case ${2-} in
+			'' | -* | *[!A-Za-z0-9_-]*) usage_error "--policy wants a name" ;;
+			esac
+			W_policy=$2
+			shift ;;
 		-*) usage_error "set: no option $1" ;;
 		*=*) tunable_ok "$1" || usage_error "set: '$1' is not key=value"
 			W_keys="$W_keys $1" ;;
@@ -16,12 +27,14 @@ cmd_set() {
 		esac
 		shift
 	done
-	[ -n "$NAME" ] && [ -n "$W_mode$W_policy$W_keys" ] || usage_error "set: a name, and --mode, --policy or key=value"
+	[ -n "$NAME" ] && [ -n "$W_mode$W_policy$W_keys" ] ||
+		usage_error "set: a name, and --mode, --policy or key=value"
 	lock
 	need_cache "$NAME"
 	flush_free "$NAME"
 	if [ "$W_mode" = passthrough ] && [ "$X_dirty" != 0 ]; then
-		die $E_REFUSED "$NAME: $X_dirty blocks are dirty; passthrough wants none" "dmcache set $NAME --mode writethrough; dmcache flush $NAME; the same command"
+		die $E_REFUSED "$NAME: $X_dirty blocks are dirty; passthrough wants none" \
+			"dmcache set $NAME --mode writethrough; dmcache flush $NAME; the same again"
 	fi
 	set_running "$NAME"
 	if [ "$W_mode" = writeback ] && [ "$X_mode" != writeback ]; then set_known_first; fi
@@ -34,19 +47,25 @@ cmd_set() {
 
 # set_known_first: it may be dirty soon; no file may say then that it is not
 set_known_first() {
-	if tab_find "$NAME" && option "$T_options" degraded && [ "$R" = alone ] && option "$T_options" mode && [ "$R" != writeback ]; then
-		die $E_REFUSED "$NAME: by $TAB it is in mode $R, and an initramfs would use the origin alone" "change the line in $TAB; update-initramfs -u; the same command"
+	if tab_find "$NAME" && option "$T_options" degraded && [ "$R" = alone ] &&
+		option "$T_options" mode && [ "$R" != writeback ]; then
+		die $E_REFUSED \
+			"$NAME: $TAB says mode $R: an initramfs would use the origin alone" \
+			"change the line in $TAB; update-initramfs -u; the same command"
 	fi
 	known_undo "$NAME" "dmcache set $NAME --mode $X_mode"
-	known_change "$NAME" unknown writeback || [ $? = 1 ] || die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
+	known_change "$NAME" unknown writeback || [ $? = 1 ] ||
+		die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
 }
 
-# set_running NAME: S_* of a running set; S_members is empty if it has no labels, or if they do not fit: S_why says why
+# set_running NAME: S_* of a running set; S_members is empty if it has no labels, or if they do not
+# fit: S_why says why
 set_running() {
 	ANY_SIZE=1
 	label_scan
 	dm_uuid "$1"
-	S_members= S_origin= S_ostart=0 S_mode=writeback S_state=open S_crc=- S_dirty=unknown S_gen=0 S_args= S_policy=default S_why=
+	S_members= S_origin= S_ostart=0 S_mode=writeback S_state=open S_crc=- S_dirty=unknown \
+		S_gen=0 S_args= S_policy=default S_why=
 	{ set_labels "${R#DMCACHE-}" || set_labels "$1"; } && set_from_labels || {
 		S_st=$?
 		[ -z "$S_members" ] || S_why=$R
@@ -73,12 +92,17 @@ set_labels_first() {
 	if [ -n "$W_policy" ]; then
 		S_policy=$W_policy
 		# The one tunable that is not of the policy stays.
-		if value_of migration_threshold "$S_args"; then S_args="migration_threshold $R"; else S_args=; fi
+		if value_of migration_threshold "$S_args"; then
+			S_args="migration_threshold $R"
+		else
+			S_args=
+		fi
 	fi
 	for _x in $W_keys; do set_arg "${_x%%=*}" "${_x#*=}"; done
 	_d=$S_dirty
 	[ "$W_mode" != writeback ] || _d=unknown
-	undo_add set_labels_back "the labels of $NAME may not say how it runs" "dmcache set $NAME --mode $B_mode --policy $B_policy"
+	undo_add set_labels_back "the labels of $NAME may not say how it runs" \
+		"dmcache set $NAME --mode $B_mode --policy $B_policy"
 	relabel "$S_state" "$S_gen" "$_d" "$S_crc" || die $E_FAIL "$R" "dmesg | tail"
 }
 set_labels_back() {
@@ -97,15 +121,25 @@ set_live() {
 	if [ -n "$W_mode$W_policy" ]; then
 		table_with "$NAME" '' '' ''; W_back=$R
 		table_with "$NAME" "$W_mode" "$W_policy" ''
-		undo_add "dm_reload '$NAME' '$W_back'" "$NAME may run with ${W_mode:+mode $W_mode }${W_policy:+policy $W_policy}" "dmcache status $NAME; dmcache set $NAME --mode $X_mode --policy $X_policy"
-		dm_reload "$NAME" "$R" || { _why=$R; kernel_says; die $E_FAIL "$NAME: refused: ${R:-$_why}" "dmcache status $NAME"; }
+		undo_add "dm_reload '$NAME' '$W_back'" \
+			"$NAME may run with ${W_mode:+mode $W_mode }${W_policy:+policy $W_policy}" \
+			"dmcache status $NAME; dmcache set $NAME --mode $X_mode --policy $X_policy"
+		dm_reload "$NAME" "$R" || {
+			_why=$R
+			kernel_says
+			die $E_FAIL "$NAME: refused: ${R:-$_why}" "dmcache status $NAME"
+		}
 	fi
 	for _x in $W_keys; do
-		if value_of "${_x%%=*}" "$_core $_old"; then undo_add "set_message ${_x%%=*} $R" "${_x%%=*} of $NAME may be ${_x#*=}" "dmcache set $NAME ${_x%%=*}=$R"; fi
+		if value_of "${_x%%=*}" "$_core $_old"; then
+			undo_add "set_message ${_x%%=*} $R" "${_x%%=*} of $NAME may be ${_x#*=}" \
+				"dmcache set $NAME ${_x%%=*}=$R"
+		fi
 		set_message "${_x%%=*}" "${_x#*=}" || {
 			_why=$R
 			kernel_says
-			die $E_FAIL "$NAME: ${_x%%=*} ${_x#*=} is refused: ${R:-$_why}" "dmcache status $NAME shows the tunables of its policy"
+			die $E_FAIL "$NAME: ${_x%%=*} ${_x#*=} is refused: ${R:-$_why}" \
+				"dmcache status $NAME shows the tunables of its policy"
 		}
 	done
 }
@@ -113,8 +147,8 @@ set_message() { R=$(dmsetup message "$NAME" 0 "$1" "$2" 2>&1); }
 
 set_tab_note() {
 	if tab_find "$NAME" && { option "$T_options" mode || option "$T_options" policy; }; then
-		say "note: from the next assembly on, the options of $NAME in $TAB count: $T_options"
+		say "note: from the next assembly on, its options in $TAB count: $T_options"
 	elif [ -z "$S_members" ]; then
-		say "note: it has no labels: from the next assembly on, the options of $NAME in $TAB count"
+		say "note: it has no labels: from the next assembly on, its options in $TAB count"
 	fi
 }

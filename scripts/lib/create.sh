@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# create.sh - make a set; give a cache to a device that has none, take it away; how large metadata and memory are.
+# create.sh - make a set; give a cache to a device that has none, take it away; how large metadata
+# and memory are.
 
 # ----- sizes -----
 
-# metadata_sectors BLOCKS: 4 MiB for transactions, and 28 bytes a block, as cache_metadata_size has it: mapping, hint, dirty bit, and what a change
-# of them copies; rounded up to a MiB
+# metadata_sectors BLOCKS: 4 MiB for transactions, and 28 bytes a block, as cache_metadata_size has
+# it: mapping, hint, dirty bit, and what a change of them copies; rounded up to a MiB
 metadata_sectors() { R=$(((8192 + ($1 * 28 + 511) / 512 + MIB - 1) / MIB * MIB)); }
-# Bytes of memory that a cache block takes: as measured (doc/dev/performance.md); 30 with the default policy.
+# Bytes of memory that a cache block takes, as measured (doc/dev/performance.md); 30 with the
+# default policy.
 memory_sectors() { R=$(($1 * 32 / 512 + 1)); }
 
 # pick_block SECTORS: a block size for a cache of that size: 64 KiB, larger from 2 million blocks on
@@ -17,7 +19,8 @@ pick_block() {
 	while [ $(($1 / R)) -gt 2097152 ] && [ "$R" -lt 2097152 ]; do R=$((R * 2)); done
 }
 
-# carve: metadata and cache data of one device of C_size sectors. C_mstart C_mlen C_start C_len C_blocks
+# carve: metadata and cache data of one device of C_size sectors. C_mstart C_mlen C_start C_len
+# C_blocks
 carve() {
 	_room=$((C_size - HEADER))
 	[ -n "$C_bs" ] || { pick_block "$_room"; C_bs=$R; }
@@ -41,7 +44,9 @@ cmd_size() {
 	C_bs= C_wantmeta= _arg=
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--block-size) [ $# -gt 1 ] && parse_size "$2" && block_size_ok "$R" || usage_error "--block-size: a multiple of 32K, at most 1G"
+		--block-size)
+			[ $# -gt 1 ] && parse_size "$2" && block_size_ok "$R" ||
+				usage_error "--block-size: a multiple of 32K, at most 1G"
 			C_bs=$R; shift ;;
 		-*) usage_error "size: no option $1" ;;
 		*) [ -z "$_arg" ] || usage_error "size: one device or size"; _arg=$1 ;;
@@ -49,10 +54,15 @@ cmd_size() {
 		shift
 	done
 	if [ -b "$_arg" ]; then path_of "$_arg"; size_of "$_arg"; C_size=$R; else
-		parse_size "$_arg" && C_size=$R || usage_error "size: '$_arg' is neither a block device nor a size such as 100G"
+		parse_size "$_arg" && C_size=$R ||
+			usage_error \
+				"size: '$_arg' is neither a block device nor a size such as 100G"
 	fi
 	carve
-	[ $C_blocks -gt 0 ] || die $E_USAGE "$_arg is too small for a cache: label and metadata need more than that" "dmcache size 1G"
+	[ $C_blocks -gt 0 ] ||
+		die $E_USAGE \
+			"$_arg is too small for a cache: label and metadata need more than that" \
+			"dmcache size 1G"
 	human $C_size; say "device        $R"
 	human $C_bs; say "block size    $R"
 	say "cache blocks  $C_blocks"
@@ -63,7 +73,8 @@ cmd_size() {
 
 # ----- checks that come before anything is changed -----
 
-# signature_of DEV: what is on it, in R; empty if nothing. A label of ours that is not detached is found here too.
+# signature_of DEV: what is on it, in R; empty if nothing. A label of ours that is not detached is
+# found here too.
 signature_of() {
 	label_read "$1"
 	case $? in
@@ -80,13 +91,19 @@ signature_of() {
 	R=${_x:-${_y:+a partition table ($_y)}}
 }
 
-# free_device DEV WHAT: not mounted, not held; a label of a running or stopped set is never overwritten without --force
+# free_device DEV WHAT: not mounted, not held; a label of a running or stopped set is never
+# overwritten without --force
 free_device() {
 	need_block_device "$1" "the $2"
 	if use_of "$1"; then die $E_BUSY "the $2 $1: $R" "umount it, or name another device"; fi
 	sysfs_of "$1"
-	if read_line "$R/ro" && [ "$R" = 1 ]; then die $E_REFUSED "the $2 $1 is read-only" "blockdev --setrw $1"; fi
-	for _x in $_seen; do ! same_device "$_x" "$1" || die $E_USAGE "$1 and $_x are the same device" "dmcache create --help"; done
+	if read_line "$R/ro" && [ "$R" = 1 ]; then
+		die $E_REFUSED "the $2 $1 is read-only" "blockdev --setrw $1"
+	fi
+	for _x in $_seen; do
+		! same_device "$_x" "$1" ||
+			die $E_USAGE "$1 and $_x are the same device" "dmcache create --help"
+	done
 	_seen="$_seen $1"
 }
 
@@ -94,7 +111,9 @@ free_device() {
 overwritten() {
 	signature_of "$1"
 	[ -n "$R" ] || return 0
-	[ -n "$WIPE" ] || die $E_REFUSED "the $2 $1 holds $R, which would be overwritten" "the same command with --wipe, if that can go"
+	[ -n "$WIPE" ] ||
+		die $E_REFUSED "the $2 $1 holds $R, which would be overwritten" \
+			"the same command with --wipe, if that can go"
 	PLAN="$PLAN  $1: $R is overwritten$NL"
 }
 
@@ -106,7 +125,8 @@ memory_enough() {
 		[ $((_value * 2)) -gt "$_need" ] || {
 			human $_need; _n=$R
 			human $((_value * 2))
-			die $E_FAIL "$1 cache blocks take $_n of memory, there is $R" "a larger --block-size"
+			die $E_FAIL "$1 cache blocks take $_n of memory, there is $R" \
+				"a larger --block-size"
 		}
 	done < /proc/meminfo
 }
@@ -116,19 +136,34 @@ set_options() {
 	case $1 in
 	--cache) C_cache=$2 ;;
 	--metadata) C_meta=$2 ;;
-	--mode) case $2 in writeback | writethrough | passthrough) C_mode=$2 ;; *) usage_error "--mode: writeback, writethrough or passthrough" ;; esac ;;
-	--policy) case $2 in '' | *[!A-Za-z0-9_-]* | ????????????????????????????????*) usage_error "--policy: '$2' is no name of a policy" ;; esac
+	--mode)
+		case $2 in
+		writeback | writethrough | passthrough) C_mode=$2 ;;
+		*) usage_error "--mode: writeback, writethrough or passthrough" ;;
+		esac ;;
+	--policy)
+		case $2 in
+		'' | *[!A-Za-z0-9_-]* | ????????????????????????????????*)
+			usage_error "--policy: '$2' is no name of a policy" ;;
+		esac
 		C_policy=$2 ;;
-	--block-size) parse_size "$2" && block_size_ok "$R" || usage_error "--block-size $2: a multiple of 32K, at most 1G"
+	--block-size)
+		parse_size "$2" && block_size_ok "$R" ||
+			usage_error "--block-size $2: a multiple of 32K, at most 1G"
 		C_bs=$R ;;
-	--metadata-size) parse_size "$2" && C_wantmeta=$(((R + MIB - 1) / MIB * MIB)) || usage_error "--metadata-size $2: a size such as 100M" ;;
+	--metadata-size)
+		parse_size "$2" && C_wantmeta=$(((R + MIB - 1) / MIB * MIB)) ||
+			usage_error "--metadata-size $2: a size such as 100M" ;;
 	--set) tunable_ok "$2" || usage_error "--set wants key=value"
 		[ ${#C_args} -le 1024 ] || usage_error "--set: more than a label can hold"
 		C_args="$C_args${C_args:+ }${2%%=*} ${2#*=}" ;;
 	*) return 1 ;;
 	esac
 }
-no_options() { C_cache= C_meta= C_mode=writeback C_policy=default C_bs= C_wantmeta= C_args= YES= WIPE= DRY= LABEL_ORIGIN= NO_TAB= C_origin= _seen= PLAN=; }
+no_options() {
+	C_cache= C_meta= C_mode=writeback C_policy=default C_bs= C_wantmeta= C_args= C_origin=
+	YES= WIPE= DRY= LABEL_ORIGIN= NO_TAB= PLAN= _seen=
+}
 
 # fast_members: check the cache and metadata devices and lay them out
 fast_members() {
@@ -146,14 +181,25 @@ fast_members() {
 		[ $C_mlen -ge $_need ] || {
 			human $((_need + HEADER)); _n=$R
 			human $C_msize
-			die $E_REFUSED "the metadata device $C_meta has $R; $C_blocks cache blocks need $_n" "a larger --block-size, or no --metadata: it is carved from the cache device"
+			die $E_REFUSED \
+				"the metadata device $C_meta has $R; $C_blocks blocks need $_n" \
+				"a larger --block-size, or no --metadata"
 		}
 	else
 		carve
 		metadata_sectors $(((C_size - HEADER) / C_bs))
-		[ $C_mlen -ge $R ] || { human $R; die $E_USAGE "--metadata-size is too small: this cache needs $R" "leave it out"; }
+		[ $C_mlen -ge $R ] || {
+			human $R
+			die $E_USAGE "--metadata-size is too small: this cache needs $R" \
+				"leave it out"
+		}
 	fi
-	[ "$C_blocks" -ge 2 ] || { human $C_size; die $E_REFUSED "the cache device $C_cache has $R: too small, label and metadata leave $C_blocks blocks" "dmcache size $C_cache"; }
+	[ "$C_blocks" -ge 2 ] || {
+		human $C_size
+		die $E_REFUSED \
+			"the cache device $C_cache has $R: too small, only $C_blocks blocks" \
+			"dmcache size $C_cache"
+	}
 	memory_enough "$C_blocks"
 }
 
@@ -181,10 +227,15 @@ cmd_create() {
 		esac
 		shift
 	done
-	[ -n "$C_name" ] && [ -n "$C_origin" ] || usage_error "create: a name and --origin are needed"
+	[ -n "$C_name" ] && [ -n "$C_origin" ] ||
+		usage_error "create: a name and --origin are needed"
 	[ -n "$C_cache" ] || [ -z "$C_meta" ] || usage_error "create: --metadata wants --cache too"
-	[ -z "$NO_TAB" ] || [ -n "$C_cache$LABEL_ORIGIN" ] || usage_error "create: --no-tab without --cache or --label-origin: nothing would know the set"
-	name_ok "$C_name" || usage_error "create: '$C_name' cannot be a name: letters, digits, _ . + -, not -cdata, -cmeta or -corig at its end"
+	[ -z "$NO_TAB" ] || [ -n "$C_cache$LABEL_ORIGIN" ] ||
+		usage_error "create: --no-tab wants --cache or --label-origin, for a label"
+	name_ok "$C_name" || {
+		R="letters, digits, _ . + -, not -cdata, -cmeta or -corig at its end"
+		usage_error "create: '$C_name' cannot be a name: $R"
+	}
 	lock
 	create_check
 	create_plan
@@ -196,11 +247,16 @@ cmd_create() {
 
 create_check() {
 	tab_check || die $E_USAGE "$R" "correct that line: NAME ORIGIN CACHE METADATA OPTIONS"
-	! tab_find "$C_name" || die $E_REFUSED "$TAB has a set $C_name already" "dmcache assemble $C_name, or another name"
-	! dm_exists "$C_name" || die $E_BUSY "/dev/mapper/$C_name is there already" "another name; dmsetup info $C_name tells whose it is"
+	! tab_find "$C_name" ||
+		die $E_REFUSED "$TAB has a set $C_name already" \
+			"dmcache assemble $C_name, or another name"
+	! dm_exists "$C_name" ||
+		die $E_BUSY "/dev/mapper/$C_name is there already" \
+			"another name; dmsetup info $C_name tells what it is"
 	label_scan
 	set_labels "$C_name"
-	[ $? = $E_UNKNOWN ] || die $E_REFUSED "a label names a set $C_name already" "another name; dmcache list"
+	[ $? = $E_UNKNOWN ] ||
+		die $E_REFUSED "a label names a set $C_name already" "another name; dmcache list"
 	take_device "$C_origin" "the origin"; C_origin=$R
 	free_device "$C_origin" origin
 	origin_best "$C_origin"
@@ -214,7 +270,8 @@ create_check() {
 		[ -z "$C_has" ] || overwritten "$C_origin" origin
 		C_ostart=$HEADER C_osize=$((C_osize - HEADER))
 	fi
-	[ "$C_osize" -ge 2048 ] || die $E_REFUSED "the origin $C_origin is smaller than a MiB" "lsblk"
+	[ "$C_osize" -ge 2048 ] ||
+		die $E_REFUSED "the origin $C_origin is smaller than a MiB" "lsblk"
 	[ -z "$C_cache" ] || fast_members
 }
 
@@ -229,12 +286,15 @@ create_plan() {
 	if [ -n "$C_cache" ]; then
 		human "$C_len"; _a=$R
 		human "$C_bs"; _b=$R
-		PLAN="$PLAN  $C_cache: cache of $_a, $C_blocks blocks of $_b; all that is on it is lost$NL"
+		PLAN="$PLAN  $C_cache: cache of $_a, $C_blocks blocks of $_b"
+		PLAN="$PLAN; all that is on it is lost$NL"
 		human "$C_mlen"
 		PLAN="$PLAN  ${C_meta:-$C_cache}: metadata of $R$NL"
 		memory_sectors "$C_blocks"; human "$R"
 		PLAN="$PLAN  memory: $R$NL  mode $C_mode, policy $C_policy${C_args:+, $C_args}$NL"
-		[ "$C_mode" != writeback ] || PLAN="$PLAN  if the cache device dies, blocks that were not written back yet are lost; --mode writethrough never loses any$NL"
+		[ "$C_mode" != writeback ] ||
+			_p="blocks that were not written back are lost if the cache device dies" &&
+			PLAN="$PLAN  $_p; --mode writethrough never loses any$NL"
 	else
 		PLAN="$PLAN  no cache; dmcache attach gives it one, while it is in use$NL"
 	fi
@@ -243,30 +303,42 @@ create_plan() {
 
 # label_words ROLE MEMBER SIZE START LENGTH: the label of a member of the set that is being made
 label_words() {
-	_w=" seq=1 set=$C_uuid name=$C_name role=$1 member=$2 size=$3 generation=$C_gen state=closed dirty=0 start=$4 length=$5"
-	_w="$_w block_size=$C_bs cache_member=$M_cache metadata_member=$M_meta origin_member=$M_origin origin_id=$C_oid"
+	_w=" seq=1 set=$C_uuid name=$C_name role=$1 member=$2 size=$3 generation=$C_gen"
+	_w="$_w state=closed dirty=0 start=$4 length=$5 block_size=$C_bs"
+	_w="$_w cache_member=$M_cache metadata_member=$M_meta"
+	_w="$_w origin_member=$M_origin origin_id=$C_oid"
 	_w="$_w origin_size=$C_osize origin_crc=- mode=$C_mode policy=$C_policy policy_args="
 	commas_of "$C_args"
 	R="$_w$R features=- "
 }
 
-# write_labels: of the members that the set has. What was there before cannot be brought back; it was said so.
+# write_labels: of the members that the set has. What was there before cannot be brought back; it
+# was said so.
 write_labels() {
 	if [ "$M_cache" != - ]; then
 		label_words cache "$M_cache" "$C_size" "$C_start" "$C_len"; _w=$R
 		[ -n "$C_meta" ] || _w="${_w}metadata_start=$C_mstart metadata_length=$C_mlen "
-		undo_add "label_erase '$C_cache'" "$C_cache may have a label of $C_name, which was not made" "dmcache label --erase $C_cache"
-		label_new "$C_cache" "$_w" || die $E_FAIL "$C_cache: its label cannot be written" "dmesg | tail"
+		undo_add "label_erase '$C_cache'" \
+			"$C_cache may have a label of $C_name, which was not made" \
+			"dmcache label --erase $C_cache"
+		label_new "$C_cache" "$_w" ||
+			die $E_FAIL "$C_cache: its label cannot be written" "dmesg | tail"
 		if [ -n "$C_meta" ]; then
 			label_words metadata "$M_meta" "$C_msize" "$C_mstart" "$C_mlen"; _w=$R
-			undo_add "label_erase '$C_meta'" "$C_meta may have a label of $C_name, which was not made" "dmcache label --erase $C_meta"
-			label_new "$C_meta" "$_w" || die $E_FAIL "$C_meta: its label cannot be written" "dmesg | tail"
+			undo_add "label_erase '$C_meta'" \
+				"$C_meta may have a label of $C_name, which was not made" \
+				"dmcache label --erase $C_meta"
+			label_new "$C_meta" "$_w" ||
+				die $E_FAIL "$C_meta: its label cannot be written" "dmesg | tail"
 		fi
 	fi
 	if [ -n "$LABEL_ORIGIN" ]; then
 		label_words origin "$M_origin" $((C_osize + HEADER)) "$HEADER" "$C_osize"; _w=$R
-		undo_add "label_erase '$C_origin'" "$C_origin may have a label of $C_name, which was not made" "dmcache label --erase $C_origin"
-		label_new "$C_origin" "$_w" || die $E_FAIL "$C_origin: its label cannot be written" "dmesg | tail"
+		undo_add "label_erase '$C_origin'" \
+			"$C_origin may have a label of $C_name, which was not made" \
+			"dmcache label --erase $C_origin"
+		label_new "$C_origin" "$_w" ||
+			die $E_FAIL "$C_origin: its label cannot be written" "dmesg | tail"
 	fi
 }
 
@@ -280,18 +352,23 @@ member_uuids() {
 origin_best() {
 	ids_of "$1"
 	R=${R%% *}
-	[ -n "$R" ] || die $E_REFUSED "the origin $1 has nothing that a label or the tab could name it by: no serial number, no UUID, and a name with other characters than letters, digits and _ . + : = @ -" "dmsetup rename it"
+	[ -n "$R" ] ||
+		die $E_REFUSED \
+			"the origin $1 has no serial number, UUID or plain name for a label" \
+			"dmsetup rename it: letters, digits and _ . + : = @ -"
 }
 
-# members_ours: the kernel gives each to us alone? What sysfs does not show is seen here, before anything is written.
+# members_ours: the kernel gives each to us alone? What sysfs does not show is seen here, before
+# anything is written.
 members_ours() {
 	for _d in $C_origin $C_cache $C_meta; do
-		dm_create "$C_name-ctest" "DMCACHE-test-ctest" "0 8 linear $_d 0" || die $E_BUSY "$_d: ${R%%"$NL"*}" "fuser -v $_d"
+		dm_create "$C_name-ctest" "DMCACHE-test-ctest" "0 8 linear $_d 0" ||
+			die $E_BUSY "$_d: ${R%%"$NL"*}" "fuser -v $_d"
 		undo_all
 	done
 }
 
-# wipe_members: old signatures go, so that nobody takes a member for what it was
+# wipe_members: old signatures go, so that a member is not taken for what it was
 wipe_members() {
 	for _d in $C_cache $C_meta ${LABEL_ORIGIN:+$C_origin}; do
 		_err=$(wipefs -q -a "$_d" 2>&1) || die $E_FAIL "$_d: ${_err%%"$NL"*}" "dmesg | tail"
@@ -300,7 +377,8 @@ wipe_members() {
 
 # blank_metadata: the superblock, through a slice as the kernel will see it
 blank_metadata() {
-	dd if=/dev/zero of="${C_meta:-$C_cache}" bs=4096 seek=$((C_mstart / 8)) count=1 conv=notrunc,fsync 2> /dev/null ||
+	dd if=/dev/zero of="${C_meta:-$C_cache}" bs=4096 seek=$((C_mstart / 8)) count=1 \
+		conv=notrunc,fsync 2> /dev/null ||
 		die $E_FAIL "${C_meta:-$C_cache}: the metadata cannot be written" "dmesg | tail"
 }
 

@@ -3,8 +3,9 @@
 #
 # detach.sh - dmcache detach: take the cache away from a device that is in use.
 #
-# Order, so that a crash at any point serves no stale block: everything is written back, and nothing becomes dirty any more; tab and
-# labels say that there is no cache; only then the origin is used alone, and the cache device can fall behind it.
+# Order, so that a crash at any point serves no stale block: everything is written back, and nothing
+# becomes dirty any more; tab and labels say that there is no cache; only then the origin is used
+# alone, and the cache device can fall behind it.
 
 cmd_detach() {
 	NAME= YES= LOST=
@@ -13,7 +14,9 @@ cmd_detach() {
 		--yes | -y) YES=1 ;;
 		--lost) LOST=1 ;;
 		-*) usage_error "detach: no option $1" ;;
-		*) [ -z "$NAME" ] || usage_error "detach: one name, not '$NAME' and '$1'"; NAME=$1 ;;
+		*)
+			[ -z "$NAME" ] || usage_error "detach: one name, not '$NAME' and '$1'"
+			NAME=$1 ;;
 		esac
 		shift
 	done
@@ -27,7 +30,9 @@ cmd_detach() {
 	esac
 	members_of "$NAME"
 	if [ -n "$LOST" ]; then
-		say "$NAME: ${X_dirty:-an unknown number of} blocks that only the cache has are LOST; the origin, $L_origin, goes on as it is"
+		_lost=${X_dirty:-an unknown number of}
+		say "$NAME: $_lost blocks that only the cache has are LOST"
+		say "the origin, $L_origin, goes on as it is"
 		confirm "Give the cache up?"
 		lock
 		flush_free "$NAME"
@@ -37,12 +42,13 @@ cmd_detach() {
 	fi
 	need_cache "$NAME"
 	human $((X_dirty * X_bs))
-	say "$NAME: $R are written back, then the cache is taken away; /dev/mapper/$NAME stays in use"
+	say "$NAME: $R are written back, then the cache goes; /dev/mapper/$NAME stays"
 	confirm "Detach it?"
 	# The table of flush stays: nothing becomes dirty until the origin is alone.
 	flush_wait "$NAME" keep
 	lock
-	stat_of "$NAME" && [ "$X_dirty" = 0 ] && [ "$X_policy" = cleaner ] || die $E_FAIL "$NAME: somebody changed it meanwhile" "dmcache detach $NAME"
+	stat_of "$NAME" && [ "$X_dirty" = 0 ] && [ "$X_policy" = cleaner ] ||
+		die $E_FAIL "$NAME: another program changed it meanwhile" "dmcache detach $NAME"
 	detach_do
 	rm -f "$F_note"
 	say "$NAME: has no cache any more, $L_origin has everything"
@@ -81,31 +87,41 @@ detach_do() {
 	detach_tab
 	detach_labels
 	known_undo "$NAME" "dmcache detach $NAME"
-	known_change "$NAME" 0 || [ $? = 1 ] || die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
+	known_change "$NAME" 0 || [ $? = 1 ] ||
+		die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
 	warn_duplicates "$NAME"
 	dm_reload "$NAME" "$D_table" || die $E_FAIL "$NAME: $R" "dmesg | tail"
 	undo_forget
 	# What a cache that comes back has is old.
 	_alone=1
 	[ -z "$LOST" ] || _alone=2
-	! known_read "$NAME" || known_say "$NAME" "${K_of:--}" 0 $_alone "$K_mode" "$K_bs" "$K_id" || :
+	! known_read "$NAME" ||
+		known_say "$NAME" "${K_of:--}" 0 $_alone "$K_mode" "$K_bs" "$K_id" || :
 	for _s in cmeta cdata corig; do
-		! dm_exists "$NAME-$_s" || dm_remove "$NAME-$_s" || warn "/dev/mapper/$NAME-$_s is left: $R; next: dmsetup remove $NAME-$_s"
+		! dm_exists "$NAME-$_s" || dm_remove "$NAME-$_s" ||
+			warn "/dev/mapper/$NAME-$_s is left: $R; next: dmsetup remove $NAME-$_s"
 	done
 }
 
-# detach_unlabelled: only a set of the tab has no labels; another one's must be found, or the origin would be taken from its wrong place
+# detach_unlabelled: only a set of the tab has no labels; another one's must be found, or the origin
+# would be taken from its wrong place
 detach_unlabelled() {
 	if dm_exists "$NAME-corig"; then
 		[ -z "$S_why" ] || { next_for "$S_st" "$NAME"; die "$S_st" "$NAME: $S_why" "$R"; }
-		die $E_MISSING "$NAME: the label of its origin, $L_origin, cannot be found" "dmcache list"
+		die $E_MISSING "$NAME: the label of its origin, $L_origin, cannot be found" \
+			"dmcache list"
 	fi
 	[ -z "$LOST" ] && dm_exists "$NAME-cdata" || return 0
-	[ -z "$S_why" ] || [ "$S_st" = $E_MISSING ] || { next_for "$S_st" "$NAME"; die "$S_st" "$NAME: $S_why" "$R"; }
-	die $E_MISSING "$NAME: ${S_why:-the labels of its members cannot be found}" "dmcache list; dmcache detach --lost $NAME, if the cache device is broken"
+	[ -z "$S_why" ] || [ "$S_st" = $E_MISSING ] || {
+		next_for "$S_st" "$NAME"
+		die "$S_st" "$NAME: $S_why" "$R"
+	}
+	die $E_MISSING "$NAME: ${S_why:-the labels of its members cannot be found}" \
+		"dmcache list; dmcache detach --lost $NAME, if the cache device is broken"
 }
 
-# detach_tab: the name stays: a set with no cache. From here on a label that says otherwise does not count.
+# detach_tab: the name stays: a set with no cache. From here on a label that says otherwise does not
+# count.
 detach_tab() {
 	[ "$_start" = 0 ] || return 0
 	tab_undo "$NAME"
@@ -113,27 +129,35 @@ detach_tab() {
 		origin_best "$L_origin"
 		T_origin=${R#PATH=} T_options=-
 	}
-	tab_write "$NAME $T_origin none - $T_options" "$NAME" || die $E_FAIL "$TAB cannot be written" "df $TAB"
+	tab_write "$NAME $T_origin none - $T_options" "$NAME" ||
+		die $E_FAIL "$TAB cannot be written" "df $TAB"
 }
 
 # detach_labels: the fast members are free; that of the origin knows no cache any more
 detach_labels() {
 	[ -n "$S_members" ] || return 0
 	D_gen=$((S_gen + 2)) D_old=$S_members
-	undo_add detach_labels_back "the labels of $NAME may say that it has no cache, though it has: it stays in writethrough mode, so that $L_origin is complete" "dmcache detach $NAME"
+	undo_add detach_labels_back \
+		"the labels of $NAME may say that it has no cache: it stays in writethrough mode" \
+		"dmcache detach $NAME"
 	while IFS= read -r _l; do
 		[ -n "$_l" ] || continue
 		put "$_l" generation "$D_gen"; put "$R" dirty 0; put "$R" origin_crc -; _lw=$R
 		get role "$_l"
 		if [ "$R" = origin ]; then
-			put "$_lw" state closed; put "$R" cache_member -; put "$R" metadata_member -; _lw=$R
+			put "$_lw" state closed
+			put "$R" cache_member -
+			put "$R" metadata_member -
+			_lw=$R
 		else
 			put "$_lw" state detached; _lw=$R
 		fi
 		if label_write "$_lw"; then remember "$R"; continue; fi
 		get dev "$_l"
-		[ -n "$LOST" ] || die $E_FAIL "$R: its label cannot be written" "dmesg | tail; dmcache detach --lost $NAME, if it is broken"
-		warn "$R: its label cannot be written; next, if it is ever used again: dmcache label --erase $R"
+		[ -n "$LOST" ] ||
+			die $E_FAIL "$R: its label cannot be written" \
+				"dmesg | tail; dmcache detach --lost $NAME, if it is broken"
+		warn "$R: its label cannot be written; next: dmcache label --erase $R"
 	done << END
 $D_old
 END

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# doctor.sh - dmcache doctor: looks at all that a cache needs to run and to come up at the next boot, changes nothing, and says
-# of each thing that is wrong what to do. Files of the system are below $ROOT, for tests; /sys and /proc are the kernel's.
+# doctor.sh - dmcache doctor: looks at all that a cache needs to run and to come up at the next
+# boot, changes nothing, and says of each thing that is wrong what to do. Files of the system are
+# below $ROOT, for tests; /sys and /proc are the kernel's.
 
 ROOT=${DMCACHE_ROOT:-}
 MODULES=$ROOT/lib/modules
@@ -13,7 +14,11 @@ wrong() { WRONG=$((WRONG + 1)); printf 'WRONG  %s; next: %s\n' "$1" "$2"; }
 
 cmd_doctor() {
 	QUIET= WRONG=0
-	case ${1-} in '') ;; -q | --quiet) QUIET=1; shift ;; *) usage_error "doctor: no option $1" ;; esac
+	case ${1-} in
+	'') ;;
+	-q | --quiet) QUIET=1; shift ;;
+	*) usage_error "doctor: no option $1" ;;
+	esac
 	[ $# = 0 ] || usage_error "doctor: too many words"
 	need_root
 	RELEASE=$(uname -r)
@@ -30,8 +35,10 @@ cmd_doctor() {
 }
 
 doctor_programs() {
-	for _x in dmsetup:dmsetup blkid:util-linux blockdev:util-linux flock:util-linux cache_check:thin-provisioning-tools; do
-		command -v "${_x%:*}" > /dev/null || wrong "the program ${_x%:*} is not installed" "apt-get install ${_x#*:}"
+	for _x in dmsetup:dmsetup blkid:util-linux blockdev:util-linux flock:util-linux \
+		cache_check:thin-provisioning-tools; do
+		command -v "${_x%:*}" > /dev/null ||
+			wrong "the program ${_x%:*} is not installed" "apt-get install ${_x#*:}"
 	done
 }
 
@@ -39,7 +46,9 @@ doctor_programs() {
 
 # has_ours RELEASE: DKMS puts ours below updates/
 has_ours() { find "$MODULES/$1/updates" -name 'dm-cache.ko*' 2> /dev/null | grep -q .; }
-has_headers() { [ -e "$MODULES/$1/build/Makefile" ] || [ -e "$ROOT/usr/src/linux-headers-$1/Makefile" ]; }
+has_headers() {
+	[ -e "$MODULES/$1/build/Makefile" ] || [ -e "$ROOT/usr/src/linux-headers-$1/Makefile" ]
+}
 
 # Of every kernel that can be booted.
 doctor_modules() {
@@ -48,28 +57,36 @@ doctor_modules() {
 		_d=${_d%/kernel}
 		_r=${_d##*/} _which=
 		[ "$_r" != "$RELEASE" ] || _which=", which runs now,"
+		_k="kernel $_r$_which"
 		if has_ours "$_r"; then
-			fine "kernel $_r$_which has the module dm-cache of this project"
-		elif has_headers "$_r"; then
-			wrong "kernel $_r$_which has no dm-cache of this project" "dkms autoinstall -k $_r"
+			fine "$_k has the module dm-cache of this project"
+			continue
+		fi
+		_k="$_k has no dm-cache of this project"
+		if has_headers "$_r"; then
+			wrong "$_k" "dkms autoinstall -k $_r"
 		else
-			wrong "kernel $_r$_which has no dm-cache of this project, and no headers to build it with" "apt-get install linux-headers-$_r"
+			wrong "$_k, and no headers to build it with" \
+				"apt-get install linux-headers-$_r"
 		fi
 	done
-	[ -d "$MODULES/$RELEASE" ] || wrong "the modules of the kernel that runs now, $RELEASE, are gone" "reboot"
+	[ -d "$MODULES/$RELEASE" ] ||
+		wrong "the modules of the kernel that runs now, $RELEASE, are gone" "reboot"
 }
 
 doctor_loaded() {
 	if [ ! -d /sys/module/dm_cache ]; then
 		fine "no dm-cache is loaded; it will be when a cache is assembled"
 	elif [ ! -d /sys/module/dm_cache_persistent_data ]; then
-		wrong "the kernel's own dm-cache is loaded, not that of this project" "dmcache stop --all, then modprobe -r dm-cache-smq dm-cache, then dmcache assemble --all"
+		wrong "the kernel's own dm-cache is loaded, not that of this project" \
+			"dmcache stop --all; modprobe -r dm-cache-smq dm-cache; and assemble"
 	else
 		read_line /sys/module/dm_cache/srcversion
 		_loaded=$R
 		_there=$(modinfo -k "$RELEASE" -F srcversion dm-cache 2> /dev/null)
 		if [ -n "$_there" ] && [ "$_loaded" != "$_there" ]; then
-			wrong "another version of dm-cache is loaded than is installed" "reboot, or dmcache stop --all and rmmod \$(lsmod | awk '/^dm_cache/ { print \$1 }') and dmcache assemble --all"
+			wrong "another version of dm-cache is loaded than is installed" \
+				"reboot; or dmcache stop --all, rmmod all dm_cache*, assemble"
 		else
 			fine "the dm-cache that is loaded is the one that is installed"
 		fi
@@ -80,14 +97,20 @@ doctor_loaded() {
 doctor_secure_boot() {
 	_var=/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
 	[ -n "$ROOT" ] && _var=$ROOT$_var
-	[ -e "$_var" ] && [ "$(od -An -tu1 -j4 -N1 "$_var" 2> /dev/null | tr -d ' ')" = 1 ] || { fine "Secure Boot is off"; return; }
+	[ -e "$_var" ] && [ "$(od -An -tu1 -j4 -N1 "$_var" 2> /dev/null | tr -d ' ')" = 1 ] || {
+		fine "Secure Boot is off"
+		return
+	}
 	if ! has_ours "$RELEASE"; then
 		:
 	elif [ -z "$(modinfo -k "$RELEASE" -F signer dm-cache 2> /dev/null)" ]; then
-		wrong "Secure Boot is on, and dm-cache is not signed: it cannot be loaded" "see Secure Boot in doc/admin/install.md"
+		wrong "Secure Boot is on, and dm-cache is not signed: it cannot be loaded" \
+			"see Secure Boot in doc/admin/install.md"
 	elif command -v mokutil > /dev/null && [ -e "$ROOT/var/lib/dkms/mok.pub" ] &&
-		! mokutil --test-key "$ROOT/var/lib/dkms/mok.pub" 2> /dev/null | grep -q 'already enrolled'; then
-		wrong "Secure Boot is on, and the key that DKMS signs with is not enrolled" "mokutil --import /var/lib/dkms/mok.pub, then reboot and confirm it there"
+		! mokutil --test-key "$ROOT/var/lib/dkms/mok.pub" 2> /dev/null |
+			grep -q 'already enrolled'; then
+		wrong "Secure Boot is on, and the key that DKMS signs with is not enrolled" \
+			"mokutil --import /var/lib/dkms/mok.pub, then reboot and confirm it there"
 	else
 		fine "Secure Boot is on, and dm-cache is signed"
 	fi
@@ -97,23 +120,33 @@ doctor_secure_boot() {
 
 doctor_boot() {
 	_lacks=
-	for _x in lib/dmcache/boot lib/udev/rules.d/62-dmcache.rules lib/systemd/system/dmcache@.service \
-		lib/systemd/system/dmcache-shutdown.service lib/systemd/system/dmcache-shutdown-net.service lib/systemd/system-shutdown/dmcache; do
+	_units=lib/systemd/system
+	for _x in lib/dmcache/boot lib/udev/rules.d/62-dmcache.rules $_units/dmcache@.service \
+		$_units/dmcache-shutdown.service $_units/dmcache-shutdown-net.service \
+		lib/systemd/system-shutdown/dmcache; do
 		[ -e "$ROOT/usr/$_x" ] || _lacks="$_lacks /usr/$_x"
 	done
 	if [ -n "$_lacks" ]; then
-		wrong "caches are not assembled at boot or not stopped at shutdown:$_lacks missing" "make install-tools, or install the package dmcache again"
+		wrong \
+			"caches are not assembled at boot or not stopped:$_lacks missing" \
+			"make install-tools, or install the package dmcache again"
 		return
 	fi
 	fine "udev rules and units are installed"
 	read_line /proc/cmdline
+	_w="is on the kernel's command line"
 	case " $R " in
-	*' dmcache.assemble=off '*) wrong "dmcache.assemble=off is on the kernel's command line: nothing is assembled at boot" "reboot without it" ;;
-	*' dmcache.assemble='*) wrong "dmcache.assemble= is on the kernel's command line: caches do not run in their own mode" "reboot without it" ;;
+	*' dmcache.assemble=off '*)
+		wrong "dmcache.assemble=off $_w: nothing is assembled at boot" \
+			"reboot without it" ;;
+	*' dmcache.assemble='*)
+		wrong "dmcache.assemble= $_w: caches do not run in their own mode" \
+			"reboot without it" ;;
 	esac
 }
 
-# What the initramfs of the running kernel holds matters if / is on a cache, or if it loads another dm-cache than ours.
+# What the initramfs of the running kernel holds matters if / is on a cache, or if it loads another
+# dm-cache than ours.
 doctor_initramfs() {
 	_img=$ROOT/boot/initrd.img-$RELEASE
 	_list=lsinitramfs _make="update-initramfs -u -k $RELEASE"
@@ -129,8 +162,9 @@ doctor_initramfs() {
 	done
 	if ! printf '%s\n' "$_files" | grep -q '/dm-cache\.ko'; then
 		_lacks="$_lacks dm-cache.ko"
-	elif has_ours "$RELEASE" && ! printf '%s\n' "$_files" | grep -q 'updates/.*dm-cache\.ko'; then
-		wrong "$_img holds the kernel's own dm-cache: it is loaded first, and ours cannot be then" "$_make"
+	elif has_ours "$RELEASE" && ! printf '%s\n' "$_files" |
+		grep -q 'updates/.*dm-cache\.ko'; then
+		wrong "$_img holds the kernel's own dm-cache, which keeps ours out" "$_make"
 		return
 	fi
 	if [ -z "$_lacks" ]; then
@@ -146,14 +180,20 @@ doctor_initramfs() {
 
 doctor_tab() {
 	[ -e "$TAB" ] || { fine "there is no $TAB: labels say all"; return; }
-	if tab_check; then fine "$TAB can be read"; else wrong "$R" "dmcachetab(5), or dmcache create writes the line"; fi
+	if tab_check; then
+		fine "$TAB can be read"
+	else
+		wrong "$R" "dmcachetab(5), or dmcache create writes the line"
+	fi
 }
 
 doctor_sets() {
 	sets_and_running
 	# What label_scan() of all_names() found.
 	while IFS= read -r _l; do
-		[ -z "$_l" ] || wrong "$_l" "dmcache label ${_l%%:*}; if it is of no use any more: dmcache label --erase ${_l%%:*}"
+		[ -z "$_l" ] ||
+			wrong "$_l" \
+				"dmcache label ${_l%%:*}, then with --erase if it has no use"
 	done << END
 $DAMAGED
 END
@@ -171,15 +211,22 @@ doctor_running() {
 	*) wrong "$NAME: $R" "dmesg; dmcache stop $NAME; dmcache check $NAME"; return ;;
 	esac
 	_was=$WRONG
-	[ "$X_rw" = rw ] || wrong "$NAME: its metadata are read-only" "dmesg; dmcache stop $NAME; dmcache check $NAME"
-	[ "$X_check" = - ] || wrong "$NAME: its metadata want a check" "dmcache stop $NAME; dmcache check $NAME"
+	[ "$X_rw" = rw ] ||
+		wrong "$NAME: its metadata are read-only" \
+			"dmesg; dmcache stop $NAME; dmcache check $NAME"
+	[ "$X_check" = - ] ||
+		wrong "$NAME: its metadata want a check" "dmcache stop $NAME; dmcache check $NAME"
 	# shellcheck disable=SC2086 # words
 	set -- $X_core
 	while [ $# -ge 2 ]; do
-		case $1 in *_errors) wrong "$NAME: $1: $2" "dmesg says which device; replace it: dmcache detach $NAME, then dmcache attach" ;; esac
+		case $1 in
+		*_errors) wrong "$NAME: $1: $2" "dmesg names the device; dmcache detach $NAME" ;;
+		esac
 		shift 2
 	done
-	[ $((X_mused * 10)) -le $((X_mtotal * 9)) ] || wrong "$NAME: its metadata are nearly full, $X_mused of $X_mtotal blocks" "dmcache detach $NAME, then dmcache attach with a larger --metadata-size"
+	[ $((X_mused * 10)) -le $((X_mtotal * 9)) ] ||
+		wrong "$NAME: its metadata are nearly full, $X_mused of $X_mtotal blocks" \
+			"dmcache detach $NAME, then dmcache attach with a larger --metadata-size"
 	[ "$WRONG" != "$_was" ] || fine "$NAME runs, $X_mode, policy $X_policy"
 }
 

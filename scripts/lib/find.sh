@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# find.sh - find the members of a set and judge them. doc/dev/label-format.md says when a member is refused.
+# find.sh - find the members of a set and judge them. doc/dev/label-format.md says when a member is
+# refused.
 #
 # What is known of the set at hand:
 #   S_name S_uuid S_kind(label|tab)  S_members (label words, a line each)
-#   S_origin S_ostart S_osize   S_cache S_cstart S_clen   S_meta S_mstart S_mlen   devices and slices
+#   S_origin S_ostart S_osize   S_cache S_cstart S_clen   S_meta S_mstart S_mlen   devices and
+#                               slices
 #   S_bs S_mode S_policy S_args S_features   S_gen S_state S_dirty S_crc
 # A check that finds something sets R to what and returns the exit status that it means.
 
-# set_labels NAME: the labels of that set in S_members, the newest one in NEWEST; status 6: none; 4: two sets
+# set_labels NAME: the labels of that set in S_members, the newest one in NEWEST; status 6: none; 4:
+# two sets
 set_labels() {
 	S_members= NEWEST= _uuid= _top=-1
 	while IFS= read -r _l; do
@@ -71,8 +74,8 @@ set_only_member() {
 	S_members=$R$NL
 }
 
-# lone_label UUID: of a set whose origin is used alone: S_* of the label of the origin, its only member. Status 1: it has none; 2: R says why
-# it cannot be used
+# lone_label UUID: S_* of a set from the label of its origin, which is used alone: its only member.
+# Status 1: it has no label; 2: R says why it cannot be used
 lone_label() {
 	set_labels "$1" && get origin_member "$NEWEST" && [ "$R" != - ] || return 1
 	_om=$R
@@ -99,21 +102,32 @@ judge() {
 	get dev "$_words"; _dev=$R
 	get generation "$_words"
 	if [ $((NEW_GEN - R)) -gt 1 ]; then
-		R="$_dev is stale: its label is of generation $R, that of the set is $NEW_GEN; the set ran without it"
+		R="$_dev is stale: its label is of generation $R, that of the set is $NEW_GEN"
+		R="$R; the set ran without it"
 		return $E_REFUSED
 	fi
 	get role "$_words"
-	[ "$R" = "$1" ] || { R="$_dev: its label says $R, the others say it is the $1"; return $E_REFUSED; }
+	[ "$R" = "$1" ] || {
+		R="$_dev: its label says $R, the others say it is the $1"
+		return $E_REFUSED
+	}
 	get size "$_words"; _want=$R
 	size_of "$_dev" || { R="$_dev cannot be read"; return $E_MISSING; }
-	[ "$R" -ge "$_want" ] || { R="$_dev has $R sectors, its label says $_want"; return $E_REFUSED; }
+	[ "$R" -ge "$_want" ] || {
+		R="$_dev has $R sectors, its label says $_want"
+		return $E_REFUSED
+	}
 	get start "$_words"; _s=$R
 	get length "$_words"
-	[ $((_s + R)) -le "$_want" ] && [ "$R" -gt 0 ] || { R="$_dev: its label names sectors beyond its end"; return $E_REFUSED; }
+	[ $((_s + R)) -le "$_want" ] && [ "$R" -gt 0 ] || {
+		R="$_dev: its label names sectors beyond its end"
+		return $E_REFUSED
+	}
 	R=$_words
 }
 
-# set_from_labels: S_* from NEWEST and the members it names; a missing fast member gives 3, and S_origin is known then
+# set_from_labels: S_* from NEWEST and the members it names; a missing fast member gives 3, and
+# S_origin is known then
 set_from_labels() {
 	S_kind=label S_origin= S_cache= S_meta= S_ostart=0
 	get name "$NEWEST"; S_name=$R
@@ -150,9 +164,13 @@ set_from_labels() {
 	get start "$_words"; S_cstart=$R
 	get length "$_words"; S_clen=$R
 	if [ "$_mm" = "$_cm" ]; then
-		get metadata_start "$_words" && S_mstart=$R && get metadata_length "$_words" && S_mlen=$R ||
+		get metadata_start "$_words" && S_mstart=$R && get metadata_length "$_words" &&
+			S_mlen=$R ||
 			{ R="$S_cache: its label names no metadata"; return $E_REFUSED; }
-		[ $((S_mstart + S_mlen)) -le "$S_cstart" ] || { R="$S_cache: metadata and cache overlap in its label"; return $E_REFUSED; }
+		[ $((S_mstart + S_mlen)) -le "$S_cstart" ] || {
+			R="$S_cache: metadata and cache overlap in its label"
+			return $E_REFUSED
+		}
 		S_meta=$S_cache
 	else
 		judge metadata "$_mm" || return $?
@@ -177,28 +195,44 @@ member_device() {
 adopted_origin() {
 	member_device origin "$S_oid" || return $?
 	S_origin=$R
-	size_of "$S_origin" || { R="the origin ($S_oid) is missing: $S_origin has just gone"; return $E_MISSING; }
+	size_of "$S_origin" || {
+		R="the origin ($S_oid) is missing: $S_origin has just gone"
+		return $E_MISSING
+	}
 	[ "$R" = "$S_osize" ] || [ -n "${ANY_SIZE:-}" ] || {
-		R="$S_origin has $R sectors, the origin of $S_name had $S_osize; if it was resized on purpose: dmcache resize $S_name"
+		R="$S_origin has $R sectors, the origin of $S_name had $S_osize"
+		R="$R; if it was resized on purpose: dmcache resize $S_name"
 		return $E_REFUSED
 	}
 }
 
-words_of() { R=$1; while case $R in *,*) true ;; *) false ;; esac; do R="${R%%,*} ${R#*,}"; done; }
+words_of() {
+	R=$1
+	while case $R in *,*) true ;; *) false ;; esac; do R="${R%%,*} ${R#*,}"; done
+}
 
-commas_of() { R=$1; while case $R in *' '*) true ;; *) false ;; esac; do R="${R%% *},${R#* }"; done; R=${R:--}; }
+commas_of() {
+	R=$1
+	while case $R in *' '*) true ;; *) false ;; esac; do R="${R%% *},${R#* }"; done
+	R=${R:--}
+}
 
 # set_from_tab NAME: a set without labels, or one that has no cache any more
 set_from_tab() {
-	S_kind=tab S_name=$1 S_uuid=tab-$1 S_members= S_state=closed S_dirty=unknown S_crc=- S_ostart=0 S_cstart=0 S_mstart=0
+	S_kind=tab S_name=$1 S_uuid=tab-$1 S_members= S_state=closed S_dirty=unknown S_crc=- \
+		S_ostart=0 S_cstart=0 S_mstart=0
 	S_origin= S_cache= S_meta=
 	options_parse "$T_options" || { R="$TAB: $1: $R"; return $E_USAGE; }
-	S_mode=${O_mode:-writeback} S_policy=${O_policy:-default} S_args=$O_args S_bs=${O_block:-128} S_features=$O_features
+	S_mode=${O_mode:-writeback} S_policy=${O_policy:-default} S_args=$O_args \
+		S_bs=${O_block:-128} S_features=$O_features
 	tab_member origin "$T_origin" || return $?
 	S_origin=$R
 	size_of "$S_origin"; S_osize=$R
 	case $T_cache in none) S_state=nocache; return 0 ;; esac
-	[ "$T_cache" != - ] && [ "$T_metadata" != - ] || { R="no label of the set $1 was found"; return $E_MISSING; }
+	[ "$T_cache" != - ] && [ "$T_metadata" != - ] || {
+		R="no label of the set $1 was found"
+		return $E_MISSING
+	}
 	tab_member cache "$T_cache" || return $?
 	S_cache=$R
 	size_of "$S_cache"; S_clen=$R
@@ -213,7 +247,7 @@ set_from_tab() {
 tab_member() {
 	member_device "$1" "$2" || return $?
 	_dev=$R
-	# A label says whose it is.
+	# A label says which set it is of.
 	if label_read "$_dev"; then
 		get name "$R"
 		R="$_dev, the $1 in $TAB, has the label of the set $R"
@@ -229,14 +263,28 @@ set_find() {
 	set_labels "$1"
 	_st=$?
 	# A cache that was given up, and comes back: the origin went on without it.
-	if [ $_st = 0 ] && tab_find "$1" && [ "$T_cache" = none ] && get origin_member "$NEWEST" && [ "$R" = - ]; then _st=$E_UNKNOWN; fi
+	if [ $_st = 0 ] && tab_find "$1" &&
+		[ "$T_cache" = none ] && get origin_member "$NEWEST" && [ "$R" = - ]; then
+		_st=$E_UNKNOWN
+	fi
 	case $_st in
 	0) get name "$NEWEST"
 		_name=$R
-		set_from_labels || { _st=$? _why=$R; S_why=$R; tab_options "$_name"; R=$_why; return $_st; }
+		set_from_labels || {
+			_st=$? _why=$R
+			S_why=$R
+			tab_options "$_name"
+			R=$_why
+			return $_st
+		}
 		tab_options "$_name" || return $? ;;
 	"$E_REFUSED") return $E_REFUSED ;;
-	*) tab_find "$1" || known_tab "$1" || { R="no label and no line of $TAB names a set '$1'${DAMAGED:+; ${DAMAGED%"$NL"}}"; return $E_UNKNOWN; }
+	*)
+		tab_find "$1" || known_tab "$1" || {
+			R="no label and no line of $TAB names a set '$1'"
+			R="$R${DAMAGED:+; ${DAMAGED%"$NL"}}"
+			return $E_UNKNOWN
+		}
 		set_from_tab "$1" ;;
 	esac
 }
@@ -244,7 +292,8 @@ set_find() {
 tab_options() {
 	tab_find "$1" || return 0
 	options_parse "$T_options" || { R="$TAB: $1: $R"; return $E_USAGE; }
-	S_mode=${O_mode:-$S_mode} S_policy=${O_policy:-$S_policy} S_args=${O_args:-$S_args} S_features=${O_features:-$S_features}
+	S_mode=${O_mode:-$S_mode} S_policy=${O_policy:-$S_policy} S_args=${O_args:-$S_args} \
+		S_features=${O_features:-$S_features}
 }
 
 # next_for STATUS: what to do about it, in R
@@ -253,7 +302,8 @@ next_for() {
 	case $1 in
 	"$E_MISSING")
 		if dm_exists "$2"; then
-			R="dmcache detach $2, if that is gone for good; else attach the device, then: dmcache stop $2; dmcache assemble $2"
+			R="dmcache detach $2, if that is gone for good"
+			R="$R; else attach the device, then: dmcache stop $2; dmcache assemble $2"
 			return 0
 		fi
 		R="attach the device, then: dmcache assemble $2"
@@ -312,7 +362,10 @@ all_names() {
 	tab_names
 	for _x in $R; do
 		tab_find "$_x"
-		if [ -n "${1-}" ] && option "$T_options" noauto; then _skip="$_skip$_x "; continue; fi
+		if [ -n "${1-}" ] && option "$T_options" noauto; then
+			_skip="$_skip$_x "
+			continue
+		fi
 		_list="$_list$_x "
 	done
 	label_scan

@@ -3,8 +3,9 @@
 #
 # flush.sh - dmcache flush: write everything back, while the cache is in use.
 #
-# Meanwhile its mode is writethrough and its policy cleaner, so that nothing becomes dirty. What they were before is in
-# $RUN/flush.NAME until they are so again: one that was killed leaves it to the next.
+# Meanwhile its mode is writethrough and its policy cleaner, so that nothing becomes dirty. What
+# they were before is in $RUN/flush.NAME until they are so again: one that was killed leaves it to
+# the next.
 
 # flush_note NAME: F_note, its file; status 1 if another flush has it at hand
 flush_note() {
@@ -29,30 +30,44 @@ flush_start() {
 	# Left by one that was killed?
 	if ! { [ "$X_policy" = cleaner ] && read_line "$F_note" && [ -n "$R" ]; }; then
 		_args=$X_args
-		if value_of migration_threshold "$X_core"; then _args="migration_threshold $R${_args:+ }$_args"; fi
-		printf '%s\n' "$X_mode $X_policy $_args" > "$F_note" || die $E_FAIL "$F_note cannot be written" "df $RUN"
+		if value_of migration_threshold "$X_core"; then
+			_args="migration_threshold $R${_args:+ }$_args"
+		fi
+		printf '%s\n' "$X_mode $X_policy $_args" > "$F_note" ||
+			die $E_FAIL "$F_note cannot be written" "df $RUN"
 	fi
-	undo_add flush_back "$F_name is in writethrough mode still, with the policy cleaner" "dmcache flush $F_name"
+	undo_add flush_back "$F_name is in writethrough mode still, with the policy cleaner" \
+		"dmcache flush $F_name"
 	# A threshold that lets no block through would make this wait for ever.
 	_args=
-	if value_of migration_threshold "$X_core" && [ "$R" -lt "$X_bs" ]; then _args="migration_threshold 2048"; fi
+	if value_of migration_threshold "$X_core" && [ "$R" -lt "$X_bs" ]; then
+		_args="migration_threshold 2048"
+	fi
 	_mode=writethrough
 	[ "$X_mode" != passthrough ] || _mode=passthrough
 	table_with "$F_name" $_mode cleaner "$_args"
-	dm_reload "$F_name" "$R" || { _why=$R; kernel_says; die $E_FAIL "$F_name: the policy cleaner cannot be loaded: ${R:-$_why}" "modprobe dm-cache-cleaner"; }
+	dm_reload "$F_name" "$R" || {
+		_why=$R
+		kernel_says
+		die $E_FAIL "$F_name: the policy cleaner cannot be loaded: ${R:-$_why}" \
+			"modprobe dm-cache-cleaner"
+	}
 	unlock
 }
 
 # flush_back: mode, policy and tunables as before
 flush_back() {
-	# What was to be undone before is not: as long as nothing becomes dirty, no data is at stake.
+	# What was to be undone before is not: as long as nothing becomes dirty, no data is at
+	# stake.
 	[ -z "$UNDO_FAILED" ] || return 1
 	read_line "$F_note" || return 1
 	stat_of "$F_name"
 	case $? in
 	0)
 		read -r _m _p _args < "$F_note"
-		table_with "$F_name" "$_m" "$_p" "$_args" && { _back=$R; dm_reload "$F_name" "$_back" || dm_reload "$F_name" "$_back"; } || return 1 ;;
+		table_with "$F_name" "$_m" "$_p" "$_args" || return 1
+		_back=$R
+		dm_reload "$F_name" "$_back" || dm_reload "$F_name" "$_back" || return 1 ;;
 	3) return 1 ;;
 	esac
 	# Stopped meanwhile, or its cache taken away: nothing to put back.
@@ -60,7 +75,8 @@ flush_back() {
 	exec 8>&-
 }
 
-# flush_wait NAME [keep]: until nothing is dirty; then back to mode and policy of before, unless keep
+# flush_wait NAME [keep]: until nothing is dirty; then back to mode and policy of before, unless
+# keep
 flush_wait() {
 	F_name=$1
 	need_cache "$F_name"
@@ -80,7 +96,8 @@ flush_wait() {
 }
 flush_stop() {
 	[ ! -t 1 ] || echo
-	die $E_FAIL "$F_name: interrupted; what was written back stays so" "dmcache flush $F_name goes on"
+	die $E_FAIL "$F_name: interrupted; what was written back stays so" \
+		"dmcache flush $F_name goes on"
 }
 
 # uptime_s: seconds in R
@@ -91,15 +108,24 @@ flush_loop() {
 	_last=$F_first
 	while :; do
 		need_cache "$F_name"
-		[ "$X_rw" = rw ] || die $E_FAIL "$F_name: its metadata is read-only, nothing can be written back" "dmesg | tail"
+		[ "$X_rw" = rw ] ||
+			die $E_FAIL \
+				"$F_name: its metadata is read-only, nothing can be written back" \
+				"dmesg | tail"
 		uptime_s; F_now=$R
 		F_done=$((F_first - X_dirty))
 		[ $F_done -ge 0 ] || F_first=$X_dirty F_done=0
-		if [ -t 1 ] || [ "$X_dirty" = 0 ] || [ $((F_now - F_told)) -ge 10 ]; then flush_line; F_told=$F_now; fi
+		if [ -t 1 ] || [ "$X_dirty" = 0 ] || [ $((F_now - F_told)) -ge 10 ]; then
+			flush_line
+			F_told=$F_now
+		fi
 		[ "$X_dirty" != 0 ] || break
 		[ "$X_dirty" -ge "$_last" ] || F_moved=$F_now
-		[ $((F_now - F_moved)) -lt "${DMCACHE_FLUSH_IDLE:-120}" ] ||
-			die $E_FAIL "$F_name: $X_dirty blocks are still dirty, and none was written back for $((F_now - F_moved)) s" "dmesg | tail; is $L_origin writable?"
+		F_idle=$((F_now - F_moved))
+		[ $F_idle -lt "${DMCACHE_FLUSH_IDLE:-120}" ] || {
+			R="$X_dirty blocks are still dirty, none was written back for $F_idle s"
+			die $E_FAIL "$F_name: $R" "dmesg | tail; is $L_origin writable?"
+		}
 		_last=$X_dirty
 		sleep 1 8>&-
 	done

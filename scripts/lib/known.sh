@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# known.sh - what was known last of each set: is its origin complete without the cache? For when the cache device, whose label
-# says that, is gone for good.
+# known.sh - what was known last of each set: is its origin complete without the cache? For when the
+# cache device, whose label says that, is gone for good.
 #
-# It is kept in $STATE/NAME beside the tab, on the root filesystem: that can be written to before any other is mounted. The set says
-# "may be dirty" there from before its cache runs in writeback mode until it was stopped or cleaned; so what is older than the truth never
-# says too little. $RUN/known/NAME is the same for this boot, and counts if it is there: an initramfs has a copy of $STATE only, made
-# some time before, which is not believed.
+# It is kept in $STATE/NAME beside the tab, on the root filesystem: that can be written to before
+# any other is mounted. The set says "may be dirty" there from before its cache runs in writeback
+# mode until it was stopped or cleaned; so what is older than the truth never says too little.
+# $RUN/known/NAME is the same for this boot, and counts if it is there: an initramfs has a copy of
+# $STATE only, made some time before, which is not believed.
 #
-# Of the set that was read: K_of (its UUID) K_dirty (0: complete) K_mode K_bs K_id (of the origin) K_since K_alone (1: the origin
-# is in use without the cache since then, and was complete; 2: the cache was given up then) K_copy (1: the copy of an initramfs)
+# Of the set that was read: K_of (its UUID) K_dirty (0: complete) K_mode K_bs K_id (of the origin)
+# K_since K_alone (1: the origin is in use without the cache since then, and was complete; 2: the
+# cache was given up then) K_copy (1: the copy of an initramfs)
 
 STATE=${DMCACHE_STATE:-$TAB.state}
 KNOWN_MAGIC="dm-cache known "
 # Where initramfs-tools and dracut say that this is one
-in_initramfs() { [ -e "${DMCACHE_ROOT:-}/etc/initrd-release" ] || [ -e "${DMCACHE_ROOT:-}/conf/initramfs.conf" ]; }
+in_initramfs() {
+	[ -e "${DMCACHE_ROOT:-}/etc/initrd-release" ] ||
+		[ -e "${DMCACHE_ROOT:-}/conf/initramfs.conf" ]
+}
 
 # known_read NAME: status 1: nothing is known of it
 known_read() {
@@ -44,15 +49,18 @@ known_words() {
 	get since "$K_words" && is_number "$R" && R=$K_words
 }
 
-# known_put NAME WORDS: for good. Status 1: not beside the tab, where nothing wrong is said; 2: where something wrong stays
+# known_put NAME WORDS: for good. Status 1: not beside the tab, where nothing wrong is said; 2:
+# where something wrong stays
 known_put() {
 	text_of "$KNOWN_MAGIC" "$2" || return 1
 	_text=$R
 	# Without it, what is beside the tab counts.
-	mkdir -p "$RUN/known" 2> /dev/null && file_put "$RUN/known/$1" "$_text" || rm -f "$RUN/known/$1"
+	mkdir -p "$RUN/known" 2> /dev/null && file_put "$RUN/known/$1" "$_text" ||
+		rm -f "$RUN/known/$1"
 	mkdir -p "$STATE" 2> /dev/null && file_put "$STATE/$1" "$_text" && return 0
 	get dirty "$2"
-	[ "$R" != 0 ] && [ -e "$STATE/$1" ] && known_words "$(cat "$STATE/$1" 2> /dev/null)" && get dirty "$R" && [ "$R" = 0 ] || return 1
+	[ "$R" != 0 ] && [ -e "$STATE/$1" ] && known_words "$(cat "$STATE/$1" 2> /dev/null)" &&
+		get dirty "$R" && [ "$R" = 0 ] || return 1
 	return 2
 }
 
@@ -79,7 +87,8 @@ known_change() {
 known_undo() {
 	known_read "$1" || :
 	K_before=$K_text
-	undo_add "known_back '$1'" "$STATE/$1 may say that blocks of $1 are dirty" "${2:-dmcache assemble $1; dmcache stop $1}"
+	undo_add "known_back '$1'" "$STATE/$1 may say that blocks of $1 are dirty" \
+		"${2:-dmcache assemble $1; dmcache stop $1}"
 }
 known_back() {
 	if [ -n "$K_before" ]; then
@@ -89,16 +98,20 @@ known_back() {
 	fi
 }
 
-# known_open: before the cache of the set at hand is there: $1 as for its label. If it cannot be written down that blocks may become dirty
-# where it says that none is, none may become so.
+# known_open: before the cache of the set at hand is there: $1 as for its label. If it cannot be
+# written down that blocks may become dirty where it says that none is, none may become so.
 known_open() {
 	known_undo "$S_name"
 	known_set "$1"
 	case $? in
 	0 | 1) return 0 ;;
 	esac
-	[ "$_dirty" = 0 ] || [ -n "$COLD" ] || { R="$STATE/$S_name says that $S_origin is complete, and cannot be written"; return 1; }
-	warn "$S_name: $STATE/$S_name cannot be written: in writethrough mode this time; next, when it can: dmcache set $S_name --mode writeback"
+	[ "$_dirty" = 0 ] || [ -n "$COLD" ] || {
+		R="$STATE/$S_name says that $S_origin is complete, and cannot be written"
+		return 1
+	}
+	R="$S_name: $STATE/$S_name cannot be written: in writethrough mode this time"
+	warn "$R; next, when it can: dmcache set $S_name --mode writeback"
 	S_mode=writethrough
 }
 
@@ -114,8 +127,13 @@ known_loss() {
 	_when=$(date -d "@$K_since" '+%Y-%m-%d %H:%M:%S' 2> /dev/null) || _when="@$K_since"
 	case $K_dirty in
 	0) R="nothing is lost: all was on the origin at $_when" ;;
-	unknown) R="all is lost that was written since $_when and was not on the origin yet, as it was in use in writeback mode" ;;
-	*) human $((K_dirty * K_bs)); R="$K_dirty blocks, $R, are lost, which it has had alone since $_when" ;;
+	unknown)
+		R="all is lost that was written since $_when and was not on the origin yet"
+		R="$R, as it was in use in writeback mode"
+		;;
+	*)
+		human $((K_dirty * K_bs))
+		R="$K_dirty blocks, $R, are lost, which it has had alone since $_when" ;;
 	esac
 	[ -z "$K_copy" ] || R="$R (as this initramfs knows it, which may be older than what is so)"
 }
@@ -134,7 +152,8 @@ dirty_of() {
 	[ $# -lt 14 ] || ! is_number "${14}" || R=${14}
 }
 
-# clean_now: of one that runs, in another mode than writeback: with no dirty block its origin is complete, and stays so
+# clean_now: of one that runs, in another mode than writeback: with no dirty block its origin is
+# complete, and stays so
 clean_now() {
 	dirty_of "$1"
 	[ "$R" != 0 ] || known_change "$1" 0 "${2-}" || :
@@ -148,8 +167,12 @@ cmd_remember() {
 	for _f in "$RUN"/known/*; do
 		[ -e "$_f" ] || continue
 		NAME=${_f##*/}
-		known_read "$NAME" && [ "$(cat "$STATE/$NAME" 2> /dev/null)" != "$K_text" ] && known_words "$K_text" || continue
-		known_put "$NAME" "$R" || { warn "$STATE/$NAME cannot be written; next: mount -o remount,rw /"; WORST=1; }
+		known_read "$NAME" && [ "$(cat "$STATE/$NAME" 2> /dev/null)" != "$K_text" ] &&
+			known_words "$K_text" || continue
+		known_put "$NAME" "$R" || {
+			warn "$STATE/$NAME cannot be written; next: mount -o remount,rw /"
+			WORST=1
+		}
 	done
 	exit $WORST
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# label.sh - read, check and write the label of a member; find all members. doc/dev/label-format.md is the format.
+# label.sh - read, check and write the label of a member; find all members. The format is in
+# doc/dev/label-format.md.
 #
-# A label in memory is one string of "key=value" words with a blank before and behind, " set=... name=... ";
-# no value has a blank, and every one was checked by label_line.
+# A label in memory is one string of "key=value" words with a blank before and behind, " set=...
+# name=... "; no value has a blank, and every one was checked by label_line.
 
 LABEL_MAGIC="dm-cache label "
 LABEL_VERSION=1
@@ -35,7 +36,9 @@ uuid_ok() {
 label_line() {
 	case $2 in '' | *[!A-Za-z0-9._+:,=/@-]*) return 1 ;; esac
 	case $1 in
-	seq | size | generation | start | length | metadata_start | metadata_length | block_size | origin_size | crc) is_number "$2" ;;
+	seq | size | generation | start | length | metadata_start | metadata_length | block_size | \
+		origin_size | crc)
+		is_number "$2" ;;
 	set | member) uuid_ok "$2" ;;
 	name) name_ok "$2" ;;
 	role) case $2 in cache | metadata | origin) ;; *) return 1 ;; esac ;;
@@ -49,7 +52,8 @@ label_line() {
 	esac
 }
 
-# text_words MAGIC TEXT: R = the words of a text with a checksum. Status 1: no magic; 2: damaged; 3: a newer version
+# text_words MAGIC TEXT: R = the words of a text with a checksum. Status 1: no magic; 2: damaged; 3:
+# a newer version
 text_words() {
 	R=
 	case $2 in "$1"*) ;; *) return 1 ;; esac
@@ -81,14 +85,16 @@ text_words() {
 label_parse() {
 	text_words "$LABEL_MAGIC" "$1" || return $?
 	_words=$R
-	for _k in seq set name role member size generation state dirty start length block_size cache_member metadata_member \
+	for _k in seq set name role member size generation state dirty start length block_size \
+		cache_member metadata_member \
 		origin_member origin_id origin_size origin_crc mode policy; do
 		get $_k "$_words" || return 2
 	done
 	R=$_words
 }
 
-# label_read DEV: R = the words of its label, with " slot=N dev=DEV "; status 1: none; 2: damaged; 3: too new
+# label_read DEV: R = the words of its label, with " slot=N dev=DEV "; status 1: none; 2: damaged;
+# 3: too new
 label_read() {
 	_dev=$1 R=
 	# shellcheck disable=SC2016
@@ -99,7 +105,7 @@ label_read() {
 	label_parse "$_s0$NL"; _r0=$? _w0=$R
 	label_parse "$_s1$NL"; _r1=$? _w1=$R
 	R=
-	# One slot of a version that is not known: whoever wrote it knows better.
+	# One slot of a version that is not known: what wrote it knows better.
 	[ $_r0 != 3 ] && [ $_r1 != 3 ] || return 3
 	if [ $_r0 = 0 ] && [ $_r1 = 0 ]; then
 		get seq "$_w0"; _q0=$R
@@ -148,8 +154,9 @@ label_write() {
 	put "$_words" slot $_slot
 }
 
-# labels_begin, labels_put WORDS, labels_end: the labels of the members of a set, one after the other; L_new has a line for each. A
-# step ends at the first that cannot be written. What takes a step back goes on to the others, and fails at the end.
+# labels_begin, labels_put WORDS, labels_end: the labels of the members of a set, one after the
+# other; L_new has a line for each. A step ends at the first that cannot be written. What takes a
+# step back goes on to the others, and fails at the end.
 labels_begin() { L_new= L_failed=; }
 labels_put() {
 	if label_write "$1"; then L_new="$L_new$R$NL"; return 0; fi
@@ -170,7 +177,8 @@ label_over() {
 }
 labels_end() { R=$L_failed; [ -z "$R" ]; }
 
-# label_new DEV WORDS: both slots of a device that has no label, and zeroes behind them up to the first slice
+# label_new DEV WORDS: both slots of a device that has no label, and zeroes behind them up to the
+# first slice
 label_new() {
 	dd if=/dev/zero of="$1" bs=65536 count=16 conv=notrunc,fsync 2> /dev/null || return 1
 	label_text "$2" || return 1
@@ -186,7 +194,8 @@ block_devices() {
 	_all=
 	for _sys in /sys/class/block/*; do
 		case ${_sys##*/} in ram* | zram* | loop* | fd* | sr*)
-			# Those that hold something: RAM disks and loop devices can be members, in tests and elsewhere.
+			# Those that hold something: RAM disks and loop devices can be members, in
+			# tests and elsewhere.
 			read_line "$_sys/size" && [ "$R" != 0 ] || continue ;;
 		esac
 		if [ -e "$_sys/dm/uuid" ]; then
@@ -200,7 +209,8 @@ block_devices() {
 	R=$_all
 }
 
-# label_scan: all labels, one line of words each, in MEMBERS; damaged ones in DAMAGED, a device a line
+# label_scan: all labels, one line of words each, in MEMBERS; damaged ones in DAMAGED, a device a
+# line
 label_scan() {
 	MEMBERS= DAMAGED=
 	block_devices
@@ -210,7 +220,9 @@ label_scan() {
 		case $? in
 		0) MEMBERS="$MEMBERS$R$NL" ;;
 		2) DAMAGED="$DAMAGED$_d: its label is damaged$NL" ;;
-		3) DAMAGED="$DAMAGED$_d: its label is of a newer version than this dmcache knows$NL" ;;
+		3)
+			DAMAGED="$DAMAGED$_d: its label is of a newer version than this dmcache$NL"
+			;;
 		esac
 	done << END
 $R
@@ -227,14 +239,18 @@ runs_on() {
 	for _x in $R; do
 		read_line "/sys/class/block/$_x/dm/uuid" || continue
 		case $R in
-		DMCACHE-*-c????) for _y in "/sys/class/block/$_x"/holders/*; do [ ! -e "$_y" ] || return 0; done ;;
+		DMCACHE-*-c????)
+			for _y in "/sys/class/block/$_x"/holders/*; do
+				[ ! -e "$_y" ] || return 0
+			done ;;
 		DMCACHE-*) return 0 ;;
 		esac
 	done
 	return 1
 }
 
-# running_line LINES: of several with the same label, the one that the set runs on, in R; the others in DUPLICATES
+# running_line LINES: of several with the same label, the one that the set runs on, in R; the others
+# in DUPLICATES
 running_line() {
 	_run= _others=
 	while IFS= read -r _l; do
@@ -249,8 +265,11 @@ END
 	R=$_run
 }
 
-# warn_duplicates: of a set that runs they are no members; but when it is stopped nobody can tell
+# warn_duplicates: of a set that runs they are no members; once it is stopped that cannot be told
 warn_duplicates() {
-	for _x in $DUPLICATES; do warn "$_x has the label of a member of $1 too, and is none; next: dmcache label --erase $_x, or take it away"; done
+	for _x in $DUPLICATES; do
+		R="dmcache label --erase $_x, or take it away"
+		warn "$_x has the label of a member of $1 too, and is none; next: $R"
+	done
 	DUPLICATES=
 }

@@ -37,8 +37,14 @@ list_one() {
 	if [ $_st = 0 ]; then
 		human "$S_osize"
 		printf '%-16s %-8s %s on %s' "$NAME" $_runs "$R" "$S_origin"
-		if [ -n "$S_cache" ]; then human "$S_clen"; printf ', cache %s on %s, %s' "$R" "$S_cache" "$S_mode"; else printf ', no cache'; fi
-		[ "$_runs" = running ] || [ "$S_kind" != label ] || printf ', %s dirty blocks' "$S_dirty"
+		if [ -n "$S_cache" ]; then
+			human "$S_clen"
+			printf ', cache %s on %s, %s' "$R" "$S_cache" "$S_mode"
+		else
+			printf ', no cache'
+		fi
+		[ "$_runs" = running ] || [ "$S_kind" != label ] ||
+			printf ', %s dirty blocks' "$S_dirty"
 		echo
 	else
 		printf '%-16s %-8s %s\n' "$NAME" $_runs "$_why"

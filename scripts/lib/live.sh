@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# live.sh - a cache that runs: its status line, its table with another mode or policy, the devices below it.
-# What a status line holds: doc/admin/status.md. Used by status, flush, set and what needs them.
+# live.sh - a cache that runs: its status line, its table with another mode or policy, the devices
+# below it. doc/admin/status.md says what a status line holds.
 
-# stat_of NAME: X_* of its status line. Status 1: not there; 2: it has no cache; 3: it has failed. R says so.
+# stat_of NAME: X_* of its status line. Status 1: not there; 2: it has no cache; 3: it has failed. R
+# says so.
 stat_of() {
 	_line=$(dmsetup status --noflush "$1" 2> /dev/null) || { R="$1 is not running"; return 1; }
 	# shellcheck disable=SC2086 # fields
@@ -12,9 +13,12 @@ stat_of() {
 	X_sectors=${2-0} X_dirty=
 	[ "${3-}" = cache ] || { R="it has no cache"; return 2; }
 	shift 3
-	case ${1-} in Fail | Error) R="its metadata has failed: all I/O gets errors"; return 3 ;; esac
+	case ${1-} in
+	Fail | Error) R="its metadata has failed: all I/O gets errors"; return 3 ;;
+	esac
 	[ $# -ge 15 ] || { R="its status cannot be read: $_line"; return 3; }
-	X_mused=${2%/*} X_mtotal=${2#*/} X_bs=$3 X_used=${4%/*} X_total=${4#*/} X_rh=$5 X_rm=$6 X_wh=$7 X_wm=$8 X_dem=$9
+	X_mused=${2%/*} X_mtotal=${2#*/} X_bs=$3 X_used=${4%/*} X_total=${4#*/} X_rh=$5 X_rm=$6 \
+		X_wh=$7 X_wm=$8 X_dem=$9
 	shift 9
 	X_prom=$1 X_dirty=$2 X_mode=writeback
 	shift 2
@@ -30,7 +34,11 @@ stat_of() {
 # words_n N W1 ... WN ...: the N words in R
 words_n() {
 	_count_w=$1 R=
-	while [ "$_count_w" -gt 0 ] && [ $# -gt 1 ]; do shift; R="$R${R:+ }$1"; _count_w=$((_count_w - 1)); done
+	while [ "$_count_w" -gt 0 ] && [ $# -gt 1 ]; do
+		shift
+		R="$R${R:+ }$1"
+		_count_w=$((_count_w - 1))
+	done
 }
 
 # value_of KEY "KEY VALUE ...": R = the value; status 1 if it is not there
@@ -42,7 +50,8 @@ value_of() {
 	R=${R%% *}
 }
 
-# members_of NAME: the devices below it, from its table and those of its slices, in L_origin L_cache L_meta
+# members_of NAME: the devices below it, from its table and those of its slices, in L_origin L_cache
+# L_meta
 members_of() {
 	# shellcheck disable=SC2046 # fields
 	set -- $(dmsetup table "$1" 2> /dev/null)
@@ -58,7 +67,10 @@ members_of() {
 below() {
 	_sys=/sys/dev/block/$1
 	if [ -e "$_sys/dm/uuid" ] && read_line "$_sys/dm/uuid"; then
-		case $R in DMCACHE-*-c????) for _x in "$_sys"/slaves/*; do _sys=/sys/class/block/${_x##*/}; done ;; esac
+		case $R in
+		DMCACHE-*-c????)
+			for _x in "$_sys"/slaves/*; do _sys=/sys/class/block/${_x##*/}; done ;;
+		esac
 	fi
 	node_of "$_sys" || R=${_sys##*/}
 }
@@ -66,7 +78,8 @@ below() {
 # is_ours NAME: a device of that name is ours, or die
 is_ours() {
 	need_root
-	! dm_exists "$1" || already "$1" || die $E_REFUSED "/dev/mapper/$1 is no device of dmcache" "dmcache list"
+	! dm_exists "$1" || already "$1" ||
+		die $E_REFUSED "/dev/mapper/$1 is no device of dmcache" "dmcache list"
 }
 
 # need_cache NAME: it runs and has a cache, or die; X_* are what its status says
@@ -81,8 +94,9 @@ need_cache() {
 	esac
 }
 
-# table_with NAME MODE POLICY ARGS: its live table with another mode or policy (empty: as they are), in R. Tunables are those of
-# its status (X_*, of stat_of): what messages changed is kept, as is migration_threshold whatever the policy is then.
+# table_with NAME MODE POLICY ARGS: its live table with another mode or policy (empty: as they are),
+# in R. Tunables are those of its status (X_*, of stat_of): what messages changed is kept, as is
+# migration_threshold whatever the policy is then.
 table_with() {
 	_mode=$2 _policy=$3 _args=$4
 	# shellcheck disable=SC2046 # fields
@@ -98,7 +112,9 @@ table_with() {
 	done
 	_f="$_f ${_mode:-$X_mode}" _n=$((_n + 1))
 	[ -n "$_policy" ] || _policy=$X_policy _args=$X_args
-	if ! value_of migration_threshold "$_args" && value_of migration_threshold "$X_core"; then _args="migration_threshold $R${_args:+ }$_args"; fi
+	if ! value_of migration_threshold "$_args" && value_of migration_threshold "$X_core"; then
+		_args="migration_threshold $R${_args:+ }$_args"
+	fi
 	# shellcheck disable=SC2086 # words
 	set -- $_args
 	R="$_head $_n$_f $_policy $#${*:+ $*}"

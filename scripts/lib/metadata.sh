@@ -10,7 +10,8 @@ metadata_alone() {
 	! dm_exists "$S_name" || die $E_BUSY "$S_name is running" "dmcache stop $S_name"
 	[ -n "$S_meta" ] || die $E_REFUSED "$S_name has no cache" "dmcache status $S_name"
 	if use_of "$S_meta"; then
-		case $R in "used by"*) our_leftover "${R#used by }" ;; *) false ;; esac || die $E_BUSY "$S_meta: $R" "lsblk $S_meta"
+		case $R in "used by"*) our_leftover "${R#used by }" ;; *) false ;; esac ||
+			die $E_BUSY "$S_meta: $R" "lsblk $S_meta"
 	fi
 	MAP_meta=$S_meta
 	[ "$S_kind" = label ] || return 0
@@ -18,7 +19,11 @@ metadata_alone() {
 	MAP_meta=/dev/mapper/$S_name-cmeta
 }
 
-need_tool() { command -v "$1" > /dev/null || die $E_FAIL "the program $1 is not installed" "apt-get install thin-provisioning-tools"; }
+need_tool() {
+	command -v "$1" > /dev/null ||
+		die $E_FAIL "the program $1 is not installed" \
+			"apt-get install thin-provisioning-tools"
+}
 
 # one_name ARGS...: NAME of a command that takes --yes and a name
 one_name() {
@@ -27,7 +32,9 @@ one_name() {
 		case $_x in
 		--yes | -y) YES=1 ;;
 		-*) usage_error "$command: no option $_x" ;;
-		*) [ -z "$NAME" ] || usage_error "$command: one name, not '$NAME' and '$_x'"; NAME=$_x ;;
+		*)
+			[ -z "$NAME" ] || usage_error "$command: one name, not '$NAME' and '$_x'"
+			NAME=$_x ;;
 		esac
 	done
 	[ -n "$NAME" ] || usage_error "$command: name a set"
@@ -44,7 +51,9 @@ cmd_check() {
 	M_st=$?
 	undo_all
 	last_line "$M_out"
-	[ $M_st = 0 ] || die $E_REFUSED "$S_name: its metadata on $S_meta is damaged: $R" "dmcache repair $S_name"
+	[ $M_st = 0 ] ||
+		die $E_REFUSED "$S_name: its metadata on $S_meta is damaged: $R" \
+			"dmcache repair $S_name"
 	say "$S_name: its metadata on $S_meta is in order"
 }
 
@@ -53,19 +62,30 @@ cmd_repair() {
 	need_tool cache_repair
 	need_tool cache_check
 	metadata_alone "$NAME"
-	M_tmp=$(mktemp "${TMPDIR:-/var/tmp}/dmcache.XXXXXX" 2> /dev/null || mktemp /tmp/dmcache.XXXXXX) || die $E_FAIL "there is no room for a temporary file" "df /var/tmp"
+	M_tmp=$(mktemp "${TMPDIR:-/var/tmp}/dmcache.XXXXXX" 2> /dev/null ||
+		mktemp /tmp/dmcache.XXXXXX) ||
+		die $E_FAIL "there is no room for a temporary file" "df /var/tmp"
 	undo_add "rm -f '$M_tmp'" "$M_tmp is left" "rm $M_tmp"
 	# To a file first: the old metadata stay until the new ones are known to be good.
-	dd if=/dev/zero of="$M_tmp" bs=512 count=0 seek="$S_mlen" 2> /dev/null || die $E_FAIL "$M_tmp cannot be written" "df $M_tmp"
-	M_out=$(cache_repair -i "$MAP_meta" -o "$M_tmp" 2>&1) && M_out=$(cache_check "$M_tmp" 2>&1) || {
+	dd if=/dev/zero of="$M_tmp" bs=512 count=0 seek="$S_mlen" 2> /dev/null ||
+		die $E_FAIL "$M_tmp cannot be written" "df $M_tmp"
+	M_out=$(cache_repair -i "$MAP_meta" -o "$M_tmp" 2>&1) &&
+		M_out=$(cache_check "$M_tmp" 2>&1) || {
 		last_line "$M_out"
 		# The newer tools write past the page cache, which a tmpfs does not let them.
-		case $R in *"os error 22"*) die $E_FAIL "$NAME: cache_repair cannot write to $M_tmp: $R" "TMPDIR=FOLDER dmcache repair $NAME, with a folder that is on a disk" ;; esac
-		die $E_REFUSED "$NAME: its metadata on $S_meta cannot be repaired: $R" "dmcache assemble --drop-cache $NAME: the cache starts empty, and blocks that only it has are lost"
+		case $R in
+		*"os error 22"*)
+			die $E_FAIL "$NAME: cache_repair cannot write to $M_tmp: $R" \
+				"TMPDIR=FOLDER dmcache repair $NAME, with a folder on a disk" ;;
+		esac
+		die $E_REFUSED "$NAME: its metadata on $S_meta cannot be repaired: $R" \
+			"dmcache assemble --drop-cache $NAME: what only the cache has is lost"
 	}
-	say "$NAME: repaired metadata are ready. They take the place of those on $S_meta, which are lost; all blocks count as dirty then, unless the damage left their state"
+	say "$NAME: repaired metadata are ready. They take the place of those on $S_meta"
+	say "All blocks count as dirty then, unless the damage left their state"
 	confirm "Write them?"
-	dd if="$M_tmp" of="$MAP_meta" bs=1048576 conv=notrunc,fsync 2> /dev/null || die $E_FAIL "$S_meta cannot be written" "dmesg | tail"
+	dd if="$M_tmp" of="$MAP_meta" bs=1048576 conv=notrunc,fsync 2> /dev/null ||
+		die $E_FAIL "$S_meta cannot be written" "dmesg | tail"
 	undo_all
 	say "$NAME: repaired; next: dmcache assemble $NAME"
 }

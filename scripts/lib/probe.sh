@@ -20,7 +20,11 @@ probe_label() {
 	fi
 	probe_lines "$_w" label
 	get role "$_w"
-	[ "$R" = origin ] || { get origin_member "$_w"; [ "$R" != - ] || { get origin_id "$_w"; echo "DMCACHE_ORIGIN_ID=$R"; }; remember "$_w"; }
+	[ "$R" = origin ] || {
+		get origin_member "$_w"
+		[ "$R" != - ] || { get origin_id "$_w"; echo "DMCACHE_ORIGIN_ID=$R"; }
+		remember "$_w"
+	}
 }
 
 # probe_lines WORDS SOURCE [ROLE]
@@ -38,7 +42,8 @@ probe_lines() {
 cmd_probe() {
 	[ $# = 1 ] || usage_error "probe: name one device"
 	IN_PROBE=1
-	path_of "$1" && set -- "$R" && sysfs_of "$1" || die $E_MISSING "$1 is not a block device that is there" "lsblk"
+	path_of "$1" && set -- "$R" && sysfs_of "$1" ||
+		die $E_MISSING "$1 is not a block device that is there" "lsblk"
 	if [ -e "$R/dm/uuid" ] && read_line "$R/dm/uuid"; then
 		case $R in DMCACHE-*) exit 0 ;; esac
 	fi

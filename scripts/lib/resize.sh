@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# resize.sh - dmcache resize: take over what the origin or the cache device have grown by, while they are in use or stopped.
+# resize.sh - dmcache resize: take over what the origin or the cache device have grown by, while
+# they are in use or stopped.
 #
-# Order, so that a crash at any point leaves what can be assembled: the label says the new sizes before the kernel does. A label that says
-# more than the kernel has used costs nothing, as the target grows its metadata when it is loaded.
+# Order, so that a crash at any point leaves what can be assembled: the label says the new sizes
+# before the kernel does. A label that says more than the kernel has used costs nothing, as the
+# target grows its metadata when it is loaded.
 
 cmd_resize() {
 	[ $# = 1 ] || usage_error "resize: name one set"
@@ -27,19 +29,26 @@ cmd_resize() {
 	Z_live=$X_sectors
 	if [ "$Z_osize" -lt "$Z_live" ]; then
 		human $((Z_live - Z_osize))
-		die $E_REFUSED "$S_origin has become smaller by $R: what is cached of that would be lost" "make it larger again"
+		die $E_REFUSED \
+			"$S_origin has become smaller by $R: what is cached of that would be lost" \
+			"make it larger again"
 	fi
 	resize_cache
 	Z_clive=$((X_total * X_bs))
-	if [ "$Z_osize" = "$Z_live" ] && [ "$Z_clen" = "$Z_clive" ]; then say "$NAME: nothing has become larger"; exit 0; fi
+	if [ "$Z_osize" = "$Z_live" ] && [ "$Z_clen" = "$Z_clive" ]; then
+		say "$NAME: nothing has become larger"
+		exit 0
+	fi
 	[ "$S_kind" != label ] || resize_labels
 	[ -z "$Z_runs" ] || resize_do
 	undo_forget
 	human "$Z_osize"; _o=$R
-	human "$Z_clen"; say "$NAME: $_o, cache of $R; next: resize the file system on /dev/mapper/$NAME, if it has become larger"
+	human "$Z_clen"
+	say "$NAME: $_o, cache of $R; next, if it is larger: resize its file system"
 }
 
-# resize_cache: Z_clen, the length of the cache data from now on: whole blocks, no more than the metadata has room for
+# resize_cache: Z_clen, the length of the cache data from now on: whole blocks, no more than the
+# metadata has room for
 resize_cache() {
 	size_of "$S_cache"; Z_csize=$R
 	Z_clen=$(((R - S_cstart) / S_bs * S_bs))
@@ -53,7 +62,8 @@ resize_cache() {
 	_fit=$(((S_mlen - 8192) * 512 / 28 * S_bs))
 	[ "$_fit" -gt $((X_total * X_bs)) ] || {
 		human "$S_mlen"
-		die $E_REFUSED "$NAME: its metadata, $R, has no room for a larger cache" "a new set: dmcache stop --flush $NAME; dmcache label --erase $S_cache; dmcache create"
+		die $E_REFUSED "$NAME: its metadata, $R, has no room for a larger cache" \
+			"dmcache stop --flush $NAME; dmcache label --erase $S_cache; dmcache create"
 	}
 	Z_clen=$_fit
 	warn "$NAME: its metadata has room for a part of the larger $S_cache only"
@@ -65,7 +75,8 @@ resize_labels() {
 	Z_oldc=$S_clen Z_oldcsize=
 	get cache_member "$NEWEST"
 	! member_line "$R" || { get size "$R"; Z_oldcsize=$R; }
-	undo_add "resize_write '$Z_oldo' '$Z_oldc' '$Z_oldcsize'" "the labels of $NAME may say its new sizes" "dmcache resize $NAME"
+	undo_add "resize_write '$Z_oldo' '$Z_oldc' '$Z_oldcsize'" \
+		"the labels of $NAME may say its new sizes" "dmcache resize $NAME"
 	resize_write "$Z_osize" "$Z_clen" "$Z_csize" || die $E_FAIL "$R" "dmesg | tail"
 }
 # resize_write ORIGIN-SIZE CACHE-LENGTH CACHE-SIZE
@@ -91,14 +102,25 @@ END
 # resize_do: slices first, which may be longer than what is used of them; then the cached device
 resize_do() {
 	if [ "$S_ostart" != 0 ] && [ "$Z_osize" != "$Z_live" ]; then
-		undo_add "dm_reload '$NAME-corig' '0 $Z_live linear $S_origin $S_ostart'" "/dev/mapper/$NAME-corig is longer than what is used of it" "dmcache resize $NAME"
-		dm_reload "$NAME-corig" "0 $Z_osize linear $S_origin $S_ostart" || die $E_FAIL "$NAME-corig: $R" "dmesg | tail"
+		undo_add "dm_reload '$NAME-corig' '0 $Z_live linear $S_origin $S_ostart'" \
+			"/dev/mapper/$NAME-corig is longer than what is used of it" \
+			"dmcache resize $NAME"
+		dm_reload "$NAME-corig" "0 $Z_osize linear $S_origin $S_ostart" ||
+			die $E_FAIL "$NAME-corig: $R" "dmesg | tail"
 	fi
 	if [ "$S_kind" = label ] && [ "$Z_clen" != "$Z_clive" ]; then
-		undo_add "dm_reload '$NAME-cdata' '0 $Z_clive linear $S_cache $S_cstart'" "/dev/mapper/$NAME-cdata is longer than what is used of it" "dmcache resize $NAME"
-		dm_reload "$NAME-cdata" "0 $Z_clen linear $S_cache $S_cstart" || die $E_FAIL "$NAME-cdata: $R" "dmesg | tail"
+		undo_add "dm_reload '$NAME-cdata' '0 $Z_clive linear $S_cache $S_cstart'" \
+			"/dev/mapper/$NAME-cdata is longer than what is used of it" \
+			"dmcache resize $NAME"
+		dm_reload "$NAME-cdata" "0 $Z_clen linear $S_cache $S_cstart" ||
+			die $E_FAIL "$NAME-cdata: $R" "dmesg | tail"
 	fi
-	table_with "$NAME" '' '' '' || die $E_FAIL "$NAME: its table cannot be read" "dmsetup table $NAME"
+	table_with "$NAME" '' '' '' ||
+		die $E_FAIL "$NAME: its table cannot be read" "dmsetup table $NAME"
 	_t=${R#* }
-	dm_reload "$NAME" "0 $Z_osize ${_t#* }" || { _why=$R; kernel_says; die $E_FAIL "$NAME: ${R:-$_why}" "dmesg | tail"; }
+	dm_reload "$NAME" "0 $Z_osize ${_t#* }" || {
+		_why=$R
+		kernel_says
+		die $E_FAIL "$NAME: ${R:-$_why}" "dmesg | tail"
+	}
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# status.sh - dmcache status: what sets do, and what would be lost if the cache device died now; for people and for programs.
+# status.sh - dmcache status: what sets do, and what would be lost if the cache device died now; for
+# people and for programs.
 
 # bar PART WHOLE: 20 characters in R
 bar() {
@@ -32,7 +33,8 @@ at_risk() {
 }
 
 status_running() {
-	human "$X_sectors"; say "$1: $R on $L_origin, $X_mode, policy $X_policy${X_args:+ ($X_args)}"
+	human "$X_sectors"
+	say "$1: $R on $L_origin, $X_mode, policy $X_policy${X_args:+ ($X_args)}"
 	human $((X_total * X_bs)); _c=$R
 	human "$X_bs"
 	row cache "$_c on $L_cache, $X_total blocks of $R; metadata on $L_meta"
@@ -50,8 +52,11 @@ status_running() {
 		case $1 in *_errors | retired_blocks) row health "$1: $2; next: dmesg" ;; esac
 		shift 2
 	done
-	[ "$X_rw" = rw ] || row health "READ-ONLY: its metadata cannot be changed any more; next: dmesg; dmcache stop $_name; dmcache check $_name"
-	[ "$X_check" = - ] || row health "its metadata wants a check; next: dmcache stop $_name; dmcache check $_name"
+	_check="dmcache stop $_name; dmcache check $_name"
+	[ "$X_rw" = rw ] ||
+		row health "READ-ONLY: its metadata cannot be changed; next: dmesg; $_check"
+	[ "$X_check" = - ] ||
+		row health "its metadata wants a check; next: $_check"
 }
 
 # status_stopped NAME: what labels and tab say
@@ -61,10 +66,14 @@ status_stopped() {
 	if [ -z "$S_cache" ]; then say "$1: not running; $R on $S_origin, no cache"; return 0; fi
 	say "$1: not running; $R on $S_origin, $S_mode, policy $S_policy"
 	human "$S_clen"; _c=$R
-	human "$S_bs"; row cache "$_c on $S_cache, $((S_clen / S_bs)) blocks of $R; metadata on $S_meta"
+	human "$S_bs"
+	row cache "$_c on $S_cache, $((S_clen / S_bs)) blocks of $R; metadata on $S_meta"
 	at_risk "$S_dirty" "$S_bs"
 	row dirty "$R"
-	case $S_kind:$S_state in label:closed | tab:*) ;; *) row state "it was not stopped in an orderly way; the next assembly goes on from what is on the devices" ;; esac
+	case $S_kind:$S_state in
+	label:closed | tab:*) ;;
+	*) row state "not stopped cleanly; the next assembly goes on from what is on disk" ;;
+	esac
 }
 
 status_one() {
@@ -75,7 +84,11 @@ status_one() {
 	case $_st in
 	0) status_running "$1" ;;
 	2) human "$X_sectors"; say "$1: $R on $L_origin, no cache" ;;
-	*) human "$X_sectors"; say "$1: $R on $L_origin: FAILED: $_why"; row next "dmesg; dmcache stop $1; dmcache check $1"; return $E_FAIL ;;
+	*)
+		human "$X_sectors"
+		say "$1: $R on $L_origin: FAILED: $_why"
+		row next "dmesg; dmcache stop $1; dmcache check $1"
+		return $E_FAIL ;;
 	esac
 }
 
@@ -95,16 +108,30 @@ json_text() {
 json_bare() { printf ',"%s":%s' "$1" "$2"; }
 # json_dirty BLOCKS SECTORS
 json_dirty() {
-	if is_number "$1"; then json_bare dirty_blocks "$1"; json_bare bytes_at_risk $(($1 * $2 * 512)); else json_bare dirty_blocks null; json_bare bytes_at_risk null; fi
+	if is_number "$1"; then
+		json_bare dirty_blocks "$1"
+		json_bare bytes_at_risk $(($1 * $2 * 512))
+	else
+		json_bare dirty_blocks null
+		json_bare bytes_at_risk null
+	fi
 }
 
 json_running() {
 	json_text state running
-	json_text cache "$L_cache"; json_text metadata "$L_meta"; json_text mode "$X_mode"; json_text policy "$X_policy"
-	json_bare block_sectors "$X_bs"; json_bare cache_blocks "$X_total"; json_bare used_blocks "$X_used"
+	json_text cache "$L_cache"
+	json_text metadata "$L_meta"
+	json_text mode "$X_mode"
+	json_text policy "$X_policy"
+	json_bare block_sectors "$X_bs"
+	json_bare cache_blocks "$X_total"
+	json_bare used_blocks "$X_used"
 	json_dirty "$X_dirty" "$X_bs"
 	json_bare metadata_used "$X_mused"; json_bare metadata_blocks "$X_mtotal"
-	json_bare read_hits "$X_rh"; json_bare read_misses "$X_rm"; json_bare write_hits "$X_wh"; json_bare write_misses "$X_wm"
+	json_bare read_hits "$X_rh"
+	json_bare read_misses "$X_rm"
+	json_bare write_hits "$X_wh"
+	json_bare write_misses "$X_wm"
 	json_bare demotions "$X_dem"; json_bare promotions "$X_prom"
 	if [ "$X_rw" = rw ]; then json_bare read_only false; else json_bare read_only true; fi
 	if [ "$X_check" = - ]; then json_bare needs_check false; else json_bare needs_check true; fi
@@ -121,7 +148,10 @@ json_stopped() {
 	set_find "$1" || { json_text problem "$R"; return; }
 	json_bare sectors "$S_osize"; json_text origin "$S_origin"
 	[ -n "$S_cache" ] || return 0
-	json_text cache "$S_cache"; json_text metadata "$S_meta"; json_text mode "$S_mode"; json_text policy "$S_policy"
+	json_text cache "$S_cache"
+	json_text metadata "$S_meta"
+	json_text mode "$S_mode"
+	json_text policy "$S_policy"
 	json_bare block_sectors "$S_bs"; json_bare cache_blocks $((S_clen / S_bs))
 	json_dirty "$S_dirty" "$S_bs"
 }
@@ -156,7 +186,12 @@ cmd_status() {
 	N_names=$_names WORST=0
 	for NAME in $N_names; do
 		is_ours "$NAME"
-		dm_exists "$NAME" || { all_names; case $R in *" $NAME "*) ;; *) die $E_UNKNOWN "no set is called $NAME" "dmcache list" ;; esac; }
+		! dm_exists "$NAME" || continue
+		all_names
+		case $R in
+		*" $NAME "*) ;;
+		*) die $E_UNKNOWN "no set is called $NAME" "dmcache list" ;;
+		esac
 	done
 	[ -n "$N_names" ] || { running_names; N_names=$R; }
 	if [ -n "$_json" ]; then

@@ -47,7 +47,11 @@ stop_one() {
 		STOP_next="dmcache assemble $1; dmcache stop $1"
 		return 1
 	}
-	case $_dirty in 0) R="stopped; the origin is complete" ;; unknown) R="stopped" ;; *) R="stopped; $_dirty blocks are only in the cache" ;; esac
+	case $_dirty in
+	0) R="stopped; the origin is complete" ;;
+	unknown) R=stopped ;;
+	*) R="stopped; $_dirty blocks are only in the cache" ;;
+	esac
 }
 
 # take_down NAME: its device is gone, with its last count of dirty blocks in _dirty; or it goes on
@@ -61,7 +65,8 @@ take_down() {
 	return 1
 }
 
-# stop_alone UUID: a device without a cache is gone; a label of the origin that says open gets closed
+# stop_alone UUID: a device without a cache is gone; a label of the origin that says open gets
+# closed
 stop_alone() {
 	label_scan
 	lone_label "$1"
@@ -75,7 +80,8 @@ stop_alone() {
 	R=stopped
 }
 
-# stop_known NAME: how many blocks only the cache has; what says "may be dirty" stays if it cannot be written
+# stop_known NAME: how many blocks only the cache has; what says "may be dirty" stays if it cannot
+# be written
 stop_known() {
 	if known_read "$1" && [ -n "$K_of" ]; then
 		known_change "$1" "$_dirty"
@@ -93,7 +99,8 @@ stop_labels() {
 		relabel closing $((S_gen + 1)) "$_dirty" - || _wrong=$R
 	fi
 	for _s in cmeta cdata corig; do
-		! dm_exists "$_name-$_s" || dm_remove "$_name-$_s" || warn "/dev/mapper/$_name-$_s is left: $R; next: dmsetup remove $_name-$_s"
+		! dm_exists "$_name-$_s" || dm_remove "$_name-$_s" ||
+			warn "/dev/mapper/$_name-$_s is left: $R; next: dmsetup remove $_name-$_s"
 	done
 	[ -z "$_wrong" ] || return 0
 	origin_sum; _crc=$R

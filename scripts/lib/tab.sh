@@ -27,7 +27,7 @@ tab_names() {
 
 # tab_check: every line; the first that is wrong ends it, with its number
 tab_check() {
-	_n=0 _seen=' '
+	_n=0 _seen=' ' _specs="UUID=, PARTUUID=, LABEL=, PARTLABEL="
 	[ -e "$TAB" ] || return 0
 	while read -r _name _o _c _m _opt _rest; do
 		_n=$((_n + 1))
@@ -38,9 +38,12 @@ tab_check() {
 		_seen="$_seen$_name "
 		[ -n "$_o" ] || R="no origin"
 		[ -z "$_rest" ] || R="more than five words"
-		[ -n "$R" ] || { spec_ok "$_o" && { [ "$_o" != - ] && [ "$_o" != none ]; }; } || R="origin '$_o' is neither a path nor UUID=, PARTUUID=, LABEL=, PARTLABEL="
-		[ -n "$R" ] || spec_ok "${_c:--}" || R="cache '$_c' is neither a path nor UUID=, PARTUUID=, LABEL=, PARTLABEL=, - or none"
-		[ -n "$R" ] || spec_ok "${_m:--}" || R="metadata '$_m' is neither a path nor UUID=, PARTUUID=, LABEL=, PARTLABEL= or -"
+		[ -n "$R" ] || { spec_ok "$_o" && { [ "$_o" != - ] && [ "$_o" != none ]; }; } ||
+			R="origin '$_o' is neither a path nor $_specs"
+		[ -n "$R" ] || spec_ok "${_c:--}" ||
+			R="cache '$_c' is neither a path nor $_specs, - or none"
+		[ -n "$R" ] || spec_ok "${_m:--}" ||
+			R="metadata '$_m' is neither a path nor $_specs or -"
 		[ -n "$R" ] || options_parse "${_opt:--}" || R="options: $R"
 		[ -z "$R" ] || { R="$TAB, line $_n: $R"; return 1; }
 	done < "$TAB"
@@ -58,7 +61,8 @@ spec_ok() {
 	esac
 }
 
-# option WORDS KEY: R = value of a comma-separated option, 1 for a word without one; status 1: not there
+# option WORDS KEY: R = value of a comma-separated option, 1 for a word without one; status 1: not
+# there
 option() {
 	case ,$1, in
 	*",$2="*) R=",$1,"; R=${R#*",$2="}; R=${R%%,*} ;;
@@ -67,8 +71,8 @@ option() {
 	esac
 }
 
-# options_parse WORDS: O_mode O_policy O_block O_features O_args ("key value ..."), empty if not given.
-# Status 1: R says what is wrong.
+# options_parse WORDS: O_mode O_policy O_block O_features O_args ("key value ..."), empty if not
+# given. Status 1: R says what is wrong.
 options_parse() {
 	O_mode= O_policy= O_block= O_features= O_args=
 	[ "$1" != - ] || return 0
@@ -80,7 +84,11 @@ options_parse() {
 		'' | noauto | nofail | _netdev | auto | x-*) ;;
 		mode=writeback | mode=writethrough | mode=passthrough) O_mode=${_w#*=} ;;
 		degraded=wait | degraded=alone | degraded=fail) ;;
-		block-size=*) parse_size "${_w#*=}" && block_size_ok "$R" || { R="$_w: a multiple of 32K, at most 1G"; return 1; }
+		block-size=*)
+			parse_size "${_w#*=}" && block_size_ok "$R" || {
+				R="$_w: a multiple of 32K, at most 1G"
+				return 1
+			}
 			O_block=$R ;;
 		policy=*) case ${_w#*=} in '' | *[!A-Za-z0-9_-]*) R="$_w"; return 1 ;; esac
 			O_policy=${_w#*=} ;;
@@ -97,7 +105,8 @@ options_parse() {
 
 block_size_ok() { [ "$1" -ge 64 ] && [ "$1" -le 2097152 ] && [ $(($1 % 64)) = 0 ]; }
 
-# tab_write LINE NAME: the tab with LINE in the place of NAME's; an empty LINE removes it. The old file is there until the new one is whole.
+# tab_write LINE NAME: the tab with LINE in the place of NAME's; an empty LINE removes it. The old
+# file is there until the new one is whole.
 tab_write() {
 	# What is not there need not go: that works on a full disk too.
 	[ -n "$1" ] || (tab_find "$2") || return 0
@@ -118,7 +127,9 @@ tab_write() {
 		[ -n "$_done" ] || [ -z "$1" ] || printf '%s\n' "$1" || _whole=
 	} 2> /dev/null > "$_new" || _whole=
 	# Some know no sync of a single file.
-	if [ -n "$_whole" ] && { sync "$_new" 2> /dev/null || sync; } && mv "$_new" "$TAB"; then return 0; fi
+	if [ -n "$_whole" ] && { sync "$_new" 2> /dev/null || sync; } && mv "$_new" "$TAB"; then
+		return 0
+	fi
 	rm -f "$_new"
 	return 1
 }
@@ -127,12 +138,14 @@ tab_write() {
 tab_undo() {
 	U_line=
 	! tab_find "$1" || U_line="$1 $T_origin $T_cache $T_metadata $T_options"
-	undo_add "tab_write \"\$U_line\" '$1'" "the line of $1 in $TAB is not as it was" "make it: ${U_line:-no line of $1}"
+	undo_add "tab_write \"\$U_line\" '$1'" "the line of $1 in $TAB is not as it was" \
+		"make it: ${U_line:-no line of $1}"
 }
 
 # ----- which device is which -----
 
-# unescape TEXT [x]: R = it with \ooo (octal, as in fstab) as the character it means, and with x \xHH, as udev writes it
+# unescape TEXT [x]: R = it with \ooo (octal, as in fstab) as the character it means, and with x
+# \xHH, as udev writes it
 unescape() {
 	R= _in=$1
 	while case $_in in *\\*) true ;; *) false ;; esac; do
@@ -140,7 +153,9 @@ unescape() {
 		_in=${_in#*\\}
 		case $_in${2-} in
 		[0-3][0-7][0-7]*) _o=${_in%"${_in#???}"} _in=${_in#???} ;;
-		x[0-9a-fA-F][0-9a-fA-F]*x) _o=${_in#x} _in=${_in#???}; _o=$(printf '%03o' $((0x${_o%"$_in"}))) ;;
+		x[0-9a-fA-F][0-9a-fA-F]*x)
+			_o=${_in#x} _in=${_in#???}
+			_o=$(printf '%03o' $((0x${_o%"$_in"}))) ;;
 		*) R=$R\\; continue ;;
 		esac
 		_o=$(printf "\\$_o.")
@@ -161,7 +176,8 @@ plain() {
 	done
 }
 
-# ids_of DEV: what can tell it from others, best first, words in R. Within a udev rule from the environment, with no fork.
+# ids_of DEV: what can tell it from others, best first, words in R. Within a udev rule from the
+# environment, with no fork.
 ids_of() {
 	_ids= _d=$1
 	sysfs_of "$_d" || return 1
@@ -178,7 +194,8 @@ ids_of() {
 		_ids="$_ids DMUUID=$R"
 	fi
 	for _f in wwid device/wwid serial device/serial; do
-		[ ! -e "$_sys/partition" ] && [ -e "$_sys/$_f" ] && read_line "$_sys/$_f" && [ -n "$R" ] || continue
+		[ ! -e "$_sys/partition" ] && [ -e "$_sys/$_f" ] && read_line "$_sys/$_f" &&
+			[ -n "$R" ] || continue
 		plain "$R"
 		_ids="$_ids SERIAL=$R"
 		break
@@ -187,7 +204,7 @@ ids_of() {
 		plain "$_fs"
 		_ids="$_ids UUID=$R"
 	fi
-	# That of device-mapper whose name is not plain has no path that stays.
+	# That of device-mapper with a name that is not plain has no path that stays.
 	node_of "$_sys" || R=$_d
 	case $R in */dm-[0-9]*) ;; *) plain_ok "$R" && _ids="$_ids PATH=$R" ;; esac
 	R=${_ids# }
@@ -198,12 +215,15 @@ is_id() {
 	case $2 in
 	/*) unescape "$2"; same_device "$1" "$R" ;;
 	PATH=*) same_device "$1" "${2#PATH=}" ;;
-	LABEL=* | PARTLABEL=*) unescape "${2#*=}"; [ "$(blkid -c /dev/null -o value -s "${2%%=*}" "$1" 2> /dev/null)" = "$R" ] ;;
+	LABEL=* | PARTLABEL=*)
+		unescape "${2#*=}"
+		[ "$(blkid -c /dev/null -o value -s "${2%%=*}" "$1" 2> /dev/null)" = "$R" ] ;;
 	*) ids_of "$1" && case " $R " in *" $2 "*) true ;; *) false ;; esac ;;
 	esac
 }
 
-# spec_devices SPEC: those that it names, one a line in R; the cached devices themselves do not count
+# spec_devices SPEC: those that it names, one a line in R; the cached devices themselves do not
+# count
 spec_devices() {
 	case $1 in
 	/* | PATH=*) unescape "${1#PATH=}"
@@ -232,7 +252,8 @@ END
 	case $R in *"$NL"?*) unheld "$R" ;; esac
 }
 
-# unheld LIST: of several, those that are not a part of something bigger (paths of a multipath device, legs of a mirror)
+# unheld LIST: of several, those that are not a part of something bigger (paths of a multipath
+# device, legs of a mirror)
 unheld() {
 	_some=
 	while IFS= read -r _d; do

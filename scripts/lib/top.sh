@@ -7,8 +7,15 @@ cmd_top() {
 	NAME= T_every=1 T_count=
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--interval) is_number "${2-}" && [ "$2" -gt 0 ] || usage_error "--interval wants seconds"; T_every=$2; shift ;;
-		--count) is_number "${2-}" && [ "$2" -gt 0 ] || usage_error "--count wants a number"; T_count=$2; shift ;;
+		--interval)
+			is_number "${2-}" && [ "$2" -gt 0 ] ||
+				usage_error "--interval wants seconds"
+			T_every=$2
+			shift ;;
+		--count)
+			is_number "${2-}" && [ "$2" -gt 0 ] || usage_error "--count wants a number"
+			T_count=$2
+			shift ;;
 		-*) usage_error "top: no option $1" ;;
 		*) [ -z "$NAME" ] || usage_error "top: one name, not '$NAME' and '$1'"; NAME=$1 ;;
 		esac
@@ -30,7 +37,8 @@ cmd_top() {
 }
 
 top_page() {
-	printf '%s%s  %s, policy %s, every %s s\n' "$T_clear" "$NAME" "$X_mode" "$X_policy" "$T_every"
+	printf '%s%s  %s, policy %s, every %s s\n' "$T_clear" "$NAME" "$X_mode" "$X_policy" \
+		"$T_every"
 	# A new table counts demotions and promotions from 0.
 	[ "$X_prom" -ge "$T_prom" ] && [ "$X_dem" -ge "$T_dem" ] || T_prom=$X_prom T_dem=$X_dem
 	_r=$((X_rh - T_rh + X_rm - T_rm)) _w=$((X_wh - T_wh + X_wm - T_wm))

@@ -448,7 +448,7 @@ lost() {
 	# What comes back is old, though nothing in the first MiB of the origin tells.
 	cp $DIR/lost $D/ssd
 	run 0 assemble c
-	said 'was in use without its cache; the cache starts empty'
+	said 'was used without its cache; the cache starts empty'
 	table c ' cache '
 	# A mode in which nothing becomes dirty, and back
 	run 0 set c --mode writethrough
@@ -509,7 +509,7 @@ lost() {
 	run 0 stop c
 	cp $DIR/lost $D/ssd
 	run 4 assemble c
-	said 'was in use without its cache since.*; next: dmcache assemble --drop-cache c'
+	said 'was used without its cache since.*; next: dmcache assemble --drop-cache c'
 	run 0 assemble --drop-cache c
 	table c ' cache '
 	run 0 stop c
@@ -620,7 +620,7 @@ paths() {
 			rm $DMCACHE_TAB
 		else
 			run 4 create c --origin "$W/mapper/my\\x20disk" --cache $D/ssd --yes
-			said 'has nothing that a label or the tab could name it by.*; next: '
+			said 'has no serial number, UUID or plain name.*; next: '
 			md5sum $D/* | cmp -s - $DIR/sums || bad "something was written"
 			[ ! -e $DMCACHE_TAB ] || bad "the tab: $(cat $DMCACHE_TAB)"
 		fi

@@ -50,7 +50,7 @@ no 2 'a multiple of 32K' create c --origin $O --cache $C --block-size 33K
 no 2 'a multiple of 32K' create c --origin $O --cache $C --block-size 2G
 no 2 'key=value' create c --origin $O --cache $C --set nonsense
 no 2 '--metadata wants --cache' create c --origin $O --metadata $M
-no 2 'nothing would know the set' create c --origin $O --no-tab
+no 2 'wants --cache or --label-origin' create c --origin $O --no-tab
 for name in a/b .hidden -x c-cdata c-cmeta c-corig control 'two words'; do no 2 "$name" create "$name" --origin $O --cache $C; done
 no 2 'one name' create c d --origin $O --cache $C
 no 2 'name a set' dmcache assemble
@@ -88,7 +88,7 @@ unchanged
 begin "too small, or not empty"
 no 4 "cache device $SMALL has 2 MiB: too small" create c --origin $O --cache $SMALL
 no 4 "cache device $TINY has 1 MiB: too small" create c --origin $O --cache $TINY
-no 4 "metadata device $SMALL has 2 MiB; .* cache blocks need" create c --origin $O --cache $C --metadata $SMALL
+no 4 "metadata device $SMALL has 2 MiB; .* blocks need" create c --origin $O --cache $C --metadata $SMALL
 no 4 "origin $TINY is smaller than a MiB" create c --origin $TINY --cache $C --label-origin
 no 2 'this cache needs' create c --origin $O --cache $C --metadata-size 1M
 no 4 "cache device $FULL holds ext4, .*overwritten; next: .*--wipe" create c --origin $O --cache $FULL
