@@ -3,6 +3,14 @@
  * test-policy-steps.c - for how long does a policy hold its lock, with interrupts off?  In steps, which
  * the compiler counts: one for each basic block of code.  There must be few, however large the
  * cache is and however many CPUs there are.
+ *
+ * What that is in time depends on the machine, and is not tested.  Measured once with BLOCKS and
+ * POLICY (test_time()), on two cores that were shared with much else:
+ *
+ *	policy	blocks		steps at most	time at most
+ *	payback	262,144		2153		12.0 us
+ *	payback	20,000,000	2153		14.3 us
+ *	smq	20,000,000	5108		10.5 us
  */
 #include <sys/mman.h>
 #include <time.h>

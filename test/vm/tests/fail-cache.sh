@@ -57,7 +57,7 @@ for b in 30 31 33 34 35; do read_at /dev/mapper/c $((b * 64)) > /dev/null; done
 assert_eq "$(st_used c) $(st_read_hits c) $(core_arg c retired_blocks)" "127 $((hits + 5)) 1" "cached blocks, hits of the others, blocks retired"
 good f $((32 * 64 + 8)) 1
 # Many errors are over after a while: a minute later the place is tried again.
-wait_for '[ "$(core_arg c retired_blocks)" = 0 ]' 100
+wait_for 'sleep 1; [ "$(core_arg c retired_blocks)" = 0 ]' 12
 dmsetup remove c
 
 # --- writeback: one bad block ---
@@ -72,7 +72,8 @@ read_at /dev/mapper/c $((5 * 64)) 64 > /tmp/got || fail "a clean block with a ba
 block /tmp/data 5 | cmp - /tmp/got || fail "a clean block with a bad sector"
 wait_for '[ "$(core_arg c retired_blocks)" = 1 ]' 10
 wait_for '[ "$(events c)" -gt '"$ev"' ]' 10
-assert_dmesg 'cache device [0-9:]+: 1 I/O errors, 1 of its blocks'
+# It may be told before the block is given up.
+assert_dmesg 'cache device [0-9:]+: 1 I/O errors, [01] of its blocks'
 assert_eq "$(core_arg c cache_errors) $(core_arg c dirty_read_errors)" "1 0" "errors in the status"
 read_at /dev/mapper/c $((5 * 64)) 64 > /tmp/got
 block /tmp/data 5 | cmp - /tmp/got || fail "the block, once more"
