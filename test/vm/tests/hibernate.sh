@@ -10,6 +10,7 @@
 
 . /job/lib-cache.sh
 . /job/hibernate-stage.sh
+[ -e /sys/power/disk ] || skip "this kernel cannot hibernate"
 # One run over all boots: each goes on in the memory of the one before.
 assert_eq "$BOOT" 1 "the boot in which this test begins (did this one resume?)"
 quietly mkswap "$DISK4"
