@@ -5,48 +5,15 @@
 
 #define BLOCK 4096
 
-static char note[256];
-static u64 rnd = 1;
-
 /*----- what unit.c gives to tests -----*/
-
-void unit_srand(u64 seed)
-{
-	rnd = seed;
-}
-
-u64 unit_rand(void)
-{
-	u64 z = rnd += 0x9E3779B97F4A7C15ull;
-
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-	return z ^ (z >> 31);
-}
-
-u64 unit_below(u64 n)
-{
-	return unit_rand() % n;
-}
-
-void unit_note(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(note, sizeof(note), fmt, args);
-	va_end(args);
-}
 
 void unit_fail(const char *file, int line, const char *fmt, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "%s:%d: ", file, line);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	unit_report(stderr, file, line, fmt, args);
 	va_end(args);
-	fprintf(stderr, " (%s)\nlast message: %s\n", note, shim_last_message());
 	abort();
 }
 
@@ -57,25 +24,18 @@ void unit_skip(const char *why)
 
 /*----- around an input -----*/
 
-static unsigned long live;
+static struct unit_alive alive;
 
 void fuzz_begin(void)
 {
-	note[0] = 0;
-	unit_srand(1);
-	shim_srandom(1);
-	shim_clear_messages();
-	live = shim_live_allocs();
+	alive = unit_begin();
 }
 
 void fuzz_end(void)
 {
-	CHECK_EQ(shim_bufio_held(), 0);
-	CHECK_EQ(shim_bufio_clients(), 0);
-	CHECK_EQ(shim_locks_held(), 0);
-	if (shim_live_allocs() != live)
-		shim_print_live_allocs(5);
-	CHECK_EQ(shim_live_allocs(), live);
+	const char *left = unit_left(&alive);
+
+	CHECK_MSG(!left, "%s", left);
 }
 
 /*----- bytes -----*/

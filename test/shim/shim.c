@@ -575,13 +575,18 @@ void shim_srandom(u64 seed)
 	random_state = seed;
 }
 
-u64 get_random_u64(void)
+u64 shim_next_random(u64 *state)
 {
-	u64 x = random_state += 0x9E3779B97F4A7C15ull;
+	u64 x = *state += 0x9E3779B97F4A7C15ull;
 
 	x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
 	x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
 	return x ^ (x >> 31);
+}
+
+u64 get_random_u64(void)
+{
+	return shim_next_random(&random_state);
 }
 
 u32 get_random_u32(void)

@@ -22,6 +22,8 @@ bool shim_message_seen(const char *part);	/* in any message since the clear (the
 void shim_clear_messages(void);
 
 void shim_srandom(u64 seed);
+/* The next of a sequence of one's own (splitmix64). */
+u64 shim_next_random(u64 *state);
 
 /* Locks held now: spinlocks count as "atomic", mutexes and rwsems do not. */
 int shim_locks_held(void);

@@ -429,6 +429,19 @@ struct dmc_md_params params(struct shim_disk *d, bool format2)
 	return p;
 }
 
+struct dmc_md *md_on(struct shim_disk *d, bool format2, struct dmc_md_params *p)
+{
+	*p = params(d, format2);
+	return md_open_ok(p);
+}
+
+void md_done(struct dmc_md *md, struct shim_disk *d, struct model *m)
+{
+	dmc_md_close(md);
+	disk_free(d);
+	model_free(m);
+}
+
 void resize_ok(struct dmc_md *md, u32 nr)
 {
 	cblock_t busy = to_cblock(12345);

@@ -53,6 +53,10 @@ const char *model_differs(const struct model *a, const struct model *b);
 
 struct dmc_md_params md_params(struct shim_disk *d);	/* format 1, no limit to the origin */
 struct dmc_md *md_open_ok(const struct dmc_md_params *p);
+/* @d, opened: *@p is what it was opened with. */
+struct dmc_md *md_on(struct shim_disk *d, bool format2, struct dmc_md_params *p);
+/* The end of a test: closes and frees all three. */
+void md_done(struct dmc_md *md, struct shim_disk *d, struct model *m);
 /* Every cblock that @m maps is inserted. */
 int md_insert_all(struct dmc_md *md, const struct model *m);
 

@@ -5,25 +5,7 @@ enum { TREE, TREES, ARRAY, BITS, ARRAY_COPY, TREE_COPY, NUMBER = 7 };
 
 static u64 below(struct random_work *rw, u64 n)
 {
-	u64 z = rw->rnd += 0x9E3779B97F4A7C15ull;
-
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-	return (z ^ (z >> 31)) % n;
-}
-
-static struct dmc_btree_info tree_info(struct world *w, unsigned int levels)
-{
-	struct dmc_btree_info info = { .tm = w->tm, .levels = levels, .value_type.size = 8 };
-
-	return info;
-}
-
-static void array_info(struct world *w, struct dmc_array_info *info)
-{
-	struct dmc_btree_value_type vt = { .size = 8 };
-
-	dmc_array_info_init(info, w->tm, &vt);
+	return shim_next_random(&rw->rnd) % n;
 }
 
 /*----- digests: of each thing in order, whatever it is kept in -----*/

@@ -5,20 +5,6 @@
  * What is in the state after transaction n: tree_has(), element_of(), bit_of() below say it.
  */
 
-static struct dmc_btree_info tree_info(struct world *w, unsigned int levels)
-{
-	struct dmc_btree_info info = { .tm = w->tm, .levels = levels, .value_type.size = 8 };
-
-	return info;
-}
-
-static void array_info(struct world *w, struct dmc_array_info *info)
-{
-	struct dmc_btree_value_type vt = { .size = 8 };
-
-	dmc_array_info_init(info, w->tm, &vt);
-}
-
 static u32 nr_elements(u64 n)
 {
 	return 1500 + 300 * (n % 5);

@@ -57,4 +57,19 @@ void world_check(struct world *w);	/* commit, then the same, as a CHECK */
 /* What an independent reader makes of array or tree entries on disk; fails the test if malformed. */
 bool world_raw_lookup(struct shim_disk *disk, const struct world_root *root, const u64 *keys, void *value);
 
+/* Trees and arrays of values of 8 bytes. */
+static inline struct dmc_btree_info tree_info(struct world *w, unsigned int levels)
+{
+	struct dmc_btree_info info = { .tm = w->tm, .levels = levels, .value_type.size = 8 };
+
+	return info;
+}
+
+static inline void array_info(struct world *w, struct dmc_array_info *info)
+{
+	struct dmc_btree_value_type vt = { .size = 8 };
+
+	dmc_array_info_init(info, w->tm, &vt);
+}
+
 #endif

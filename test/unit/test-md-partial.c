@@ -189,9 +189,7 @@ static void test_others_stay(void)
 		CHECK_OK(r);
 		CHECK_MSG(!model_differs(m, got), "%s", model_differs(m, got));
 		model_free(got);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -216,9 +214,7 @@ static void test_discards(void)
 		for (i = 0; i < got->nr_dblocks; i++)
 			CHECK(got->discard[i]);
 		model_free(got);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 

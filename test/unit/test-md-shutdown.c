@@ -24,8 +24,7 @@ static void test_idle_commits(void)
 		model_set_dblocks(m, 2000, 64);
 		model_fill(m, ORIGIN_BLOCKS, 50);
 		d = disk_of(m, format2, DISK_BLOCKS);
-		p = params(d, format2);
-		md = md_open_ok(&p);
+		md = md_on(d, format2, &p);
 		print = dmc_md_fingerprint(md);
 		CHECK_OK(dmc_md_begin_changes(md));
 		CHECK(print != dmc_md_fingerprint(md));
@@ -55,9 +54,7 @@ static void test_idle_commits(void)
 		shutdown_ok(md, m);
 		CHECK(d->count[DISK_WRITE] > writes && d->count[DISK_WRITE] <= writes + 6);
 		expect_disk(d, m, DMC_SB_CLEAN);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -149,8 +146,7 @@ static void test_translated_hints(void)
 
 		model_fill(m, ORIGIN_BLOCKS, 50);
 		d = disk_of(m, format2, DISK_BLOCKS);
-		p = params(d, format2);
-		md = md_open_ok(&p);
+		md = md_on(d, format2, &p);
 		CHECK_OK(dmc_md_load_mappings(md, &m->policy, triple, is_triple, m));
 		strcpy(m->policy.name, "other");
 		for (i = 0; i < m->nr; i++)
@@ -165,9 +161,7 @@ static void test_translated_hints(void)
 		CHECK_OK(dmc_md_begin_changes(md));
 		CHECK_OK(dmc_md_commit_clean(md, &s));
 		CHECK(d->count[DISK_WRITE] <= writes + 2);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -188,8 +182,7 @@ static void test_kept_hints(void)
 		for (i = 0; i < 10; i++)
 			model_map(m, i, ORIGIN_BLOCKS - 1 - i, false);
 		d = disk_of(m, inserts, DISK_BLOCKS);
-		p = params(d, inserts);
-		md = md_open_ok(&p);
+		md = md_on(d, inserts, &p);
 		strcpy(m->policy.name, "cleaner");
 		m->policy.hint_size = 0;
 		CHECK_OK(dmc_md_begin_changes(md));
@@ -213,9 +206,7 @@ static void test_kept_hints(void)
 			dmc_md_get_policy(md, &policy);
 			CHECK(!strcmp(policy.name, "cleaner"));
 		}
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -250,9 +241,7 @@ static void test_shutdown_in_slices(void)
 		dmc_md_get_usage(md, &used, &total);
 		CHECK_EQ(total, 250);
 		CHECK(used > 180);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -305,9 +294,7 @@ static void test_damaged_hints(void)
 		for (u32 k = 0; k < m->nr; k++)
 			m->hint_valid[k] = 1;
 		expect_load(md, m);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 

@@ -469,9 +469,7 @@ static void test_all_dirty_in_slices(void)
 		for (i = 0; i < nr; i++)
 			CHECK_EQ(c.dirty[i], m->oblock[i] != NO_OBLOCK);
 		md_content_free(&c);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -493,8 +491,7 @@ static void test_cost(void)
 		for (i = 0; i < m->nr; i++)
 			model_map(m, i, i, false);
 		d = disk_of(m, format2, DISK_BLOCKS);
-		p = params(d, format2);
-		md = md_open_ok(&p);
+		md = md_on(d, format2, &p);
 		writes = d->count[DISK_WRITE];
 		CHECK_OK(start_tracking(md, m));
 		CHECK_EQ(d->count[DISK_WRITE], writes + 1);
@@ -509,9 +506,7 @@ static void test_cost(void)
 		CHECK_OK(dmc_md_commit(md, NULL));
 		CHECK_EQ(d->count[DISK_WRITE], writes);
 		CHECK_EQ(dmc_md_set_dirty(md, to_cblock(3000), true), -EINVAL);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -529,8 +524,7 @@ static void test_words(void)
 
 		model_fill(m, ORIGIN_BLOCKS, 70);
 		d = disk_of(m, format2, DISK_BLOCKS);
-		p = params(d, format2);
-		md = md_open_ok(&p);
+		md = md_on(d, format2, &p);
 		CHECK_EQ(dmc_md_set_dirty_word(md, 18, 0, 1), -EINVAL);
 		CHECK_EQ(dmc_md_set_dirty_word(md, 17, 0, 1ULL << 12), -EINVAL);
 		CHECK_EQ(dmc_md_set_dirty_word(md, U32_MAX, 0, 1), -EINVAL);
@@ -563,9 +557,7 @@ static void test_words(void)
 		md = md_open_ok(&p);
 		m->hint_valid[0] = 0;
 		expect_load(md, m);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -693,9 +685,7 @@ static void test_little_asked(void)
 		shut_down_asking(md, &a, 1, 0);
 		CHECK_EQ(a.hints, 100000);
 		expect_disk(d, m, DMC_SB_CLEAN);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -712,8 +702,7 @@ static void test_leave(void)
 
 		model_fill(m, ORIGIN_BLOCKS, 50);
 		d = disk_of(m, how & 1, DISK_BLOCKS);
-		p = params(d, how & 1);
-		md = md_open_ok(&p);
+		md = md_on(d, how & 1, &p);
 		CHECK_OK(start_tracking(md, m));
 		if (how & 2) {
 			CHECK_OK(dmc_md_abort(md));
@@ -729,9 +718,7 @@ static void test_leave(void)
 			expect_disk(d, m, 0);
 		}
 		CHECK(!dmc_md_is_tracking(md));
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -748,8 +735,7 @@ static void test_stray_bits(void)
 	model_map(m, 5, 50, true);
 	model_map(m, 6, 60, false);
 	d = disk_of(m, true, DISK_BLOCKS);
-	p = params(d, true);
-	md = md_open_ok(&p);
+	md = md_on(d, true, &p);
 	s = model_shutdown(m);
 	m->dirty[7] = 1;
 	CHECK_OK(dmc_md_begin_changes(md));
@@ -794,8 +780,7 @@ static void test_damaged_hints(void)
 
 	model_fill(m, ORIGIN_BLOCKS, 50);
 	d = disk_of(m, true, DISK_BLOCKS);
-	p = params(d, true);
-	md = md_open_ok(&p);
+	md = md_on(d, true, &p);
 	CHECK_OK(dmc_md_begin_changes(md));
 	dmc_md_close(md);
 	root = ((struct dmc_superblock *)d->data)->hint_root;
@@ -825,8 +810,7 @@ static void test_refusals(void)
 	model_map(m, 1000, 70, true);
 	d = disk_of(m, true, 64);
 	before = disk_clone(d);
-	p = params(d, true);
-	md = md_open_ok(&p);
+	md = md_on(d, true, &p);
 	CHECK_EQ(dmc_md_start_tracking(md, &live, &busy), -EBUSY);
 	CHECK_EQ(from_cblock(busy), 1000);
 	live.nr_cblocks = 100000;

@@ -72,8 +72,7 @@ static void test_only_blank_is_formatted(void)
 
 	d = blank_disk(DISK_BLOCKS);
 	memset(d->data + 4096, 0xa5, (DISK_BLOCKS - 1) * 4096);
-	p = params(d, true);
-	md = md_open_ok(&p);
+	md = md_on(d, true, &p);
 	dmc_md_close(md);
 	md_content_free((struct md_content[]){ fsck_ok(d, 0) });
 	disk_free(d);
@@ -132,9 +131,7 @@ static void test_too_small(void)
 			shutdown_ok(md, m);
 			expect_disk(d, m, DMC_SB_CLEAN);
 		}
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 	/* The kernel's documented 4 MiB + 16 bytes a block must do. */
 	for (u64 nr = 1; nr < 1 << 30; nr *= 3)
@@ -194,8 +191,7 @@ static void test_round_trip(void)
 		model_fill(m, ORIGIN_BLOCKS, 60);
 		d = disk_of(m, format2, DISK_BLOCKS);
 		for (round = 0; round < 3; round++) {
-			p = params(d, format2);
-			md = md_open_ok(&p);
+			md = md_on(d, format2, &p);
 			CHECK(dmc_md_was_clean(md));
 			expect_load(md, m);
 			CHECK_OK(dmc_md_begin_changes(md));
@@ -229,9 +225,7 @@ static void test_bad_arguments(void)
 	CHECK_EQ(dmc_md_set_needs_check(md), 0);
 	s.policy.hint_size = 8;
 	CHECK_EQ(dmc_md_commit_clean(md, &s), -EINVAL);
-	dmc_md_close(md);
-	disk_free(d);
-	model_free(m);
+	md_done(md, d, m);
 }
 
 /* What is not committed is not there; abort and close forget it; a failed call forbids a commit. */
@@ -247,8 +241,7 @@ static void test_abort(void)
 
 		model_fill(m, ORIGIN_BLOCKS, 50);
 		d = disk_of(m, format2, DISK_BLOCKS);
-		p = params(d, format2);
-		md = md_open_ok(&p);
+		md = md_on(d, format2, &p);
 		CHECK_OK(dmc_md_begin_changes(md));
 		committed = model_clone(m);
 		CHECK_OK(dmc_md_insert(md, to_cblock(5), to_oblock(99999)));
@@ -303,9 +296,7 @@ static void test_failure_forbids_commit(void)
 	CHECK_OK(dmc_md_commit(md, NULL));
 	model_map(m, 1, 1, false);
 	expect_disk(d, m, 0);
-	dmc_md_close(md);
-	disk_free(d);
-	model_free(m);
+	md_done(md, d, m);
 }
 
 /* The flag is clear on disk before anything else is, whoever forgets to ask for it. */
@@ -322,8 +313,7 @@ static void test_clean_flag(void)
 		unit_note("change %d", what);
 		model_fill(m, ORIGIN_BLOCKS, 50);
 		d = disk_of(m, what & 4, DISK_BLOCKS);
-		p = params(d, what & 4);
-		md = md_open_ok(&p);
+		md = md_on(d, what & 4, &p);
 		if (what & 1)	/* suspended and resumed, without a reload */
 			shutdown_ok(md, m);
 		if (what & 2)
@@ -340,9 +330,7 @@ static void test_clean_flag(void)
 		memset(m->dirty, 1, m->nr);
 		memset(m->hint, 0, m->nr * 4);
 		expect_load(md, m);
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -418,8 +406,7 @@ static void test_resize_busy(void)
 		model_map(m, 1100, 110, true);
 		d = disk_of(m, format2, DISK_BLOCKS);
 		before = disk_clone(d);
-		p = params(d, format2);
-		md = md_open_ok(&p);
+		md = md_on(d, format2, &p);
 		CHECK_EQ(dmc_md_resize(md, 600, &busy), -EBUSY);
 		CHECK_EQ(from_cblock(busy), 900);
 		CHECK_EQ(dmc_md_resize(md, 900, &busy), -EBUSY);
@@ -467,9 +454,7 @@ static void test_growth_needs_room(void)
 	CHECK_EQ(dmc_md_probe(&p, &sum, &why), 0);
 	resize_ok(md, 2000);
 	CHECK_OK(dmc_md_commit(md, NULL));
-	dmc_md_close(md);
-	disk_free(d);
-	model_free(m);
+	md_done(md, d, m);
 }
 
 /*----- load -----*/
@@ -519,9 +504,7 @@ static void test_origin_shrank(void)
 		CHECK(!model_load(md, &m->policy, &r));
 		CHECK_EQ(r, -EFBIG);
 		CHECK(shim_message_seen("origin block 499"));
-		dmc_md_close(md);
-		disk_free(d);
-		model_free(m);
+		md_done(md, d, m);
 	}
 }
 
@@ -552,8 +535,7 @@ static void test_callbacks_stop(void)
 	memset(m->discard + 3, 1, 67);
 	memset(m->discard + 128, 1, 72);
 	d = disk_of(m, true, DISK_BLOCKS);
-	p = params(d, true);
-	md = md_open_ok(&p);
+	md = md_on(d, true, &p);
 	shim_clear_messages();
 	CHECK_EQ(md_load_each(md, &m->policy, stop_at_77, &calls), -ERANGE);
 	CHECK_EQ(calls, 78);
@@ -562,9 +544,7 @@ static void test_callbacks_stop(void)
 	calls = 0;
 	CHECK_EQ(dmc_md_load_discards(md, stop_at_once, &calls), -ERANGE);
 	CHECK_EQ(calls, 1);
-	dmc_md_close(md);
-	disk_free(d);
-	model_free(m);
+	md_done(md, d, m);
 }
 
 /* Repair is advised for what is damaged, and for nothing else. */
@@ -624,8 +604,7 @@ static void test_set_needs_check(void)
 
 	model_fill(m, ORIGIN_BLOCKS, 50);
 	d = disk_of(m, true, DISK_BLOCKS);
-	p = params(d, true);
-	md = md_open_ok(&p);
+	md = md_on(d, true, &p);
 	CHECK_OK(dmc_md_begin_changes(md));
 	CHECK_OK(dmc_md_insert(md, to_cblock(1), to_oblock(99999)));
 	CHECK_EQ(dmc_md_set_needs_check(md), -EINVAL);
@@ -666,8 +645,7 @@ static void test_failed_commit_is_undone(void)
 
 				unit_note("op %d number %d", op, n);
 				d = disk_of(m, true, DISK_BLOCKS);
-				p = params(d, true);
-				md = md_open_ok(&p);
+				md = md_on(d, true, &p);
 				CHECK_OK(dmc_md_begin_changes(md));
 				CHECK_OK(dmc_md_insert(md, to_cblock(1), to_oblock(99999)));
 				d->tear_failed_writes = tear;

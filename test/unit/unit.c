@@ -6,48 +6,13 @@
 
 static jmp_buf out;
 static const char *skip_reason;
-static char note[256];
-static u64 rnd = 1;
-
-void unit_srand(u64 seed)
-{
-	rnd = seed;
-}
-
-u64 unit_rand(void)
-{
-	u64 z = rnd += 0x9E3779B97F4A7C15ull;
-
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-	return z ^ (z >> 31);
-}
-
-u64 unit_below(u64 n)
-{
-	return unit_rand() % n;
-}
-
-void unit_note(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(note, sizeof(note), fmt, args);
-	va_end(args);
-}
-
 void unit_fail(const char *file, int line, const char *fmt, ...)
 {
 	va_list args;
 
-	printf("  %s:%d: ", file, line);
 	va_start(args, fmt);
-	vprintf(fmt, args);
+	unit_report(stdout, file, line, fmt, args);
 	va_end(args);
-	printf("%s%s%s\n", note[0] ? " (" : "", note, note[0] ? ")" : "");
-	if (shim_last_message()[0])
-		printf("  last message: %s\n", shim_last_message());
 	longjmp(out, 1);
 }
 
@@ -57,48 +22,14 @@ void unit_skip(const char *why)
 	longjmp(out, 2);
 }
 
-/* What is alive; a test that failed before may have left some of it. */
-struct alive {
-	unsigned int held, clients;
-	int locks;
-	unsigned long allocs;
-};
-
-static struct alive alive_now(void)
-{
-	return (struct alive) { shim_bufio_held(), shim_bufio_clients(), shim_locks_held(),
-				shim_live_allocs() };
-}
-
-static const char *what_is_left(const struct alive *before)
-{
-	struct alive now = alive_now();
-
-	if (now.held != before->held)
-		return "a buffer is still held";
-	if (now.locks != before->locks)
-		return "a lock is still held";
-	if (now.clients != before->clients)
-		return "a bufio client is left";
-	if (now.allocs != before->allocs) {
-		shim_print_live_allocs(5);
-		return "memory is left";
-	}
-	return NULL;
-}
-
 /* True if it did not fail. */
 static bool run_test(const struct unit_test *t)
 {
-	struct alive before = alive_now();
+	struct unit_alive before = unit_begin();
 	struct timespec a, b;
 	const char *left;
 
 	clock_gettime(CLOCK_MONOTONIC, &a);
-	note[0] = 0;
-	unit_srand(1);
-	shim_srandom(1);
-	shim_clear_messages();
 	shim_fail_alloc(0);
 	switch (setjmp(out)) {
 	case 0:
@@ -111,7 +42,7 @@ static bool run_test(const struct unit_test *t)
 		printf("skip %s (%s)\n", t->name, skip_reason);
 		return true;
 	}
-	left = what_is_left(&before);
+	left = unit_left(&before);
 	if (left) {
 		printf("FAIL %s: %s\n", t->name, left);
 		return false;

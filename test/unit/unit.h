@@ -47,6 +47,22 @@ void unit_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 } while (0)
 #define CHECK_OK(x) CHECK_EQ(x, 0)
 
+/* A failed check, in words. */
+void unit_report(FILE *to, const char *file, int line, const char *fmt, va_list args)
+	__attribute__((format(printf, 4, 0)));
+
+/* What is alive; a test that failed before may have left some of it. */
+struct unit_alive {
+	unsigned int held, clients;
+	int locks;
+	unsigned long allocs;
+};
+
+/* Chance, notes and messages as at the start; gives what is alive. */
+struct unit_alive unit_begin(void);
+/* What is left of a test that began so; NULL if nothing. */
+const char *unit_left(const struct unit_alive *before);
+
 /* Repeatable chance, apart from the shim's. */
 u64 unit_rand(void);
 u64 unit_below(u64 n);
