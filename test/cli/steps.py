@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each command of dmcache, with each of its steps failing in turn, in the world of fake.sh.
 
-steps.py LIB DIR SHELL [--list] [SCENARIO...]
+steps.py LIB DIR SHELL [SCENARIO... | N/M]     N/M: every M-th of all, from the N-th on
 
 A step is a call that changes something: dmsetup create, reload, suspend, resume, remove, message; dd to a device, wipefs, mv, sync.
 Number k fails, for every k: once, and then for good (the same step on the same thing, when it is tried again or undone). After it:
@@ -273,6 +273,9 @@ def scenario(world, name):
 
 def main():
     lib, where, shell, *names = sys.argv[1:]
+    if names and "/" in names[0]:
+        first, step = map(int, names[0].split("/"))
+        names = list(SCENARIOS)[first - 1::step]
     failed = 0
     for name in names or SCENARIOS:
         place = pathlib.Path(where) / name
