@@ -95,5 +95,9 @@ unpack_debs() {
 	return $st
 }
 
+# shellcheck source=sum.sh
+. "$LIB/sum.sh"
 # shellcheck source=verdict.sh
 . "$LIB/verdict.sh"
+# shellcheck source=qemu.sh
+. "$LIB/qemu.sh"

@@ -67,24 +67,24 @@ slim() {
 # boot RUN SECONDS: QEMU with the kernel and initramfs that the chroot put into /boot, and the chroot itself as the
 # root file system. Prints what the guest says. Status 0 only if it said its last word.
 boot() {
-	local run=$1 limit=$2 k pid end
+	local run=$1 limit=$2 k pid st
 	k=$(cat "$run/root/dmc/kernel")
 	: > "$run/console"
-	qemu-system-x86_64 -accel tcg,thread=multi -M pc,hpet=off -cpu max,-la57,-erms -smp 2 -m 1024 -nodefaults -no-user-config \
-		-display none -no-reboot -serial "file:$run/console" -serial "file:$run/kernel.log" \
+	qemu "$run/root/boot/vmlinuz-$k" "$run/root/boot/initrd.img-$k" 2 1024 \
+		"console=ttyS1 boot=dmc rw init=/dmc/guest.sh" \
+		-serial "file:$run/console" -serial "file:$run/kernel.log" \
 		-virtfs "local,path=$run/root,security_model=passthrough,mount_tag=root,multidevs=remap" \
-		-kernel "$run/root/boot/vmlinuz-$k" -initrd "$run/root/boot/initrd.img-$k" \
-		-append "console=ttyS1 quiet loglevel=4 panic=-1 no_timer_check tsc=reliable mitigations=off random.trust_cpu=on nowatchdog norandmaps init_on_alloc=0 boot=dmc rw init=/dmc/guest.sh" \
-		< /dev/null > "$run/qemu.log" 2>&1 &
+		> "$run/qemu.log" 2>&1 &
 	pid=$!
-	end=$((SECONDS + limit))
-	while kill -0 $pid 2> /dev/null && [ $SECONDS -lt $end ] && ! grep -q '^@@END' "$run/console"; do sleep 0.5; done
-	kill -9 $pid 2> /dev/null
-	wait $pid 2> /dev/null
+	guest_wait $pid "$limit" grep -q '^@@END' "$run/console"
+	st=$?
+	guest_end $pid
 	tr -d '\r' < "$run/console"
-	grep -q '^@@END' "$run/console" || {
-		[ $SECONDS -lt $end ] && echo "the guest died" || echo "the guest took more than $limit s"
-		tail -n 20 "$run/qemu.log" "$run/kernel.log"
-		return 1
-	}
+	case $st in
+	0) return ;;
+	1) echo "the guest died" ;;
+	2) echo "the guest took more than $limit s" ;;
+	esac
+	tail -n 20 "$run/qemu.log" "$run/kernel.log"
+	return 1
 }
