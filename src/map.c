@@ -402,6 +402,15 @@ static void overwrite_ended(struct cache *c, struct bio_ctx *x, bool failed)
 	x->mg->retire_cblock = errors_retire(c);
 }
 
+/*
+ * A driver may refuse to read ahead, and tries nothing twice for it: that tells nothing of the
+ * device.  The data are read again when they are wanted.
+ */
+static bool read_failed(const struct bio *bio, blk_status_t status)
+{
+	return unlikely(status != BLK_STS_OK) && !(bio->bi_opf & REQ_RAHEAD);
+}
+
 /* Gives back what the bio holds.  Returns a DM_ENDIO_* code. */
 int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 {
@@ -411,13 +420,13 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 	x->held = HELD_NOTHING;
 	switch (held) {
 	case HELD_NOTHING:
-		if (unlikely(*status != BLK_STS_OK))
+		if (read_failed(bio, *status))
 			errors_note(c, ERR_ORIGIN);
 		break;
 	case HELD_REFUSED:
 		break;
 	case HELD_READ:
-		return read_hit_ended(c, bio, x, *status != BLK_STS_OK);
+		return read_hit_ended(c, bio, x, read_failed(bio, *status));
 	case HELD_WRITE:
 		return write_hit_ended(c, bio, x, *status != BLK_STS_OK);
 	case HELD_SLOT:
@@ -438,6 +447,7 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 			discard_done(c, x);
 		break;
 	case HELD_READS:
+		return span_end_io(c, bio, held, read_failed(bio, *status));
 	case HELD_WRITES:
 	case HELD_SLOTS:
 		return span_end_io(c, bio, held, *status != BLK_STS_OK);
