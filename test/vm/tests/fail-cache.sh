@@ -166,17 +166,3 @@ note "back again: $(st_used c) of 256 blocks used, $(core_arg c retired_blocks) 
 all_right "used again"
 dmsetup remove c
 check_metadata $META
-
-# --- of one that is gone not all places are given up, one a promotion: 8 a second, at most ---
-warm 64 64 2 /tmp/data
-make_cache c 64 "metadata2 writethrough" lru
-seconds() { read -r _up _ < /proc/uptime && echo "${_up%.*}"; }
-since=$(seconds)
-gone f
-read_blocks c 64 128 200
-wait_for '[ "$(core_arg c retired_blocks)" -ge 1 ]' 30
-n=$(core_arg c retired_blocks)
-assert_num "$n" -le $((8 * ($(seconds) - since + 2))) "places given up"
-note "$n places were given up in $(($(seconds) - since)) s"
-back f
-dmsetup remove c
