@@ -124,11 +124,11 @@ static void md_params(struct cache *c, struct dmc_md_params *p)
 	*p = (struct dmc_md_params) {
 		.bdev = c->metadata_dev->bdev,
 		.dev_name = c->metadata_dev->name,
-		.block_sectors = c->block_sectors,
-		.origin_blocks = c->nr_oblocks,
-		.origin_partial = c->nr_oblocks * c->block_sectors < c->origin_sectors,
-		.nr_cblocks = c->nr_cblocks,
-		.nr_dblocks = c->nr_dblocks,
+		.block_sectors = c->geo.block_sectors,
+		.origin_blocks = c->geo.nr_oblocks,
+		.origin_partial = c->geo.nr_oblocks * c->geo.block_sectors < c->geo.origin_sectors,
+		.nr_cblocks = c->geo.nr_cblocks,
+		.nr_dblocks = c->discards.nr,
 		.format2 = c->metadata2,
 	};
 }
@@ -141,21 +141,21 @@ static int check_smaller(struct cache *c, struct cache *live, char **error)
 	u64 oblock;
 	u32 i;
 
-	if (c->nr_cblocks >= live->nr_cblocks && c->nr_oblocks >= live->nr_oblocks)
+	if (c->geo.nr_cblocks >= live->geo.nr_cblocks && c->geo.nr_oblocks >= live->geo.nr_oblocks)
 		return 0;
-	for (i = 0; i < live->nr_cblocks; i++) {
+	for (i = 0; i < live->geo.nr_cblocks; i++) {
 		if (!(atomic_read(&live->table.entries[i].state) & BL_UNCLEAN))
 			continue;
 		oblock = table_oblock(&live->table, to_cblock(i));
-		if (i >= c->nr_cblocks) {
+		if (i >= c->geo.nr_cblocks) {
 			DMERR("%s: cannot shrink to %u cache blocks: block %u is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
-			      cache_name(c), c->nr_cblocks, i);
+			      cache_name(c), c->geo.nr_cblocks, i);
 			*error = "Cannot shrink the cache over dirty blocks";
 			return -EBUSY;
 		}
-		if (oblock >= c->nr_oblocks) {
+		if (oblock >= c->geo.nr_oblocks) {
 			DMERR("%s: cannot shrink the origin to %llu blocks: block %llu, cached in block %u, is dirty; clean the cache first (reload with the cleaner policy, wait for 0 dirty)",
-			      cache_name(c), c->nr_oblocks, oblock, i);
+			      cache_name(c), c->geo.nr_oblocks, oblock, i);
 			*error = "Cannot shrink the origin over dirty blocks";
 			return -EFBIG;
 		}
@@ -172,9 +172,9 @@ static int check_against_live(struct cache *c, struct cache *live, char **error)
 {
 	if (md_of(live) != md_of(c))
 		return 0;
-	if (live->block_sectors != c->block_sectors) {
+	if (live->geo.block_sectors != c->geo.block_sectors) {
 		DMERR("%s: the cache has %u-sector blocks, the new table says %u", cache_name(c),
-		      live->block_sectors, c->block_sectors);
+		      live->geo.block_sectors, c->geo.block_sectors);
 		*error = "Block size differs from the live table's";
 		return -EINVAL;
 	}
@@ -275,7 +275,7 @@ static int check_cut_off(struct cache *c, const struct dmc_run *run, u32 kept)
 		if (!dmc_run_dirty(run, i))
 			continue;
 		DMERR("%s: cannot shrink from %u to %u cache blocks: block %u is dirty; load the old size with the cleaner policy, wait for 0 dirty",
-		      cache_name(c), dmc_md_nr_cblocks(c->md), c->nr_cblocks,
+		      cache_name(c), dmc_md_nr_cblocks(c->md), c->geo.nr_cblocks,
 		      from_cblock(run->first) + i);
 		return -EBUSY;
 	}
@@ -321,10 +321,10 @@ static int activate_load_run(void *ctx, const struct dmc_run *all)
 	struct dmc_run run = *all;
 	int r = 0;
 
-	if (unlikely(from_cblock(run.first) >= c->nr_cblocks))
+	if (unlikely(from_cblock(run.first) >= c->geo.nr_cblocks))
 		run.nr = 0;
 	else
-		run.nr = min(run.nr, c->nr_cblocks - from_cblock(run.first));
+		run.nr = min(run.nr, c->geo.nr_cblocks - from_cblock(run.first));
 	if (unlikely(run.nr < all->nr))
 		r = check_cut_off(c, all, run.nr);
 	if (r || !run.nr)
@@ -430,11 +430,11 @@ static int begin_without_intent(struct cache *c)
 static int activate_begin(struct cache *c)
 {
 	struct dmc_md_tracking tracking = {
-		.nr_cblocks = c->nr_cblocks,
-		.nr_dblocks = c->nr_dblocks,
-		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
+		.nr_cblocks = c->geo.nr_cblocks,
+		.nr_dblocks = c->discards.nr,
+		.discard_block_sectors = (u64)c->geo.block_sectors << c->discards.shift,
 	};
-	bool resize = dmc_md_nr_cblocks(c->md) != c->nr_cblocks;
+	bool resize = dmc_md_nr_cblocks(c->md) != c->geo.nr_cblocks;
 	cblock_t busy;
 	int r;
 
@@ -443,7 +443,7 @@ static int activate_begin(struct cache *c)
 		r = begin_without_intent(c);
 	else if (r && resize)
 		DMERR("%s: metadata device %s: cannot resize to %u cache blocks (%d)%s",
-		      cache_name(c), c->metadata_dev->name, c->nr_cblocks, r,
+		      cache_name(c), c->metadata_dev->name, c->geo.nr_cblocks, r,
 		      r == DMC_NO_ROOM ? ": it is too small" : "");
 	if (!r)
 		intent_begin(c, dmc_md_is_tracking(c->md));
@@ -486,22 +486,22 @@ static int open_and_load(struct cache *c)
 static int activate_check_sizes(struct cache *c)
 {
 	const u64 origin = bdev_nr_sectors(c->origin_dev->bdev);
-	const u64 cache = div64_u64(bdev_nr_sectors(c->cache_dev->bdev), c->block_sectors);
+	const u64 cache = div64_u64(bdev_nr_sectors(c->cache_dev->bdev), c->geo.block_sectors);
 
-	if (origin && origin < c->origin_sectors) {
+	if (origin && origin < c->geo.origin_sectors) {
 		DMERR("%s: origin device %s has shrunk to %llu sectors, the table needs %llu: give it its former size, or load a shorter table",
 		      cache_name(c), c->origin_dev->name, origin,
-		      (unsigned long long)c->origin_sectors);
+		      (unsigned long long)c->geo.origin_sectors);
 		return -EFBIG;
 	}
-	if (bdev_nr_sectors(c->cache_dev->bdev) && cache < c->nr_cblocks) {
+	if (bdev_nr_sectors(c->cache_dev->bdev) && cache < c->geo.nr_cblocks) {
 		DMERR("%s: cache device %s has shrunk to %llu blocks, the table was loaded for %u: give it its former size, or reload the table",
-		      cache_name(c), c->cache_dev->name, cache, c->nr_cblocks);
+		      cache_name(c), c->cache_dev->name, cache, c->geo.nr_cblocks);
 		return -EFBIG;
 	}
-	if (cache > c->nr_cblocks)
+	if (cache > c->geo.nr_cblocks)
 		DMWARN("%s: cache device %s has grown to %llu blocks, of which %u are used: reload the table to use all",
-		       cache_name(c), c->cache_dev->name, cache, c->nr_cblocks);
+		       cache_name(c), c->cache_dev->name, cache, c->geo.nr_cblocks);
 	return 0;
 }
 
@@ -592,8 +592,8 @@ static int shut_down_cleanly(struct cache *c)
 		.hints = hints_of,
 		.dirty_changed = intent_differ,
 		.hints_changed = hints_changed,
-		.discard_block_sectors = (u64)c->block_sectors << c->dblock_shift,
-		.nr_dblocks = c->nr_dblocks,
+		.discard_block_sectors = (u64)c->geo.block_sectors << c->discards.shift,
+		.nr_dblocks = c->discards.nr,
 	};
 	bool clean;
 	int r;

@@ -13,7 +13,7 @@
  * changes and commits; only then does mg_finish() show the result to bios.  Write intents (write-intent.c) that
  * are no longer needed are cleared along the way, with both devices flushed.
  *
- * Locks: md_mutex over the metadata calls; mg_lock to take the batch.
+ * Locks: md_mutex over the metadata calls; migrations.lock to take the batch.
  */
 #include "block-lock.h"
 #include "write-intent.h"
@@ -26,12 +26,12 @@
 /* Somebody waits for what is in mg_commit.  Any context. */
 void commit_soon(struct cache *c)
 {
-	mod_delayed_work(c->wq, &c->commit_work, 0);
+	mod_delayed_work(c->engine.wq, &c->commit.work, 0);
 }
 
 void commit_later(struct cache *c)
 {
-	queue_delayed_work(c->wq, &c->commit_work, COMMIT_DELAY);
+	queue_delayed_work(c->engine.wq, &c->commit.work, COMMIT_DELAY);
 }
 
 /* No more than one commit has room for.  True: some are left. */
@@ -40,11 +40,11 @@ static bool take_batch(struct cache *c, struct list_head *batch)
 	u32 room = intent_leave_room(c);
 	bool more;
 
-	spin_lock_irq(&c->mg_lock);
-	while (room-- && !list_empty(&c->mg_commit))
-		list_move_tail(c->mg_commit.next, batch);
-	more = !list_empty(&c->mg_commit);
-	spin_unlock_irq(&c->mg_lock);
+	spin_lock_irq(&c->mg.lock);
+	while (room-- && !list_empty(&c->commit.waiting))
+		list_move_tail(c->commit.waiting.next, batch);
+	more = !list_empty(&c->commit.waiting);
+	spin_unlock_irq(&c->mg.lock);
 	return more;
 }
 
@@ -161,15 +161,15 @@ static void commit(struct cache *c)
 		mg_make_ready(mg, MG_COMMITTED);
 		nr++;
 	}
-	spin_lock_irq(&c->mg_lock);
-	c->nr_commit -= nr;
-	spin_unlock_irq(&c->mg_lock);
+	spin_lock_irq(&c->mg.lock);
+	c->commit.nr -= nr;
+	spin_unlock_irq(&c->mg.lock);
 }
 
 /* Writes wait for this, so no allocation in it may wait for a write. */
 void commit_work_fn(struct work_struct *work)
 {
-	struct cache *c = container_of(to_delayed_work(work), struct cache, commit_work);
+	struct cache *c = container_of(to_delayed_work(work), struct cache, commit.work);
 	unsigned int noio;
 
 	if (unlikely(READ_ONCE(c->held)))

@@ -55,7 +55,7 @@ static void make_regions(struct migration *mg, struct dm_io_region *origin,
 
 	origin->bdev = c->origin_dev->bdev;
 	origin->sector = oblock_to_sector(c, mg->oblock);
-	origin->count = c->block_sectors;
+	origin->count = c->geo.block_sectors;
 	cache->bdev = c->cache_dev->bdev;
 	cache->sector = cblock_to_sector(c, mg->cblock);
 	cache->count = origin->count;
@@ -104,20 +104,20 @@ void copy_start(struct migration *mg)
 	 * the space is not to be filled again.  A write after it has taken the mark away when it
 	 * was counted, and writers are kept out now.
 	 */
-	if (mg->kind != MG_PROMOTE && discarded(c, mg->oblock)) {
+	if (mg->kind != MG_PROMOTE && discarded(&c->discards, mg->oblock)) {
 		mg_copied(mg, 0);
 		return;
 	}
 
 	make_regions(mg, &origin, &cache);
 	if (mg->kind != MG_PROMOTE)
-		dm_kcopyd_copy(c->copier, &cache, 1, &origin, 0, copy_ended, mg);
-	else if (discarded(c, mg->oblock))
+		dm_kcopyd_copy(c->mg.copier, &cache, 1, &origin, 0, copy_ended, mg);
+	else if (discarded(&c->discards, mg->oblock))
 		/* Nothing to preserve; but what lay on the cache before is nobody's business. */
-		dm_kcopyd_zero(c->copier, 1, &cache, 0, copy_ended, mg);
+		dm_kcopyd_zero(c->mg.copier, 1, &cache, 0, copy_ended, mg);
 	else if (mg->copyless)
 		/* Not discarded any more: what waits for it goes to the origin instead. */
 		mg_copied(mg, -ECANCELED);
 	else
-		dm_kcopyd_copy(c->copier, &origin, 1, &cache, 0, copy_ended, mg);
+		dm_kcopyd_copy(c->mg.copier, &origin, 1, &cache, 0, copy_ended, mg);
 }

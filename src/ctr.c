@@ -31,9 +31,9 @@ static int read_table_line(struct cache *c, unsigned int argc, char **argv, stru
 		return r;
 	c->io_mode = line->io_mode;
 	c->metadata2 = line->metadata2;
-	c->no_discard_passdown = line->no_discard_passdown;
-	c->block_sectors = line->block_sectors;
-	c->block_shift = is_power_of_2(c->block_sectors) ? ilog2(c->block_sectors) : -1;
+	c->discards.no_passdown = line->no_discard_passdown;
+	c->geo.block_sectors = line->block_sectors;
+	c->geo.block_shift = is_power_of_2(c->geo.block_sectors) ? ilog2(c->geo.block_sectors) : -1;
 	return 0;
 }
 
@@ -111,20 +111,20 @@ static int check_devices(struct cache *c)
 		return ctr_bad(ti, "Metadata, cache and origin must be three different devices");
 
 	/* The rest of a longer device is not ours: it may belong to another target. */
-	c->origin_sectors = ti->len;
-	c->cache_sectors = bdev_nr_sectors(c->cache_dev->bdev);
-	if (c->origin_sectors > bdev_nr_sectors(c->origin_dev->bdev))
+	c->geo.origin_sectors = ti->len;
+	c->geo.cache_sectors = bdev_nr_sectors(c->cache_dev->bdev);
+	if (c->geo.origin_sectors > bdev_nr_sectors(c->origin_dev->bdev))
 		return ctr_bad(ti, "Device size larger than cached device");
 
-	nr_cblocks = div64_u64(c->cache_sectors, c->block_sectors);
+	nr_cblocks = div64_u64(c->geo.cache_sectors, c->geo.block_sectors);
 	if (!nr_cblocks)
 		return ctr_bad(ti, "Data block size is larger than the cache device");
 	if (nr_cblocks > DMC_MAX_CBLOCKS)
 		return ctr_bad(ti, "Too many cache blocks: use a larger block size");
-	c->nr_cblocks = nr_cblocks;
+	c->geo.nr_cblocks = nr_cblocks;
 
-	c->nr_oblocks = div64_u64(c->origin_sectors, c->block_sectors);
-	if (c->nr_oblocks + 1 >= DMC_MAX_OBLOCKS)
+	c->geo.nr_oblocks = div64_u64(c->geo.origin_sectors, c->geo.block_sectors);
+	if (c->geo.nr_oblocks + 1 >= DMC_MAX_OBLOCKS)
 		return ctr_bad(ti, "Origin too large for this block size");
 	return 0;
 }
@@ -157,8 +157,8 @@ static int create_policy(struct cache *c, const struct table_line *line)
 	}
 	c->mappings.oblock_of = mappings_oblock_of;
 	c->mappings.lookup = mappings_lookup;
-	policy = type->create(&c->mappings, c->nr_cblocks, c->nr_oblocks * c->block_sectors,
-			      c->block_sectors);
+	policy = type->create(&c->mappings, c->geo.nr_cblocks, c->geo.nr_oblocks * c->geo.block_sectors,
+			      c->geo.block_sectors);
 	if (IS_ERR(policy)) {
 		policy_type_put(type);
 		c->ti->error = "Error creating the policy";
@@ -192,7 +192,7 @@ static void destroy_policy(struct cache *c)
 static int slots_init(struct cache *c)
 {
 	/* Enough that two busy blocks seldom share one; small beside the table. */
-	u32 nr = clamp_t(u32, roundup_pow_of_two(c->nr_cblocks / 8 + 1), 1024, 16384);
+	u32 nr = clamp_t(u32, roundup_pow_of_two(c->geo.nr_cblocks / 8 + 1), 1024, 16384);
 
 	c->slot_mask = nr - 1;
 	c->slots = kvcalloc(nr, sizeof(*c->slots), GFP_KERNEL);
@@ -214,7 +214,7 @@ static int parts_init(struct cache *c)
 	r = stats_init(c);
 	/* The partial block behind the whole ones is looked up, too. */
 	if (!r)
-		r = table_init(&c->table, c->nr_cblocks, c->nr_oblocks + 1);
+		r = table_init(&c->table, c->geo.nr_cblocks, c->geo.nr_oblocks + 1);
 	if (!r)
 		r = slots_init(c);
 	if (!r)
@@ -268,7 +268,7 @@ static int set_target(struct cache *c)
 	ti->per_io_data_size = sizeof(struct bio_ctx);
 	compat_ti_limit_swap_bios(ti);
 	compat_ti_no_zeroes_after_discard(ti);
-	return compat_ti_cut_bios(ti, c->block_sectors);
+	return compat_ti_cut_bios(ti, c->geo.block_sectors);
 }
 
 static int construct(struct cache *c, unsigned int argc, char **argv)

@@ -21,7 +21,7 @@
 
 static u64 dblock_sectors(const struct cache *c)
 {
-	return (u64)c->block_sectors << c->dblock_shift;
+	return (u64)c->geo.block_sectors << c->discards.shift;
 }
 
 /* Passing a discard down is of use only if the origin takes it in units that fit our blocks. */
@@ -29,25 +29,25 @@ static bool origin_takes_discards(struct cache *c)
 {
 	struct queue_limits *limits = &bdev_get_queue(c->origin_dev->bdev)->limits;
 
-	return bdev_max_discard_sectors(c->origin_dev->bdev) >= c->block_sectors &&
-	       limits->discard_granularity <= (u64)c->block_sectors << SECTOR_SHIFT;
+	return bdev_max_discard_sectors(c->origin_dev->bdev) >= c->geo.block_sectors &&
+	       limits->discard_granularity <= (u64)c->geo.block_sectors << SECTOR_SHIFT;
 }
 
 int discard_init(struct cache *c)
 {
-	c->dblock_shift = 0;
-	while (div64_u64(c->origin_sectors, dblock_sectors(c)) > CACHE_MAX_DBLOCKS)
-		c->dblock_shift++;
-	c->nr_dblocks = DIV64_U64_ROUND_UP(c->origin_sectors, dblock_sectors(c));
-	c->discard_passdown = !c->no_discard_passdown && origin_takes_discards(c);
+	c->discards.shift = 0;
+	while (div64_u64(c->geo.origin_sectors, dblock_sectors(c)) > CACHE_MAX_DBLOCKS)
+		c->discards.shift++;
+	c->discards.nr = DIV64_U64_ROUND_UP(c->geo.origin_sectors, dblock_sectors(c));
+	c->discards.passdown = !c->discards.no_passdown && origin_takes_discards(c);
 
-	c->discarded = kvcalloc(BITS_TO_LONGS(c->nr_dblocks), sizeof(long), GFP_KERNEL);
-	return c->discarded ? 0 : -ENOMEM;
+	c->discards.bits = kvcalloc(BITS_TO_LONGS(c->discards.nr), sizeof(long), GFP_KERNEL);
+	return c->discards.bits ? 0 : -ENOMEM;
 }
 
 void discard_exit(struct cache *c)
 {
-	kvfree(c->discarded);
+	kvfree(c->discards.bits);
 }
 
 /* Marks the dblocks that lie wholly within the sectors [begin, end). */
@@ -55,10 +55,10 @@ static void mark(struct cache *c, u64 begin, u64 end)
 {
 	u64 size = dblock_sectors(c);
 	u64 first = DIV64_U64_ROUND_UP(begin, size);
-	u64 last = div64_u64(min_t(u64, end, c->origin_sectors), size);
+	u64 last = div64_u64(min_t(u64, end, c->geo.origin_sectors), size);
 
 	for (; first < last; first++)
-		set_bit(first, c->discarded);
+		set_bit(first, c->discards.bits);
 }
 
 /* The discard has succeeded. */
@@ -74,7 +74,7 @@ int discard_map(struct cache *c, struct bio *bio)
 	struct bio_ctx *x = bio_ctx(bio);
 
 	compat_bio_save(bio, &x->saved);
-	if (!c->discard_passdown) {
+	if (!c->discards.passdown) {
 		discard_done(c, x);
 		compat_bio_end(bio, BLK_STS_OK);
 		return DM_MAPIO_SUBMITTED;
@@ -97,8 +97,8 @@ u64 discard_word(void *ctx, u64 index)
 	u64 word = 0;
 	unsigned int i;
 
-	for (i = 0; i < 64 && index * 64 + i < c->nr_dblocks; i++)
-		if (test_bit(index * 64 + i, c->discarded))
+	for (i = 0; i < 64 && index * 64 + i < c->discards.nr; i++)
+		if (test_bit(index * 64 + i, c->discards.bits))
 			word |= 1ULL << i;
 	return word;
 }
@@ -109,9 +109,9 @@ void discard_limits(struct cache *c, struct queue_limits *limits)
 	struct queue_limits *origin = &bdev_get_queue(c->origin_dev->bdev)->limits;
 	u64 most;
 
-	if (!c->discard_passdown) {
+	if (!c->discards.passdown) {
 		/* Only remembered here: any size goes, but less than a dblock is of no use. */
-		most = min_t(u64, dblock_sectors(c) * 1024, c->origin_sectors);
+		most = min_t(u64, dblock_sectors(c) * 1024, c->geo.origin_sectors);
 		compat_set_max_discard(limits, min_t(u64, most, UINT_MAX >> SECTOR_SHIFT));
 		limits->discard_granularity = min_t(u64, dblock_sectors(c) << SECTOR_SHIFT,
 						    1U << 31);

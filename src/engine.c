@@ -13,7 +13,7 @@
  *
  * Bios wait for these works, so no allocation in them, whatever they call, may wait for I/O.
  *
- * Locks: mg_lock or deferred_lock, briefly; the policy is called without any.
+ * Locks: migrations.lock or deferred_lock, briefly; the policy is called without any.
  */
 #include "block-lock.h"
 #include "write-intent.h"
@@ -27,7 +27,7 @@
 
 void engine_kick(struct cache *c)
 {
-	engine_work_now(&c->engine);
+	engine_work_now(&c->engine.work);
 }
 
 /* Consumes @bio: maps it again, soon or, with @later, after a moment.  Any context. */
@@ -35,11 +35,11 @@ void engine_defer(struct cache *c, struct bio *bio, bool later)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&c->deferred_lock, flags);
-	bio_list_add(&c->deferred, bio);
-	spin_unlock_irqrestore(&c->deferred_lock, flags);
+	spin_lock_irqsave(&c->engine.deferred_lock, flags);
+	bio_list_add(&c->engine.deferred, bio);
+	spin_unlock_irqrestore(&c->engine.deferred_lock, flags);
 	if (later)
-		engine_work_later(&c->engine);
+		engine_work_later(&c->engine.work);
 	else
 		engine_kick(c);
 }
@@ -49,9 +49,9 @@ void engine_reread(struct cache *c, struct bio *bio)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&c->deferred_lock, flags);
-	bio_list_add(&c->reread, bio);
-	spin_unlock_irqrestore(&c->deferred_lock, flags);
+	spin_lock_irqsave(&c->engine.deferred_lock, flags);
+	bio_list_add(&c->engine.reread, bio);
+	spin_unlock_irqrestore(&c->engine.deferred_lock, flags);
 	engine_kick(c);
 }
 
@@ -61,12 +61,12 @@ static void map_deferred(struct cache *c)
 	unsigned long flags;
 	struct bio *bio;
 
-	spin_lock_irqsave(&c->deferred_lock, flags);
-	deferred = c->deferred;
-	reread = c->reread;
-	bio_list_init(&c->deferred);
-	bio_list_init(&c->reread);
-	spin_unlock_irqrestore(&c->deferred_lock, flags);
+	spin_lock_irqsave(&c->engine.deferred_lock, flags);
+	deferred = c->engine.deferred;
+	reread = c->engine.reread;
+	bio_list_init(&c->engine.deferred);
+	bio_list_init(&c->engine.reread);
+	spin_unlock_irqrestore(&c->engine.deferred_lock, flags);
 
 	while ((bio = bio_list_pop(&reread))) {
 		remap_to_origin(c, bio);
@@ -81,9 +81,9 @@ static void step_ready(struct cache *c)
 	struct migration *mg;
 	LIST_HEAD(ready);
 
-	spin_lock_irq(&c->mg_lock);
-	list_splice_init(&c->mg_ready, &ready);
-	spin_unlock_irq(&c->mg_lock);
+	spin_lock_irq(&c->mg.lock);
+	list_splice_init(&c->mg.ready, &ready);
+	spin_unlock_irq(&c->mg.lock);
 
 	while ((mg = list_first_entry_or_null(&ready, struct migration, list))) {
 		list_del_init(&mg->list);
@@ -99,22 +99,22 @@ static bool engine_idle(struct cache *c)
 
 	stats_sum(c, &s);
 	bios = s.read_hits + s.read_misses + s.write_hits + s.write_misses;
-	if (bios != c->seen_bios) {
-		c->seen_bios = bios;
-		c->busy_at = jiffies;
+	if (bios != c->engine.seen_bios) {
+		c->engine.seen_bios = bios;
+		c->engine.busy_at = jiffies;
 	}
-	return time_after(jiffies, c->busy_at + IDLE_AFTER);
+	return time_after(jiffies, c->engine.busy_at + IDLE_AFTER);
 }
 
 static struct migration *mg_for_work(struct cache *c, const struct dmc_work *w)
 {
-	if (from_oblock(w->oblock) >= c->nr_oblocks)
+	if (from_oblock(w->oblock) >= c->geo.nr_oblocks)
 		return NULL;
 	if (w->op == DMC_OP_PROMOTE)
 		return mg_alloc_promotion(c, w->oblock, false);
 	if (!errors_may_clean(c))
 		return NULL;
-	if (from_cblock(w->cblock) >= c->nr_cblocks)
+	if (from_cblock(w->cblock) >= c->geo.nr_cblocks)
 		return NULL;
 	return mg_alloc(c, w->op == DMC_OP_DEMOTE ? MG_DEMOTE : MG_WRITEBACK, w->oblock,
 			w->cblock);
@@ -141,12 +141,12 @@ static bool may_start_work(struct cache *c)
 	    c->io_mode == IO_PASSTHROUGH)
 		return false;
 	/* What was started but does not copy yet counts too; what only waits for a commit does not. */
-	nr = atomic_read(&c->nr_mg);
-	copied = min(nr, READ_ONCE(c->nr_commit));
+	nr = atomic_read(&c->mg.nr);
+	copied = min(nr, READ_ONCE(c->commit.nr));
 	if (errors_serialize_copies(c) && nr > copied)
 		return false;
 	return nr < CACHE_MAX_MIGRATIONS / 2 &&
-	       mg_within_threshold(c, (u64)(nr - copied) * c->block_sectors);
+	       mg_within_threshold(c, (u64)(nr - copied) * c->geo.block_sectors);
 }
 
 static void ask_policy(struct cache *c)
@@ -162,7 +162,7 @@ static void ask_policy(struct cache *c)
 	if (!may_start_work(c))
 		return;
 	for (i = 0; i < WORK_PER_ROUND && may_start_work(c); i++) {
-		if (t->next_work(c->policy, idle, READ_ONCE(c->nr_free), &w))
+		if (t->next_work(c->policy, idle, READ_ONCE(c->free.nr), &w))
 			break;
 		start_work(c, &w);
 	}
@@ -170,7 +170,7 @@ static void ask_policy(struct cache *c)
 
 static void engine_work_fn(struct work_struct *work)
 {
-	struct cache *c = container_of(work, struct cache, engine.now);
+	struct cache *c = container_of(work, struct cache, engine.work.now);
 	unsigned int noio;
 
 	if (unlikely(READ_ONCE(c->held))) {
@@ -190,7 +190,7 @@ static void engine_work_fn(struct work_struct *work)
 
 static void tick_work_fn(struct work_struct *work)
 {
-	struct cache *c = container_of(to_delayed_work(work), struct cache, tick_work);
+	struct cache *c = container_of(to_delayed_work(work), struct cache, engine.tick);
 	unsigned int noio;
 
 	if (unlikely(READ_ONCE(c->held)))
@@ -204,15 +204,15 @@ static void tick_work_fn(struct work_struct *work)
 	free_blocks_retry(c);
 	memalloc_noio_restore(noio);
 	engine_kick(c);
-	queue_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
+	queue_delayed_work(c->engine.wq, &c->engine.tick, TICK_PERIOD);
 }
 
 /* Resume: from here on migrations start. */
 void engine_start(struct cache *c)
 {
-	c->busy_at = jiffies;
+	c->engine.busy_at = jiffies;
 	WRITE_ONCE(c->quiescing, false);
-	queue_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
+	queue_delayed_work(c->engine.wq, &c->engine.tick, TICK_PERIOD);
 	pm_enter(c);
 }
 
@@ -223,15 +223,15 @@ void engine_start(struct cache *c)
 void engine_stop(struct cache *c)
 {
 	WRITE_ONCE(c->quiescing, true);
-	cancel_delayed_work_sync(&c->tick_work);
+	cancel_delayed_work_sync(&c->engine.tick);
 	/* A round that began before may still start a migration; later ones do not. */
-	flush_work(&c->engine.now);
+	flush_work(&c->engine.work.now);
 	commit_soon(c);
-	wait_event(c->mg_wait, !atomic_read(&c->nr_mg));
+	wait_event(c->mg.idle_wait, !atomic_read(&c->mg.nr));
 	/* The last commit may still kick the engine, which has nothing to commit any more. */
-	flush_delayed_work(&c->commit_work);
-	cancel_delayed_work_sync(&c->engine.later);
-	cancel_work_sync(&c->engine.now);
+	flush_delayed_work(&c->commit.work);
+	cancel_delayed_work_sync(&c->engine.work.later);
+	cancel_work_sync(&c->engine.work.now);
 	pm_leave(c);
 }
 
@@ -243,26 +243,26 @@ void engine_stop(struct cache *c)
 int engine_hold(struct cache *c)
 {
 	WRITE_ONCE(c->quiescing, true);
-	flush_work(&c->engine.now);
+	flush_work(&c->engine.work.now);
 	commit_soon(c);
-	if (!wait_event_timeout(c->mg_wait, !atomic_read(&c->nr_mg), HOLD_TIMEOUT)) {
+	if (!wait_event_timeout(c->mg.idle_wait, !atomic_read(&c->mg.nr), HOLD_TIMEOUT)) {
 		engine_release(c);
 		return -EBUSY;
 	}
 	WRITE_ONCE(c->held, true);
-	cancel_delayed_work_sync(&c->tick_work);
-	cancel_delayed_work_sync(&c->engine.later);
-	cancel_work_sync(&c->engine.now);
-	cancel_delayed_work_sync(&c->commit_work);
+	cancel_delayed_work_sync(&c->engine.tick);
+	cancel_delayed_work_sync(&c->engine.work.later);
+	cancel_work_sync(&c->engine.work.now);
+	cancel_delayed_work_sync(&c->commit.work);
 	return 0;
 }
 
 void engine_release(struct cache *c)
 {
 	WRITE_ONCE(c->held, false);
-	c->busy_at = jiffies;
+	c->engine.busy_at = jiffies;
 	WRITE_ONCE(c->quiescing, false);
-	mod_delayed_work(c->wq, &c->tick_work, TICK_PERIOD);
+	mod_delayed_work(c->engine.wq, &c->engine.tick, TICK_PERIOD);
 	engine_kick(c);
 	commit_soon(c);
 }
@@ -272,37 +272,37 @@ int engine_init(struct cache *c)
 {
 	struct dm_kcopyd_client *copier;
 
-	spin_lock_init(&c->mg_lock);
-	spin_lock_init(&c->deferred_lock);
-	INIT_LIST_HEAD(&c->mg_ready);
-	INIT_LIST_HEAD(&c->mg_commit);
-	bio_list_init(&c->deferred);
-	bio_list_init(&c->reread);
-	init_waitqueue_head(&c->mg_wait);
-	INIT_DELAYED_WORK(&c->tick_work, tick_work_fn);
-	INIT_DELAYED_WORK(&c->commit_work, commit_work_fn);
+	spin_lock_init(&c->mg.lock);
+	spin_lock_init(&c->engine.deferred_lock);
+	INIT_LIST_HEAD(&c->mg.ready);
+	INIT_LIST_HEAD(&c->commit.waiting);
+	bio_list_init(&c->engine.deferred);
+	bio_list_init(&c->engine.reread);
+	init_waitqueue_head(&c->mg.idle_wait);
+	INIT_DELAYED_WORK(&c->engine.tick, tick_work_fn);
+	INIT_DELAYED_WORK(&c->commit.work, commit_work_fn);
 	c->quiescing = true;
 
-	c->mg_pool = mempool_create_kmalloc_pool(CACHE_MAX_MIGRATIONS, sizeof(struct migration));
-	if (!c->mg_pool)
+	c->mg.pool = mempool_create_kmalloc_pool(CACHE_MAX_MIGRATIONS, sizeof(struct migration));
+	if (!c->mg.pool)
 		return -ENOMEM;
-	c->wq = alloc_workqueue("dm-" DM_MSG_PREFIX, WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!c->wq)
+	c->engine.wq = alloc_workqueue("dm-" DM_MSG_PREFIX, WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!c->engine.wq)
 		return -ENOMEM;
-	engine_work_init(&c->engine, c->wq, engine_work_fn);
+	engine_work_init(&c->engine.work, c->engine.wq, engine_work_fn);
 	copier = dm_kcopyd_client_create(NULL);
 	if (IS_ERR(copier))
 		return PTR_ERR(copier);
-	c->copier = copier;
+	c->mg.copier = copier;
 	return 0;
 }
 
 /* Copes with any part of engine_init(). */
 void engine_exit(struct cache *c)
 {
-	if (c->copier)
-		dm_kcopyd_client_destroy(c->copier);
-	if (c->wq)
-		destroy_workqueue(c->wq);
-	mempool_destroy(c->mg_pool);
+	if (c->mg.copier)
+		dm_kcopyd_client_destroy(c->mg.copier);
+	if (c->engine.wq)
+		destroy_workqueue(c->engine.wq);
+	mempool_destroy(c->mg.pool);
 }

@@ -53,7 +53,7 @@ static void say(struct cache *c, enum cache_error e, u32 nr)
 	switch (e) {
 	case ERR_CACHE:
 		DMERR("%s: cache device %s: %u I/O errors, %d of its blocks are not used for now; what is clean is served from the origin. See what the kernel log says of the device",
-		      cache_name(c), c->cache_dev->name, nr, (int)READ_ONCE(c->retired.nr));
+		      cache_name(c), c->cache_dev->name, nr, (int)READ_ONCE(c->free.retired.nr));
 		break;
 	case ERR_ORIGIN:
 		DMERR("%s: origin device %s: %u I/O errors, each given to whoever asked; a copy that failed is made again later. See what the kernel log says of the device",

@@ -29,7 +29,9 @@
 
 #include <linux/atomic.h>
 
+struct bio;
 struct block_device;
+struct cache;
 
 #define FLUSH_WRITTEN	1
 #define FLUSH_ONE	2
@@ -77,5 +79,10 @@ static inline u32 flush_lost(const struct flush_state *f)
 {
 	return atomic_read(&f->lost);
 }
+
+/* flush.c */
+void flush_init(struct flush_state *f, struct block_device *bdev);
+int flush_map(struct cache *c, struct bio *bio);
+int flush_device(struct flush_state *f);
 
 #endif

@@ -18,10 +18,10 @@
 
 int free_blocks_init(struct cache *c)
 {
-	spin_lock_init(&c->free_lock);
-	c->nr_free = c->nr_cblocks;
-	c->allocated = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
-	return c->allocated ? 0 : -ENOMEM;
+	spin_lock_init(&c->free.lock);
+	c->free.nr = c->geo.nr_cblocks;
+	c->free.allocated = kvcalloc(BITS_TO_LONGS(c->geo.nr_cblocks), sizeof(long), GFP_KERNEL);
+	return c->free.allocated ? 0 : -ENOMEM;
 }
 
 #define RETRY_FIRST (60 * HZ)
@@ -30,7 +30,7 @@ int free_blocks_init(struct cache *c)
 
 void free_blocks_exit(struct cache *c)
 {
-	kvfree(c->allocated);
+	kvfree(c->free.allocated);
 }
 
 /* False: none is free. */
@@ -38,22 +38,22 @@ bool free_block_take(struct cache *c, cblock_t *cb)
 {
 	unsigned long flags, bit;
 
-	if (!READ_ONCE(c->nr_free))
+	if (!READ_ONCE(c->free.nr))
 		return false;
 
-	spin_lock_irqsave(&c->free_lock, flags);
-	bit = find_next_zero_bit(c->allocated, c->nr_cblocks, c->free_hint);
-	if (bit >= c->nr_cblocks)
-		bit = find_first_zero_bit(c->allocated, c->nr_cblocks);
-	if (bit < c->nr_cblocks) {
-		__set_bit(bit, c->allocated);
-		c->free_hint = bit + 1;
-		WRITE_ONCE(c->nr_free, c->nr_free - 1);
+	spin_lock_irqsave(&c->free.lock, flags);
+	bit = find_next_zero_bit(c->free.allocated, c->geo.nr_cblocks, c->free.hint);
+	if (bit >= c->geo.nr_cblocks)
+		bit = find_first_zero_bit(c->free.allocated, c->geo.nr_cblocks);
+	if (bit < c->geo.nr_cblocks) {
+		__set_bit(bit, c->free.allocated);
+		c->free.hint = bit + 1;
+		WRITE_ONCE(c->free.nr, c->free.nr - 1);
 	}
-	spin_unlock_irqrestore(&c->free_lock, flags);
+	spin_unlock_irqrestore(&c->free.lock, flags);
 
 	*cb = to_cblock(bit);
-	return bit < c->nr_cblocks;
+	return bit < c->geo.nr_cblocks;
 }
 
 /* Activation: @mapped blocks of @run hold something. */
@@ -62,27 +62,27 @@ void free_blocks_occupy(struct cache *c, const struct dmc_run *run, u32 mapped)
 	u32 i;
 
 	if (mapped == run->nr) {
-		bitmap_set(c->allocated, from_cblock(run->first), run->nr);
+		bitmap_set(c->free.allocated, from_cblock(run->first), run->nr);
 	} else {
 		for (i = 0; i < run->nr; i++)
 			if (dmc_run_maps(run, i))
-				__set_bit(from_cblock(run->first) + i, c->allocated);
+				__set_bit(from_cblock(run->first) + i, c->free.allocated);
 	}
-	c->nr_free -= mapped;
+	c->free.nr -= mapped;
 }
 
 void free_block_return(struct cache *c, cblock_t cb)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&c->free_lock, flags);
-	if (!WARN_ON_ONCE(!test_bit(from_cblock(cb), c->allocated))) {
-		__clear_bit(from_cblock(cb), c->allocated);
-		WRITE_ONCE(c->nr_free, c->nr_free + 1);
-		if (from_cblock(cb) < c->free_hint)
-			c->free_hint = from_cblock(cb);
+	spin_lock_irqsave(&c->free.lock, flags);
+	if (!WARN_ON_ONCE(!test_bit(from_cblock(cb), c->free.allocated))) {
+		__clear_bit(from_cblock(cb), c->free.allocated);
+		WRITE_ONCE(c->free.nr, c->free.nr + 1);
+		if (from_cblock(cb) < c->free.hint)
+			c->free.hint = from_cblock(cb);
 	}
-	spin_unlock_irqrestore(&c->free_lock, flags);
+	spin_unlock_irqrestore(&c->free.lock, flags);
 }
 
 /*----- those that failed -----*/
@@ -90,11 +90,11 @@ void free_block_return(struct cache *c, cblock_t cb)
 /* @cb, which is allocated and holds nothing, is not to be used for now.  Any context. */
 void free_block_retire(struct cache *c, cblock_t cb)
 {
-	struct retired *x = &c->retired;
+	struct retired *x = &c->free.retired;
 	unsigned long flags;
 	bool room;
 
-	spin_lock_irqsave(&c->free_lock, flags);
+	spin_lock_irqsave(&c->free.lock, flags);
 	room = x->nr < RETIRED_MOST;
 	if (room) {
 		x->cblocks[(x->first + x->nr) % RETIRED_MOST] = from_cblock(cb);
@@ -103,7 +103,7 @@ void free_block_retire(struct cache *c, cblock_t cb)
 		WRITE_ONCE(x->nr, x->nr + 1);
 		x->more = true;
 	}
-	spin_unlock_irqrestore(&c->free_lock, flags);
+	spin_unlock_irqrestore(&c->free.lock, flags);
 	/* So many: it is the device. */
 	if (!room)
 		free_block_return(c, cb);
@@ -112,18 +112,18 @@ void free_block_retire(struct cache *c, cblock_t cb)
 /* True: the oldest of them is @cb, and not retired any more. */
 static bool pop_retired(struct cache *c, cblock_t *cb)
 {
-	struct retired *x = &c->retired;
+	struct retired *x = &c->free.retired;
 	unsigned long flags;
 	bool any;
 
-	spin_lock_irqsave(&c->free_lock, flags);
+	spin_lock_irqsave(&c->free.lock, flags);
 	any = x->nr;
 	if (any) {
 		*cb = to_cblock(x->cblocks[x->first]);
 		x->first = (x->first + 1) % RETIRED_MOST;
 		WRITE_ONCE(x->nr, x->nr - 1);
 	}
-	spin_unlock_irqrestore(&c->free_lock, flags);
+	spin_unlock_irqrestore(&c->free.lock, flags);
 	return any;
 }
 
@@ -133,21 +133,21 @@ static bool pop_retired(struct cache *c, cblock_t *cb)
  */
 static void retry_later(struct cache *c)
 {
-	struct retired *x = &c->retired;
+	struct retired *x = &c->free.retired;
 	unsigned long flags;
 
-	spin_lock_irqsave(&c->free_lock, flags);
+	spin_lock_irqsave(&c->free.lock, flags);
 	x->interval = x->more ? clamp_t(unsigned long, 2 * x->interval, RETRY_FIRST, RETRY_MOST) :
 				RETRY_FIRST;
 	x->more = false;
 	x->retry_at = jiffies + x->interval;
-	spin_unlock_irqrestore(&c->free_lock, flags);
+	spin_unlock_irqrestore(&c->free.lock, flags);
 }
 
 /* Once a second. */
 void free_blocks_retry(struct cache *c)
 {
-	struct retired *x = &c->retired;
+	struct retired *x = &c->free.retired;
 	u32 nr = READ_ONCE(x->nr);
 	cblock_t cb;
 

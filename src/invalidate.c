@@ -35,19 +35,19 @@
 
 int drop_init(struct cache *c)
 {
-	struct drops *d = &c->drops;
+	struct invalidation *d = &c->invalidation;
 
 	bio_list_init(&d->followers);
 	bio_list_init(&d->next);
-	d->broken.bits = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
-	d->broken.suspect = kvcalloc(BITS_TO_LONGS(c->nr_cblocks), sizeof(long), GFP_KERNEL);
+	d->broken.bits = kvcalloc(BITS_TO_LONGS(c->geo.nr_cblocks), sizeof(long), GFP_KERNEL);
+	d->broken.suspect = kvcalloc(BITS_TO_LONGS(c->geo.nr_cblocks), sizeof(long), GFP_KERNEL);
 	return d->broken.bits && d->broken.suspect ? 0 : -ENOMEM;
 }
 
 void drop_exit(struct cache *c)
 {
-	kvfree(c->drops.broken.bits);
-	kvfree(c->drops.broken.suspect);
+	kvfree(c->invalidation.broken.bits);
+	kvfree(c->invalidation.broken.suspect);
 }
 
 /*
@@ -56,7 +56,7 @@ void drop_exit(struct cache *c)
  */
 void block_broke(struct cache *c, u32 cblock, bool sure)
 {
-	broken_add(&c->drops.broken, cblock, !sure || !errors_retire(c));
+	broken_add(&c->invalidation.broken, cblock, !sure || !errors_retire(c));
 	engine_kick(c);
 }
 
@@ -69,7 +69,7 @@ static void start_dropping(struct cache *c, struct bio *bio, u32 first, u32 nr)
 	x->all = false;
 	x->index = first;
 	x->nr = nr;
-	atomic_inc(&c->drops.nr_waiting);
+	atomic_inc(&c->invalidation.nr_waiting);
 }
 
 /*
@@ -109,7 +109,7 @@ bool drop_after_flush(struct cache *c, struct bio *bio)
 	if (c->io_mode != IO_WRITETHROUGH)
 		return false;
 	bio_ctx(bio)->oblock = to_oblock(NO_OBLOCK);
-	start_dropping(c, bio, 0, c->nr_cblocks);
+	start_dropping(c, bio, 0, c->geo.nr_cblocks);
 	return true;
 }
 
@@ -126,25 +126,25 @@ static bool drop_one(struct cache *c, u32 cb)
 	int r;
 
 	if (oblock == NO_OBLOCK || atomic_read(&c->table.entries[cb].state) & BL_DIRTY) {
-		broken_remove(&c->drops.broken, cb);
+		broken_remove(&c->invalidation.broken, cb);
 		return true;
 	}
 	mg = mg_alloc(c, MG_INVALIDATE, to_oblock(oblock), to_cblock(cb));
 	if (!mg)
 		return false;
 	mg->drops = true;
-	mg->retire_cblock = !test_bit(cb, c->drops.broken.suspect);
+	mg->retire_cblock = !test_bit(cb, c->invalidation.broken.suspect);
 	r = mg_start(mg);
 	if (r)
 		mg_free(mg);
 	if (r != -EBUSY)
-		broken_remove(&c->drops.broken, cb);
+		broken_remove(&c->invalidation.broken, cb);
 	return true;		/* if busy: the next time round */
 }
 
 static bool may_drop(struct cache *c)
 {
-	struct drops *d = &c->drops;
+	struct invalidation *d = &c->invalidation;
 
 	if (cache_md_mode(c) != MD_WRITE ||
 	    (d->paused && time_before(jiffies, d->not_before)))
@@ -163,14 +163,14 @@ static bool may_drop(struct cache *c)
  */
 void drop_broken(struct cache *c)
 {
-	struct drops *d = &c->drops;
+	struct invalidation *d = &c->invalidation;
 	unsigned long bit;
 	u32 end;
 
 	if (likely(!broken_any(&d->broken)) || !may_drop(c))
 		return;
 	if (!d->left) {
-		d->left = c->nr_cblocks;
+		d->left = c->geo.nr_cblocks;
 		d->hand = 0;
 	}
 	end = d->hand + min(d->left, BITS_A_ROUND);
@@ -191,18 +191,18 @@ void drop_failed(struct migration *mg)
 {
 	struct cache *c = mg->c;
 
-	broken_add(&c->drops.broken, from_cblock(mg->cblock), !mg->retire_cblock);
+	broken_add(&c->invalidation.broken, from_cblock(mg->cblock), !mg->retire_cblock);
 	if (mg->error == -EBUSY)
 		return;
-	c->drops.paused = true;
-	c->drops.not_before = jiffies + HZ;
+	c->invalidation.paused = true;
+	c->invalidation.not_before = jiffies + HZ;
 }
 
 static void end_dropping(struct cache *c, struct bio *bio, bool ok)
 {
 	bio_ctx(bio)->dropping = false;
 	bio_ctx(bio)->held = HELD_REFUSED;
-	atomic_dec(&c->drops.nr_waiting);
+	atomic_dec(&c->invalidation.nr_waiting);
 	compat_bio_end_again(bio, ok ? BLK_STS_OK : BLK_STS_IOERR);
 }
 
@@ -214,7 +214,7 @@ static void end_dropping(struct cache *c, struct bio *bio, bool ok)
  */
 static void end_flushes(struct cache *c, bool ok)
 {
-	struct drops *d = &c->drops;
+	struct invalidation *d = &c->invalidation;
 	struct bio_list ended = d->followers;
 	struct bio *bio = d->leader;
 
@@ -230,7 +230,7 @@ static void end_flushes(struct cache *c, bool ok)
 /* False: @bio, a FLUSH, waits for the end of another. */
 static bool leads(struct cache *c, struct bio *bio)
 {
-	struct drops *d = &c->drops;
+	struct invalidation *d = &c->invalidation;
 
 	if (!d->leader)
 		d->leader = bio;
@@ -242,7 +242,7 @@ static bool leads(struct cache *c, struct bio *bio)
 
 static void end_waiting(struct cache *c, struct bio *bio, bool ok)
 {
-	if (bio == c->drops.leader)
+	if (bio == c->invalidation.leader)
 		end_flushes(c, ok);
 	else
 		end_dropping(c, bio, ok);
@@ -262,21 +262,21 @@ static bool name_unflushed(struct cache *c, struct bio_ctx *x)
 
 	/* A leader has the cache to itself. */
 	if (!x->index)
-		c->drops.put_back = intent_put_back(c);
+		c->invalidation.put_back = intent_put_back(c);
 	for (; x->index < end; x->index++, x->nr--) {
 		state = atomic_read(&c->table.entries[x->index].state);
 		if (state & BL_DIRTY)
 			return false;
 		if ((x->all || state & BL_INTENT) &&
 		    table_oblock(&c->table, to_cblock(x->index)) != NO_OBLOCK)
-			broken_add(&c->drops.broken, x->index, true);
+			broken_add(&c->invalidation.broken, x->index, true);
 	}
 	if (x->nr)
 		return true;
-	x->named = x->all || intent_tell_all(c, c->drops.put_back);
+	x->named = x->all || intent_tell_all(c, c->invalidation.put_back);
 	x->all = true;
 	x->index = 0;
-	x->nr = c->nr_cblocks;
+	x->nr = c->geo.nr_cblocks;
 	return true;
 }
 
@@ -306,7 +306,7 @@ static enum drop_look drop_look_at(struct cache *c, struct bio *bio, u32 i)
 	state = atomic_read(&c->table.entries[i].state);
 	if (state & BL_DIRTY)
 		return DROP_DIRTY;
-	broken = test_bit(i, c->drops.broken.bits);
+	broken = test_bit(i, c->invalidation.broken.bits);
 	if (!broken && !(state & BL_LOCKED))
 		return DROP_GONE;	/* nothing wrong with it, or with what is there now */
 	if (mg_park(c, to_oblock(oblock), bio))
@@ -379,13 +379,13 @@ void drop_step(struct cache *c, struct bio *bio)
  */
 static int drop_now(struct cache *c, cblock_t cb)
 {
-	bool retire = test_bit(from_cblock(cb), c->drops.broken.bits) &&
-		      !test_bit(from_cblock(cb), c->drops.broken.suspect);
+	bool retire = test_bit(from_cblock(cb), c->invalidation.broken.bits) &&
+		      !test_bit(from_cblock(cb), c->invalidation.broken.suspect);
 	int r = dmc_md_remove(c->md, cb);
 
 	if (r)
 		return r;
-	broken_remove(&c->drops.broken, from_cblock(cb));
+	broken_remove(&c->invalidation.broken, from_cblock(cb));
 	intent_publish(c, cb, false);
 	table_remove(&c->table, cb);
 	c->policy->type->invalidate(c->policy, cb);
@@ -419,12 +419,12 @@ int drop_broken_now(struct cache *c)
 	int r = 0;
 
 	lockdep_assert_held(&c->md_mutex);
-	if (likely(!broken_any(&c->drops.broken)))
+	if (likely(!broken_any(&c->invalidation.broken)))
 		return 0;
-	for_each_set_bit(bit, c->drops.broken.bits, c->nr_cblocks) {
+	for_each_set_bit(bit, c->invalidation.broken.bits, c->geo.nr_cblocks) {
 		if (table_oblock(&c->table, to_cblock(bit)) == NO_OBLOCK ||
 		    atomic_read(&c->table.entries[bit].state) & BL_UNCLEAN)
-			broken_remove(&c->drops.broken, bit);
+			broken_remove(&c->invalidation.broken, bit);
 		else
 			r = drop_and_commit(c, bit, &nr);
 		if (r)
@@ -448,7 +448,7 @@ int drop_unflushed(struct cache *c, bool *gone)
 	*gone = c->io_mode == IO_WRITETHROUGH && !atomic_read(&c->nr_dirty);
 	if (!*gone)
 		return 0;
-	for (i = 0; i < c->nr_cblocks && !r; i++)
+	for (i = 0; i < c->geo.nr_cblocks && !r; i++)
 		if (table_oblock(&c->table, to_cblock(i)) != NO_OBLOCK &&
 		    (all || atomic_read(&c->table.entries[i].state) & BL_INTENT))
 			r = drop_and_commit(c, i, &nr);

@@ -39,7 +39,7 @@ static oblock_t nth_oblock(const struct span *s, u32 i)
 /* Sectors of the bio up to the end of its @nr first blocks. */
 static u32 sectors_of_first(struct cache *c, const struct span *s, u32 nr)
 {
-	return min_t(u64, s->sectors, (u64)nr * c->block_sectors - s->offset);
+	return min_t(u64, s->sectors, (u64)nr * c->geo.block_sectors - s->offset);
 }
 
 /* Sectors of the bio within its block @i. */
@@ -81,7 +81,7 @@ static u32 count_hits(struct cache *c, const struct span *s, cblock_t cb, u32 un
 
 	if (unit == BL_WRITER && c->io_mode == IO_WRITEBACK && !dirty)
 		return 0;
-	for (i = 0; i < s->nr && i < c->nr_cblocks - first; i++) {
+	for (i = 0; i < s->nr && i < c->geo.nr_cblocks - first; i++) {
 		struct cblock_entry *e = c->table.entries + first + i;
 
 		if (!!(atomic_read(&e->state) & BL_DIRTY) != dirty ||
@@ -135,14 +135,14 @@ static int map_hits(struct cache *c, struct bio *bio, const struct span *s, cblo
 		return remap_to_cache(c, bio, cb);
 
 	for (i = 0; i < nr; i++)
-		discard_forget(c, nth_oblock(s, i));
+		discard_forget(&c->discards, nth_oblock(s, i));
 	return c->io_mode == IO_WRITEBACK ? remap_to_cache(c, bio, cb) : remap_to_both(c, bio, cb);
 }
 
 /* A miss that a whole-block promotion might take is left to map.c. */
 static bool may_come_in_cheaply(struct cache *c, const struct span *s, u32 i)
 {
-	return (sectors_of_nth(c, s, i) == c->block_sectors || discarded(c, nth_oblock(s, i))) &&
+	return (sectors_of_nth(c, s, i) == c->geo.block_sectors || discarded(&c->discards, nth_oblock(s, i))) &&
 	       mg_may_promote(c);
 }
 
@@ -154,7 +154,7 @@ static void tell_miss(struct cache *c, struct bio *bio, const struct span *s, u3
 	if (i)
 		sector += sectors_of_first(c, s, i);
 	if (c->policy->type->miss(c->policy, nth_oblock(s, i), dir, sector,
-				  sectors_of_nth(c, s, i), false, READ_ONCE(c->nr_free)) == DMC_WORK)
+				  sectors_of_nth(c, s, i), false, READ_ONCE(c->free.nr)) == DMC_WORK)
 		engine_kick(c);
 }
 
@@ -213,7 +213,7 @@ static int map_write_misses(struct cache *c, struct bio *bio, const struct span 
 	x->nr = nr;
 	for (i = 0; i < nr; i++) {
 		tell_miss(c, bio, s, i, DMC_WRITE);
-		discard_forget(c, nth_oblock(s, i));
+		discard_forget(&c->discards, nth_oblock(s, i));
 	}
 	this_cpu_add(c->stats->write_misses, nr);
 	return remap_to_origin(c, bio);
@@ -222,10 +222,10 @@ static int map_write_misses(struct cache *c, struct bio *bio, const struct span 
 /* How many blocks of @bio can be in a run: the origin's last, partial one cannot. */
 static u32 nr_whole(struct cache *c, const struct bio *bio, oblock_t first, u32 offset)
 {
-	const u32 nr = DIV_ROUND_UP(offset + bio_sectors(bio), c->block_sectors);
+	const u32 nr = DIV_ROUND_UP(offset + bio_sectors(bio), c->geo.block_sectors);
 
 	/* It begins in a whole block, since it ends beyond it. */
-	return min_t(u64, nr, c->nr_oblocks - from_oblock(first));
+	return min_t(u64, nr, c->geo.nr_oblocks - from_oblock(first));
 }
 
 /*

@@ -11,7 +11,7 @@
  * always a miss, and the policy never hears of it.  A bio that meets a migration parks on it and
  * is mapped again at its end.
  *
- * Locks: none here; parking takes mg_lock.
+ * Locks: none here; parking takes migrations.lock.
  */
 #include "block-lock.h"
 #include "write-intent.h"
@@ -130,7 +130,7 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 	state = atomic_read(&entry_of(c, cb)->state);
 	if (unlikely(!(state & (BL_DIRTY | BL_INTENT))) && intent_needed(c))
 		return wait_for_intent(c, bio, ob, cb);
-	discard_forget(c, ob);
+	discard_forget(&c->discards, ob);
 	/* Who waited for its block has been counted as a miss. */
 	if (likely(!bio_ctx(bio)->waited))
 		tell_hit(c, bio, ob, cb, DMC_WRITE);
@@ -149,7 +149,7 @@ static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	this_cpu_inc(c->stats->read_misses);
 	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
 	    c->policy->type->miss(c->policy, ob, DMC_READ, sector, bio_sectors(bio), false,
-				  READ_ONCE(c->nr_free)) == DMC_WORK)
+				  READ_ONCE(c->free.nr)) == DMC_WORK)
 		engine_kick(c);
 	return remap_to_origin(c, bio);
 }
@@ -157,13 +157,13 @@ static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
 static bool covers_block(struct cache *c, const struct bio *bio)
 {
 	/* By now it does not reach beyond one block, so the length tells. */
-	return bio_sectors(bio) == c->block_sectors;
+	return bio_sectors(bio) == c->geo.block_sectors;
 }
 
 /* Such a write brings its block in with no copy, so no limit to copies concerns it. */
 static bool spares_origin(struct cache *c, const struct bio *bio, oblock_t ob)
 {
-	return covers_block(c, bio) || discarded(c, ob);
+	return covers_block(c, bio) || discarded(&c->discards, ob);
 }
 
 /*
@@ -200,7 +200,7 @@ static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, in
 	}
 
 	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio),
-				       mg != NULL, READ_ONCE(c->nr_free));
+				       mg != NULL, READ_ONCE(c->free.nr));
 	if (advice == DMC_WORK)
 		engine_kick(c);
 	if (likely(!mg))
@@ -258,7 +258,7 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	x->index = slot;
 	if (!x->waited)
 		this_cpu_inc(c->stats->write_misses);
-	discard_forget(c, ob);
+	discard_forget(&c->discards, ob);
 	return remap_to_origin(c, bio);
 }
 
@@ -270,7 +270,7 @@ static int map_data(struct cache *c, struct bio *bio)
 	cblock_t cb;
 	int r;
 
-	if (unlikely(offset + bio_sectors(bio) > c->block_sectors)) {
+	if (unlikely(offset + bio_sectors(bio) > c->geo.block_sectors)) {
 		r = span_map(c, bio, ob, offset);
 		if (r != SPAN_NO_RUN)
 			return r;

@@ -45,11 +45,11 @@ int cache_set_config(struct cache *c, const char *key, const char *value)
 
 static int read_range(struct cache *c, const char *arg, u32 *begin, u32 *end)
 {
-	int r = parse_cblock_range(arg, c->nr_cblocks, begin, end);
+	int r = parse_cblock_range(arg, c->geo.nr_cblocks, begin, end);
 
 	if (r == -ERANGE)
 		DMERR("%s: invalidate_cblocks: '%s' is not within the %u blocks of the cache",
-		      cache_name(c), arg, c->nr_cblocks);
+		      cache_name(c), arg, c->geo.nr_cblocks);
 	else if (r)
 		DMERR("%s: invalidate_cblocks: '%s' is neither a block nor a range BEGIN-END",
 		      cache_name(c), arg);

@@ -10,7 +10,7 @@
  * what bios see is never ahead of what is durable (rule R1), and a cblock is returned to the free
  * ones only there (rule R3).
  *
- * Locks: mg_lock, then free_lock or deferred_lock.
+ * Locks: migrations.lock, then free_lock or deferred_lock.
  */
 #include "block-lock.h"
 #include "write-intent.h"
@@ -18,7 +18,7 @@
 
 static struct hlist_head *bucket_of_slot(struct cache *c, u32 slot)
 {
-	return &c->mg_hash[slot % CACHE_MG_BUCKETS];
+	return &c->mg.hash[slot % CACHE_MG_BUCKETS];
 }
 
 /* Never sleeps.  NULL if the limit is reached or there is no memory. */
@@ -26,9 +26,9 @@ struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblo
 {
 	struct migration *mg;
 
-	if (atomic_inc_return(&c->nr_mg) > CACHE_MAX_MIGRATIONS)
+	if (atomic_inc_return(&c->mg.nr) > CACHE_MAX_MIGRATIONS)
 		goto err_count;
-	mg = mempool_alloc(c->mg_pool, GFP_NOWAIT | __GFP_NOWARN);
+	mg = mempool_alloc(c->mg.pool, GFP_NOWAIT | __GFP_NOWARN);
 	if (!mg)
 		goto err_count;
 
@@ -44,8 +44,8 @@ struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblo
 	return mg;
 
 err_count:
-	if (atomic_dec_and_test(&c->nr_mg))
-		wake_up(&c->mg_wait);
+	if (atomic_dec_and_test(&c->mg.nr))
+		wake_up(&c->mg.idle_wait);
 	return NULL;
 }
 
@@ -57,7 +57,7 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
 {
 	const u32 threshold = READ_ONCE(c->migration_threshold);
 
-	return threshold && (!sectors || sectors + c->block_sectors <= threshold);
+	return threshold && (!sectors || sectors + c->geo.block_sectors <= threshold);
 }
 
 /*
@@ -66,11 +66,11 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
  */
 static bool write_alloc_get(struct cache *c)
 {
-	const u32 others = atomic_inc_return(&c->nr_write_allocs) - 1;
+	const u32 others = atomic_inc_return(&c->mg.nr_write_allocs) - 1;
 
-	if (mg_within_threshold(c, (u64)others * c->block_sectors))
+	if (mg_within_threshold(c, (u64)others * c->geo.block_sectors))
 		return true;
-	atomic_dec(&c->nr_write_allocs);
+	atomic_dec(&c->mg.nr_write_allocs);
 	return false;
 }
 
@@ -81,7 +81,7 @@ static bool write_alloc_get(struct cache *c)
 bool mg_may_promote(struct cache *c)
 {
 	return !READ_ONCE(c->quiescing) && c->io_mode != IO_PASSTHROUGH &&
-	       cache_md_mode(c) == MD_WRITE && READ_ONCE(c->nr_free) && errors_may_promote(c);
+	       cache_md_mode(c) == MD_WRITE && READ_ONCE(c->free.nr) && errors_may_promote(c);
 }
 
 /*
@@ -113,30 +113,30 @@ void mg_free(struct migration *mg)
 	struct cache *c = mg->c;
 
 	if (mg->write_alloc)
-		atomic_dec(&c->nr_write_allocs);
+		atomic_dec(&c->mg.nr_write_allocs);
 	if (mg->owns_cblock && mg->retire_cblock)
 		free_block_retire(c, mg->cblock);
 	else if (mg->owns_cblock)
 		free_block_return(c, mg->cblock);
-	mempool_free(mg, c->mg_pool);
-	if (atomic_dec_and_test(&c->nr_mg))
-		wake_up(&c->mg_wait);
+	mempool_free(mg, c->mg.pool);
+	if (atomic_dec_and_test(&c->mg.nr))
+		wake_up(&c->mg.idle_wait);
 }
 
 static void mg_make_ready_locked(struct migration *mg, enum mg_state state)
 {
-	lockdep_assert_held(&mg->c->mg_lock);
+	lockdep_assert_held(&mg->c->mg.lock);
 	mg->state = state;
-	list_add_tail(&mg->list, &mg->c->mg_ready);
+	list_add_tail(&mg->list, &mg->c->mg.ready);
 }
 
 /* Leaves @mg to the commit worker, whose work is to be queued. */
 static void mg_make_committable_locked(struct migration *mg)
 {
-	lockdep_assert_held(&mg->c->mg_lock);
+	lockdep_assert_held(&mg->c->mg.lock);
 	mg->state = MG_COMMIT;
-	list_add_tail(&mg->list, &mg->c->mg_commit);
-	mg->c->nr_commit++;
+	list_add_tail(&mg->list, &mg->c->commit.waiting);
+	mg->c->commit.nr++;
 }
 
 /* Hands @mg to the engine.  Any context. */
@@ -145,9 +145,9 @@ void mg_make_ready(struct migration *mg, enum mg_state state)
 	struct cache *c = mg->c;
 	unsigned long flags;
 
-	spin_lock_irqsave(&c->mg_lock, flags);
+	spin_lock_irqsave(&c->mg.lock, flags);
 	mg_make_ready_locked(mg, state);
-	spin_unlock_irqrestore(&c->mg_lock, flags);
+	spin_unlock_irqrestore(&c->mg.lock, flags);
 	engine_kick(c);
 }
 
@@ -171,7 +171,7 @@ static int mg_check_locked(const struct migration *mg)
 	cblock_t cb;
 	bool mapped;
 
-	lockdep_assert_held(&c->mg_lock);
+	lockdep_assert_held(&c->mg.lock);
 	hlist_for_each_entry(other, bucket_of_slot(c, mg->slot), hash)
 		if (other->oblock == mg->oblock)
 			return -EBUSY;
@@ -198,17 +198,17 @@ int mg_start(struct migration *mg)
 	bool drained;
 	int r;
 
-	spin_lock_irqsave(&c->mg_lock, flags);
+	spin_lock_irqsave(&c->mg.lock, flags);
 	r = mg_check_locked(mg);
 	if (r) {
-		spin_unlock_irqrestore(&c->mg_lock, flags);
+		spin_unlock_irqrestore(&c->mg.lock, flags);
 		return r;
 	}
 
 	hlist_add_head(&mg->hash, bucket_of_slot(c, mg->slot));
 	if (mg->kind == MG_WRITE_INTENT) {
 		mg_make_committable_locked(mg);
-		spin_unlock_irqrestore(&c->mg_lock, flags);
+		spin_unlock_irqrestore(&c->mg.lock, flags);
 		commit_soon(c);
 		return 0;
 	}
@@ -223,7 +223,7 @@ int mg_start(struct migration *mg)
 	drained = mg_is_drained(mg);
 	if (drained)
 		mg_make_ready_locked(mg, MG_DRAINED);
-	spin_unlock_irqrestore(&c->mg_lock, flags);
+	spin_unlock_irqrestore(&c->mg.lock, flags);
 
 	if (drained)
 		engine_kick(c);
@@ -237,14 +237,14 @@ void mg_drained(struct cache *c, u32 slot)
 	unsigned long flags;
 	bool kick = false;
 
-	spin_lock_irqsave(&c->mg_lock, flags);
+	spin_lock_irqsave(&c->mg.lock, flags);
 	hlist_for_each_entry(mg, bucket_of_slot(c, slot), hash) {
 		if (mg->state == MG_DRAINING && mg_is_drained(mg)) {
 			mg_make_ready_locked(mg, MG_DRAINED);
 			kick = true;
 		}
 	}
-	spin_unlock_irqrestore(&c->mg_lock, flags);
+	spin_unlock_irqrestore(&c->mg.lock, flags);
 	if (kick)
 		engine_kick(c);
 }
@@ -260,7 +260,7 @@ bool mg_park(struct cache *c, oblock_t ob, struct bio *bio)
 	unsigned long flags;
 	bool parked = false, urgent = false;
 
-	spin_lock_irqsave(&c->mg_lock, flags);
+	spin_lock_irqsave(&c->mg.lock, flags);
 	hlist_for_each_entry(mg, bucket_of_slot(c, slot), hash) {
 		if (mg->oblock == ob || (mg->kind == MG_PROMOTE && mg->slot == slot)) {
 			bio_list_add(&mg->parked, bio);
@@ -269,7 +269,7 @@ bool mg_park(struct cache *c, oblock_t ob, struct bio *bio)
 			break;
 		}
 	}
-	spin_unlock_irqrestore(&c->mg_lock, flags);
+	spin_unlock_irqrestore(&c->mg.lock, flags);
 	if (urgent)
 		commit_soon(c);
 	return parked;
@@ -280,10 +280,10 @@ static bool mg_is_awaited(const struct migration *mg)
 {
 	const struct cache *c = mg->c;
 
-	lockdep_assert_held(&c->mg_lock);
+	lockdep_assert_held(&c->mg.lock);
 	return mg->overwriter || mg->kind == MG_INVALIDATE || mg->kind == MG_WRITEBACK ||
 	       !bio_list_empty(&mg->parked) ||
-	       (mg->kind == MG_DEMOTE && !READ_ONCE(c->nr_free)) || READ_ONCE(c->quiescing);
+	       (mg->kind == MG_DEMOTE && !READ_ONCE(c->free.nr)) || READ_ONCE(c->quiescing);
 }
 
 /* Step 4: the copy is there, or failed. */
@@ -299,10 +299,10 @@ static void mg_after_copy(struct migration *mg)
 		mg_make_ready(mg, MG_COMMITTED);
 		return;
 	}
-	spin_lock_irqsave(&c->mg_lock, flags);
+	spin_lock_irqsave(&c->mg.lock, flags);
 	mg_make_committable_locked(mg);
-	urgent = mg_is_awaited(mg) || c->nr_commit >= CACHE_COMMIT_BATCH;
-	spin_unlock_irqrestore(&c->mg_lock, flags);
+	urgent = mg_is_awaited(mg) || c->commit.nr >= CACHE_COMMIT_BATCH;
+	spin_unlock_irqrestore(&c->mg.lock, flags);
 	if (urgent)
 		commit_soon(c);
 	else
@@ -346,9 +346,9 @@ static void publish_promotion(struct migration *mg)
 	intent_publish(c, mg->cblock, mg->intent);
 	if (mg->overwriter && c->io_mode == IO_WRITEBACK)
 		dirty_set(c, mg->cblock);
-	discard_forget(c, mg->oblock);
+	discard_forget(&c->discards, mg->oblock);
 	table_insert(&c->table, mg->cblock, mg->oblock);
-	atomic64_inc(&c->nr_promotions);
+	atomic64_inc(&c->mg.nr_promotions);
 }
 
 /* The block is locked, so no bio can hit it, and stays so until the policy has forgotten it. */
@@ -362,7 +362,7 @@ static void publish_removal(struct migration *mg)
 	mg_tell_policy(mg);
 	mg->owns_cblock = true;
 	if (mg->kind == MG_DEMOTE)
-		atomic64_inc(&c->nr_demotions);
+		atomic64_inc(&c->mg.nr_demotions);
 }
 
 static void publish(struct migration *mg)
@@ -379,7 +379,6 @@ static void publish(struct migration *mg)
 		if (!mg->noted)
 			clean_block(mg);
 		mg_tell_policy(mg);
-		atomic64_inc(&mg->c->nr_writebacks);
 	} else {
 		publish_removal(mg);
 	}
@@ -433,11 +432,11 @@ static void mg_finish(struct migration *mg)
 		else if (mg_claims_slot(mg))
 			slot_unclaim(c, mg->slot);
 	}
-	spin_lock_irqsave(&c->mg_lock, flags);
+	spin_lock_irqsave(&c->mg.lock, flags);
 	hlist_del_init(&mg->hash);
 	parked = mg->parked;
 	bio_list_init(&mg->parked);
-	spin_unlock_irqrestore(&c->mg_lock, flags);
+	spin_unlock_irqrestore(&c->mg.lock, flags);
 
 	if (mg->overwriter)
 		end_overwriter(mg);

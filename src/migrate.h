@@ -13,14 +13,38 @@
  *
  * A write intent (write-intent.c) moves nothing and excludes nobody: mg_start() sends it to step 5.
  *
- * A migration is in mg_hash from step 1 to 6, which makes it the only one of its oblock, and in at
- * most one of mg_ready and mg_commit.  An error at any step goes straight to mg_finish(), which
- * leaves mapping and dirtiness as they were.
+ * A migration is in migrations.hash from step 1 to 6, which makes it the only one of its oblock, and
+ * in at most one of migrations.ready and commit.waiting.  An error at any step goes straight to
+ * mg_finish(), which leaves mapping and dirtiness as they were.
  */
 #ifndef DM_CACHE_MIGRATE_H
 #define DM_CACHE_MIGRATE_H
 
-#include "dm-cache.h"
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/dm-kcopyd.h>
+#include <linux/list.h>
+#include <linux/mempool.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "block-types.h"
+
+struct cache;
+
+#define CACHE_MG_BUCKETS 64
+
+struct migrations {
+	spinlock_t lock;
+	struct hlist_head hash[CACHE_MG_BUCKETS];	/* by slot; under lock */
+	struct list_head ready;		/* wait for the engine; under lock */
+	atomic_t nr;
+	atomic_t nr_write_allocs;	/* those of them that hold a write back */
+	wait_queue_head_t idle_wait;	/* nr fell to 0 */
+	mempool_t *pool;
+	struct dm_kcopyd_client *copier;
+	atomic64_t nr_promotions, nr_demotions;
+};
 
 enum mg_kind {
 	MG_PROMOTE,
@@ -41,10 +65,10 @@ enum mg_state {
 
 struct migration {
 	struct cache *c;
-	struct hlist_node hash;		/* mg_hash; under mg_lock */
-	struct list_head list;		/* mg_ready or mg_commit; under mg_lock */
+	struct hlist_node hash;		/* mg_hash; under migrations.lock */
+	struct list_head list;		/* mg_ready or mg_commit; under migrations.lock */
 	enum mg_kind kind;
-	enum mg_state state;		/* under mg_lock while draining, then its current owner's */
+	enum mg_state state;		/* under migrations.lock while draining, then its current owner's */
 	oblock_t oblock;
 	cblock_t cblock;
 	u32 slot;
@@ -59,7 +83,7 @@ struct migration {
 	bool write_alloc;			/* a promotion that a write waits for from the start; in nr_write_allocs */
 	bool copyless;			/* a promotion that is not worth a copy from the origin */
 	bool intent;			/* a promotion: its dirty bit is on disk with its mapping */
-	struct bio_list parked;		/* wait for the end; under mg_lock while hashed */
+	struct bio_list parked;		/* wait for the end; under migrations.lock while hashed */
 	struct bio *overwriter;		/* promotes by overwriting the whole block */
 };
 
@@ -92,10 +116,5 @@ void mg_step(struct migration *mg);
 /* copy.c: starts the copy; mg_copied() when it has ended. */
 void copy_start(struct migration *mg);
 void mg_copied(struct migration *mg, int error);
-
-/* commit.c */
-void commit_work_fn(struct work_struct *work);
-void commit_soon(struct cache *c);
-void commit_later(struct cache *c);
 
 #endif

@@ -19,9 +19,9 @@ int remap_to_origin(struct cache *c, struct bio *bio)
 
 static sector_t offset_in_block(struct cache *c, sector_t sector)
 {
-	if (likely(c->block_shift >= 0))
-		return sector & (c->block_sectors - 1);
-	return sector_div(sector, c->block_sectors);
+	if (likely(c->geo.block_shift >= 0))
+		return sector & (c->geo.block_sectors - 1);
+	return sector_div(sector, c->geo.block_sectors);
 }
 
 int remap_to_cache(struct cache *c, struct bio *bio, cblock_t cb)

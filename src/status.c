@@ -29,9 +29,9 @@ static unsigned int emit_counters(struct cache *c, char *result, unsigned int ma
 	stats_for_disk(c, &s);
 	DMEMIT("%u %llu/%llu %u %u/%u %llu %llu %llu %llu %llu %llu %u ",
 	       8, c->md_used, c->md_total,
-	       c->block_sectors, (unsigned int)atomic_read(&c->table.nr_mapped), c->nr_cblocks,
+	       c->geo.block_sectors, (unsigned int)atomic_read(&c->table.nr_mapped), c->geo.nr_cblocks,
 	       s.read_hits, s.read_misses, s.write_hits, s.write_misses,
-	       (u64)atomic64_read(&c->nr_demotions), (u64)atomic64_read(&c->nr_promotions),
+	       (u64)atomic64_read(&c->mg.nr_demotions), (u64)atomic64_read(&c->mg.nr_promotions),
 	       (unsigned int)atomic_read(&c->nr_dirty));
 	return sz;
 }
@@ -45,11 +45,11 @@ static unsigned int emit_features(struct cache *c, char *result, unsigned int ma
 	bool format2 = c->md_version ? c->md_version == 2 : c->metadata2;
 	unsigned int sz = 0;
 
-	DMEMIT("%u ", 1 + format2 + !c->discard_passdown);
+	DMEMIT("%u ", 1 + format2 + !c->discards.passdown);
 	if (format2)
 		DMEMIT("metadata2 ");
 	DMEMIT("%s ", mode_words[c->io_mode]);
-	if (!c->discard_passdown)
+	if (!c->discards.passdown)
 		DMEMIT("no_discard_passdown ");
 	return sz;
 }
@@ -64,7 +64,7 @@ static unsigned int emit_core_args(struct cache *c, char *result, unsigned int m
 		{ "cache_errors", atomic_read(&c->errors.nr[ERR_CACHE]) },
 		{ "origin_errors", atomic_read(&c->errors.nr[ERR_ORIGIN]) },
 		{ "dirty_read_errors", atomic_read(&c->errors.nr[ERR_DIRTY]) },
-		{ "retired_blocks", READ_ONCE(c->retired.nr) },
+		{ "retired_blocks", READ_ONCE(c->free.retired.nr) },
 	};
 	unsigned int sz = 0, nr = 2, i;
 
@@ -136,7 +136,7 @@ static void emit_ima(struct cache *c, char *result, unsigned int maxlen)
 	       yes_no(c->io_mode == IO_WRITETHROUGH), yes_no(c->io_mode == IO_WRITEBACK),
 	       yes_no(c->io_mode == IO_PASSTHROUGH));
 	DMEMIT(",metadata2=%c,no_discard_passdown=%c;", yes_no(c->metadata2),
-	       yes_no(c->no_discard_passdown));
+	       yes_no(c->discards.no_passdown));
 }
 
 void cache_status(struct dm_target *ti, status_type_t type, unsigned int flags,

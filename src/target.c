@@ -69,7 +69,7 @@ static void cache_resume(struct dm_target *ti)
 static int cache_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
 	struct cache *c = ti->private;
-	int r = fn(ti, c->cache_dev, 0, c->cache_sectors, data);
+	int r = fn(ti, c->cache_dev, 0, c->geo.cache_sectors, data);
 
 	return r ? r : fn(ti, c->origin_dev, 0, ti->len, data);
 }
@@ -77,7 +77,7 @@ static int cache_iterate_devices(struct dm_target *ti, iterate_devices_callout_f
 static void cache_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct cache *c = ti->private;
-	u64 block_bytes = (u64)c->block_sectors << SECTOR_SHIFT;
+	u64 block_bytes = (u64)c->geo.block_sectors << SECTOR_SHIFT;
 
 	/* Aligned I/O of whole blocks is cached without a copy; keep a larger fitting wish. */
 	if (block_bytes <= UINT_MAX &&

@@ -78,7 +78,7 @@ static u32 excess(struct cache *c)
 
 static u32 budget(struct cache *c)
 {
-	return max(c->nr_cblocks / INTENT_BUDGET, INTENT_BUDGET_MIN);
+	return max(c->geo.nr_cblocks / INTENT_BUDGET, INTENT_BUDGET_MIN);
 }
 
 /*
@@ -88,7 +88,7 @@ static u32 budget(struct cache *c)
 static u32 high_water(struct cache *c)
 {
 	if (c->io_mode == IO_WRITETHROUGH && !READ_ONCE(c->intent->idle))
-		return c->nr_cblocks;
+		return c->geo.nr_cblocks;
 	return READ_ONCE(c->intent->idle) ? budget(c) / 4 : budget(c) - budget(c) / 4;
 }
 
@@ -104,7 +104,7 @@ bool intent_due(struct cache *c)
 	unsigned long not_before = READ_ONCE(c->intent->not_before);
 
 	return excess(c) > high_water(c) && intent_needed(c) && !READ_ONCE(c->quiescing) &&
-	       !atomic_read(&c->drops.nr_waiting) &&
+	       !atomic_read(&c->invalidation.nr_waiting) &&
 	       (!not_before || time_after(jiffies, not_before));
 }
 
@@ -123,7 +123,7 @@ static u64 free_metadata(struct cache *c)
 /* Changes that a commit has room for. */
 static u32 changes_fit(struct cache *c)
 {
-	return dmc_md_changes_fit(c->nr_cblocks, c->md_version == 2, c->md_total,
+	return dmc_md_changes_fit(c->geo.nr_cblocks, c->md_version == 2, c->md_total,
 				  free_metadata(c));
 }
 
@@ -192,10 +192,10 @@ bool intent_collect(struct cache *c)
 		return false;
 	WRITE_ONCE(m->clearing, true);
 	leaves = spare_leaves(c);
-	for (n = 0; n < c->nr_cblocks && m->nr_clear < INTENT_BATCH; n++) {
+	for (n = 0; n < c->geo.nr_cblocks && m->nr_clear < INTENT_BATCH; n++) {
 		if (!(n & 65535) && excess(c) <= low_water(c))
 			break;
-		if (m->hand >= c->nr_cblocks)
+		if (m->hand >= c->geo.nr_cblocks)
 			m->hand = 0;
 		leaf = m->hand / INTENT_LEAF;
 		if (leaf != last_leaf && !leaves)
@@ -252,7 +252,7 @@ bool intent_flush(struct cache *c, int settled)
 	 * A FLUSH may have failed since the look at the bits, and waits for what they tell:
 	 * invalidate.c.
 	 */
-	if (!r && atomic_read(&c->drops.nr_waiting))
+	if (!r && atomic_read(&c->invalidation.nr_waiting))
 		r = -EIO;
 	if (r)
 		put_back(c);
@@ -302,9 +302,9 @@ void intent_of_promotions(struct cache *c, struct list_head *batch)
 	list_for_each_entry(mg, batch, list) {
 		if (mg->kind != MG_PROMOTE)
 			continue;
-		spin_lock_irq(&c->mg_lock);
+		spin_lock_irq(&c->mg.lock);
 		mg->intent = origin_is_ahead || mg->overwriter || !bio_list_empty(&mg->parked);
-		spin_unlock_irq(&c->mg_lock);
+		spin_unlock_irq(&c->mg.lock);
 	}
 }
 
@@ -330,14 +330,14 @@ static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
 		return low_water(c);
 	for (i = begin; i < end; i++)
 		marked += !!(atomic_read(&c->table.entries[i].state) & BL_INTENT);
-	return marked >= 2 ? c->nr_cblocks : budget(c) / 2;
+	return marked >= 2 ? c->geo.nr_cblocks : budget(c) / 2;
 }
 
 /* The neighbours of @cb that are marked with it, as far as the budget goes. */
 static u64 intent_ahead(struct cache *c, u32 cb)
 {
 	struct write_intent *m = c->intent;
-	u32 begin = round_down(cb, INTENT_GROUP), end = min(begin + INTENT_GROUP, c->nr_cblocks), i;
+	u32 begin = round_down(cb, INTENT_GROUP), end = min(begin + INTENT_GROUP, c->geo.nr_cblocks), i;
 	u32 limit = ahead_limit(c, begin, end), have = excess(c) + m->nr_ahead;
 	u64 mask = 0;
 
@@ -370,7 +370,7 @@ void intent_warn_no_room(struct cache *c)
 /* A device with so little room is not filled up by them: then a crash makes everything dirty. */
 int intent_check_room(struct cache *c, struct list_head *batch)
 {
-	u32 leaves = c->nr_cblocks / INTENT_LEAF + 1, wanted = 0;
+	u32 leaves = c->geo.nr_cblocks / INTENT_LEAF + 1, wanted = 0;
 	struct migration *mg;
 	int r;
 
@@ -483,7 +483,7 @@ bool intent_differ(void *ctx, cblock_t first, u32 nr)
 /* A clean shutdown stored the very dirty bits: just the dirty blocks are marked. */
 void intent_settled(struct cache *c)
 {
-	struct cblock_entry *e = c->table.entries, *end = e + c->nr_cblocks;
+	struct cblock_entry *e = c->table.entries, *end = e + c->geo.nr_cblocks;
 
 	if (settled(c))
 		return;

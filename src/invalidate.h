@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * invalidate.h - blocks that are dropped, and bios that wait until they are gone; invalidate.c.
+ */
+#ifndef DM_CACHE_INVALIDATE_H
+#define DM_CACHE_INVALIDATE_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/types.h>
+#include "broken-blocks.h"
+
+struct cache;
+struct migration;
+
+/* Blocks that are to be dropped.  What is not said to be shared is the engine's. */
+struct invalidation {
+	struct broken_blocks broken;	/* shared */
+	atomic_t nr_waiting;		/* bios that wait for it; shared */
+	u32 hand;			/* where the search goes on */
+	u32 left;			/* bits until it has been everywhere */
+	bool paused;			/* the last ones could not be dropped... */
+	unsigned long not_before;	/* ... and are tried again then; jiffies */
+	struct bio *leader;		/* a FLUSH that failed, and finds out for... */
+	struct bio_list followers;	/* ... these, too */
+	struct bio_list next;		/* failed since it began */
+	u32 put_back;			/* of its marks, when it began; engine only */
+};
+
+int drop_init(struct cache *c);
+void drop_exit(struct cache *c);
+void block_broke(struct cache *c, u32 cblock, bool sure);
+bool drop_after_write(struct cache *c, struct bio *bio, u32 first, u32 nr);
+bool drop_after_flush(struct cache *c, struct bio *bio);
+void drop_broken(struct cache *c);
+void drop_step(struct cache *c, struct bio *bio);
+void drop_failed(struct migration *mg);
+void drop_parked(struct cache *c, struct bio *bio);
+int drop_broken_now(struct cache *c);
+int drop_unflushed(struct cache *c, bool *gone);
+
+#endif
