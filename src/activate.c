@@ -15,10 +15,10 @@
  * long before: the devices may have another size by then, and the cache other dirty blocks (rule
  * R12).
  *
- * Order of an activation: look, load, refuse if something is wrong; only then start to track in the metadata
- * (superblock.h), durably, and let bios in.  So a refused activation changes nothing on disk, and
- * no write is ever admitted while the disk holds dirty bits or discards that the write would
- * make wrong (rule R4; that includes a resume without a reload).
+ * Order of an activation: look, load, refuse if something is wrong; only then start to track in the
+ * metadata (superblock.h), durably, and let bios in.  So a refused activation changes nothing on
+ * disk, and no write is ever admitted while the disk holds dirty bits or discards that the write
+ * would make wrong (rule R4; that includes a resume without a reload).
  *
  * Locks: live_caches.lock, then md_mutex.
  */
@@ -214,8 +214,8 @@ static void policy_on_disk(const struct dmc_policy_type *t, struct dmc_md_policy
 }
 
 /*
- * Another policy's hints will be told in the terms of ours.  Its module is wanted for no more than the
- * promise that they can be, and now, for at the resume it may be on this very device.
+ * Another policy's hints will be told in the terms of ours.  Its module is wanted for no more than
+ * the promise that they can be, and now, for at the resume it may be on this very device.
  */
 static void find_hints_from(struct cache *c, const struct dmc_md_policy *stored)
 {
@@ -367,7 +367,8 @@ static int load(struct cache *c)
 
 	if (!others)
 		policy_on_disk(c->policy->type, &policy);
-	r = dmc_md_load_mappings(c->md, &policy, others ? translate_hints : NULL, activate_load_run, c);
+	r = dmc_md_load_mappings(c->md, &policy, others ? translate_hints : NULL,
+				 activate_load_run, c);
 	activate_forget_hints(c);
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
@@ -424,8 +425,8 @@ static int begin_without_intent(struct cache *c)
 }
 
 /*
- * The metadata starts tracking, with arrays that fit the cache device.  A resize that cannot be done is
- * refused before anything is touched.
+ * The metadata starts tracking, with arrays that fit the cache device.  A resize that cannot be
+ * done is refused before anything is touched.
  */
 static int activate_begin(struct cache *c)
 {
@@ -580,8 +581,8 @@ static int shut_down_unclean(struct cache *c)
 }
 
 /*
- * The flag says that the data devices hold what the metadata claims: so they are flushed first.  If they
- * cannot, the metadata stays as after a crash, right but not exact.
+ * The flag says that the data devices hold what the metadata claims: so they are flushed first.  If
+ * they cannot, the metadata stays as after a crash, right but not exact.
  */
 static int shut_down_cleanly(struct cache *c)
 {
@@ -638,8 +639,8 @@ void deactivate(struct cache *c)
 /*----- after hibernation -----*/
 
 /*
- * The memory of before the hibernation is back.  If another system, or another boot of this one, has
- * used the cache meanwhile, nothing may be written from this memory.
+ * The memory of before the hibernation is back.  If another system, or another boot of this one,
+ * has used the cache meanwhile, nothing may be written from this memory.
  */
 void activate_check_woken(struct cache *c)
 {

@@ -15,8 +15,8 @@
  *
  * LOCKED keeps everyone out (demotion, invalidation), NO_WRITE writers only (writeback: reads go
  * on).  A bio that finds itself locked out takes its count back and parks on the migration.  The
- * migration sets its bit, then waits for the counts that exclude it to drain; whoever takes the last one
- * back tells it (mg_drained()).
+ * migration sets its bit, then waits for the counts that exclude it to drain; whoever takes the
+ * last one back tells it (mg_drained()).
  *
  * DIRTY and VOLATILE belong to dirty.c, INTENT to write-intent.c.
  *

@@ -2,9 +2,9 @@
 /*
  * broken-blocks.h - which cache blocks are to be dropped, since their copy cannot be trusted.
  *
- * Where: ends of bios add blocks (invalidate.c: block_broke()), on any CPU and in interrupts; the engine
- * takes them out again when it has started to drop them.  No lock, nothing sleeps.  Also compiled
- * in userspace, for its stress test.
+ * Where: ends of bios add blocks (invalidate.c: block_broke()), on any CPU and in interrupts; the
+ * engine takes them out again when it has started to drop them.  No lock, nothing sleeps.  Also
+ * compiled in userspace, for its stress test.
  *
  * A bit for each block, and how many are set: with none, the engine does not look at the bits.
  *

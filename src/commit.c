@@ -10,8 +10,8 @@
  * The order is the whole point (rules R2, R13).  A copy is durable on its destination before the
  * metadata that relies on it: promotions on the cache device; on the origin, before any mapping
  * goes or dirty bit is cleared, all that was ever written back (settle.c).  Then the metadata
- * changes and commits; only then does mg_finish() show the result to bios.  Write intents (write-intent.c) that
- * are no longer needed are cleared along the way, with both devices flushed.
+ * changes and commits; only then does mg_finish() show the result to bios.  Write intents
+ * (write-intent.c) that are no longer needed are cleared along the way, with both devices flushed.
  *
  * Locks: md_mutex over the metadata calls; migrations.lock to take the batch.
  */
@@ -104,7 +104,9 @@ static int change_metadata(struct cache *c, struct list_head *batch)
 	return intent_change(c, batch);
 }
 
-/* 0, or an error after which nothing of the batch is durable and the metadata mode has gone down. */
+/*
+ * 0, or an error after which nothing of the batch is durable and the metadata mode has gone down.
+ */
 static int commit_batch(struct cache *c, struct list_head *batch)
 {
 	struct dmc_md_stats stats;

@@ -13,7 +13,7 @@ struct cache;
 struct commit {
 	struct delayed_work work;
 	struct list_head waiting;	/* migrations; under migrations.lock */
-	u32 nr;				/* those, and the batch being committed; under migrations.lock */
+	u32 nr;			/* those, and the batch being committed; under migrations.lock */
 };
 
 void commit_work_fn(struct work_struct *work);

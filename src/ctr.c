@@ -3,10 +3,10 @@
  * ctr.c - table line -> struct cache, and back to nothing.
  * The words are taken apart by parse.c.
  *
- * Called by device-mapper when a table is loaded or dropped, in process context, while an older table
- * of the same device may be live.  So nothing is written here, not even to blank metadata: that is
- * activation's (activate.c).  Every refusal says why, in ti->error and, where numbers matter, in
- * the log, and unwinds completely.
+ * Called by device-mapper when a table is loaded or dropped, in process context, while an older
+ * table of the same device may be live.  So nothing is written here, not even to blank metadata:
+ * that is activation's (activate.c).  Every refusal says why, in ti->error and, where numbers
+ * matter, in the log, and unwinds completely.
  */
 #include "block-lock.h"
 #include "write-intent.h"
@@ -157,8 +157,8 @@ static int create_policy(struct cache *c, const struct table_line *line)
 	}
 	c->mappings.oblock_of = mappings_oblock_of;
 	c->mappings.lookup = mappings_lookup;
-	policy = type->create(&c->mappings, c->geo.nr_cblocks, c->geo.nr_oblocks * c->geo.block_sectors,
-			      c->geo.block_sectors);
+	policy = type->create(&c->mappings, c->geo.nr_cblocks,
+			      c->geo.nr_oblocks * c->geo.block_sectors, c->geo.block_sectors);
 	if (IS_ERR(policy)) {
 		policy_type_put(type);
 		c->ti->error = "Error creating the policy";

@@ -122,7 +122,8 @@ u64 dirty_word(void *ctx, u32 index)
 	struct cache *c = ctx;
 	u64 first = (u64)index * 64, word = 0;
 	const struct cblock_entry *e = c->table.entries + first;
-	unsigned int i, nr = first < c->geo.nr_cblocks ? min_t(u64, c->geo.nr_cblocks - first, 64) : 0;
+	unsigned int i, nr = first < c->geo.nr_cblocks ?
+			     min_t(u64, c->geo.nr_cblocks - first, 64) : 0;
 
 	for (i = 0; i < nr; i++)
 		word |= (u64)!!(atomic_read(&e[i].state) & BL_DIRTY) << i;

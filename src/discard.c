@@ -9,8 +9,8 @@
  * promoted without a copy.  Each write and each promotion takes the mark away again
  * (discard_forget()).
  *
- * A dblock is a power of two of cache blocks, so that at most CACHE_MAX_DBLOCKS cover the origin; the
- * bits survive a clean shutdown.
+ * A dblock is a power of two of cache blocks, so that at most CACHE_MAX_DBLOCKS cover the origin;
+ * the bits survive a clean shutdown.
  *
  * Contexts: discard_map() as map.c; discard_done() also in interrupts; the rest at load, status or
  * shutdown.  No lock: single bits, changed atomically.

@@ -89,7 +89,7 @@
 #define CACHE_MAX_DBLOCKS (1 << 14)		/* discard bits over the origin, at most (about) */
 #define CACHE_MAX_MIGRATIONS 128		/* at once; the mempool holds as many */
 #define CACHE_MIGRATION_THRESHOLD 2048		/* sectors being copied at once; what LVM expects */
-#define CACHE_COMMIT_BATCH 32		/* finished copies that no longer wait for more to join them */
+#define CACHE_COMMIT_BATCH 32	/* finished copies that no longer wait for more to join them */
 
 /* How far the metadata can be used.  It only ever goes down; mode.c. */
 enum md_mode {
@@ -115,7 +115,8 @@ struct cache {
 	unsigned long gate;		/* GATE_*: some bios, or all, are refused */
 	enum md_mode md_mode;		/* WRITE_ONCE by mode.c */
 	struct dmc_policy *policy;
-	struct dmc_policy_type *hints_from;	/* until loaded: a policy whose hints may be stored, or NULL */
+	/* until loaded: a policy whose hints may be stored, or NULL */
+	struct dmc_policy_type *hints_from;
 	struct dmc_mappings mappings;	/* the policy's view of @table */
 	struct cache_stats __percpu *stats;
 	struct discards discards;
@@ -171,7 +172,7 @@ enum held {
 	HELD_OVERWRITE,		/* this bio is the copy of a promotion */
 	HELD_READS,		/* map-multi.c: reads counted in @nr cblocks from @index */
 	HELD_WRITES,		/* writes there */
-	HELD_SLOTS,		/* write misses of @nr oblocks from @oblock, each counted in its slot */
+	HELD_SLOTS,	/* write misses of @nr oblocks from @oblock, each counted in its slot */
 };
 
 /*
@@ -183,12 +184,12 @@ struct bio_ctx {
 	enum held held;
 	u32 index;			/* cblock, or slot */
 	u32 nr;				/* of a run */
-	oblock_t oblock;		/* HELD_SLOTS: the first; invalidate.c: of @index, or none */
+	oblock_t oblock;	/* HELD_SLOTS: the first; invalidate.c: of @index, or none */
 	bool paired;			/* also written to the other device through @clone */
 	bool retried;			/* failed on the cache once: goes to the origin now */
 	bool cache_failed;		/* which half of the pair did */
 	bool origin_failed;
-	bool dropping;			/* invalidate.c: waits until cblocks are dropped, @nr from @index on */
+	bool dropping;	/* invalidate.c: waits until cblocks are dropped, @nr from @index on */
 	bool named;			/* invalidate.c: a FLUSH has said which... */
 	bool all;			/* ... and that may be any */
 	bool piecewise;			/* map-multi.c: a run is read again, block by block... */
@@ -196,7 +197,11 @@ struct bio_ctx {
 	bool piece_failed;
 	bool elsewhere;			/* ... from the origin */
 	u32 piece;
-	bool waited;			/* waited once for its block to come or go: is in the statistics; waits for none to come again */
+	/*
+	 * waited once for its block to come or go: is in the statistics; waits for none to come
+	 * again
+	 */
+	bool waited;
 	struct migration *mg;		/* HELD_OVERWRITE */
 	atomic_t halves;		/* of a pair, not ended yet */
 	blk_status_t pair_status;	/* of whichever half failed */

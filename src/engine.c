@@ -2,11 +2,11 @@
 /*
  * engine.c - drives the migrations, and maps bios that had to wait.
  *
- * Beside the bio's path: one work a cache (engine-work.h), running once at a time.  Each round takes
- * the steps that are due, maps released bios, and asks the policy for more work, within the limits:
- * migration_threshold sectors being copied, CACHE_MAX_MIGRATIONS at all, none while suspending or
- * when the metadata cannot be changed.  It is kicked by misses that interest the policy, by ends of
- * copies and commits, and by a tick once a second.
+ * Beside the bio's path: one work a cache (engine-work.h), running once at a time.  Each round
+ * takes the steps that are due, maps released bios, and asks the policy for more work, within the
+ * limits:  migration_threshold sectors being copied, CACHE_MAX_MIGRATIONS at all, none while
+ * suspending or when the metadata cannot be changed.  It is kicked by misses that interest the
+ * policy, by ends of copies and commits, and by a tick once a second.
  *
  * The engine never sleeps on I/O: copies are asynchronous, commits run in their own work
  * (commit.c).  So released bios never wait for a commit they do not need.
@@ -140,7 +140,9 @@ static bool may_start_work(struct cache *c)
 	if (READ_ONCE(c->quiescing) || cache_md_mode(c) != MD_WRITE ||
 	    c->io_mode == IO_PASSTHROUGH)
 		return false;
-	/* What was started but does not copy yet counts too; what only waits for a commit does not. */
+	/*
+	 * What was started but does not copy yet counts too; what only waits for a commit does not.
+	 */
 	nr = atomic_read(&c->mg.nr);
 	copied = min(nr, READ_ONCE(c->commit.nr));
 	if (errors_serialize_copies(c) && nr > copied)

@@ -6,13 +6,14 @@
  * the engine's tick tells the user: a line in the kernel log each time a count has doubled, and a
  * device-mapper event for any new error.  status.c shows the counts.
  *
- * A cache device that failed a promotion gets none for a pause, which doubles while the next one fails
- * too: so a device that is gone costs the load next to nothing, and one that comes back is used again.
- * In the same way an origin that failed a FLUSH gets no copies: they would have to be made again.
+ * A cache device that failed a promotion gets none for a pause, which doubles while the next one
+ * fails too: so a device that is gone costs the load next to nothing, and one that comes back is
+ * used again.  In the same way an origin that failed a FLUSH gets no copies: they would have to be
+ * made again.
  *
- * After a copy that the origin could not write, copies are made one at a time for a while.  Those of
- * neighbouring blocks may be merged into one request, which a driver may fail as a whole: one bad
- * block would keep the good ones beside it dirty for ever.
+ * After a copy that the origin could not write, copies are made one at a time for a while.  Those
+ * of neighbouring blocks may be merged into one request, which a driver may fail as a whole: one
+ * bad block would keep the good ones beside it dirty for ever.
  *
  * (What a metadata error does is told in mode.c.)
  *

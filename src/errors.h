@@ -12,9 +12,10 @@ struct cache;
 
 /* Which I/O went wrong */
 enum cache_error {
-	ERR_CACHE,		/* any on the cache device; reads of clean blocks went to the origin */
+	ERR_CACHE,	/* any on the cache device; reads of clean blocks went to the origin */
 	ERR_ORIGIN,
-	ERR_DIRTY,		/* a read of a dirty block: the data may be lost; also counted in ERR_CACHE */
+	/* a read of a dirty block: the data may be lost; also counted in ERR_CACHE */
+	ERR_DIRTY,
 	NR_CACHE_ERRORS,
 };
 

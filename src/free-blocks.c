@@ -2,8 +2,8 @@
 /*
  * free-blocks.c - which cblocks can be filled.
  *
- * Called by migrate.c and map.c when a promotion starts (any context, does not sleep) and by the engine
- * when a block became free, which is after the commit that removed its mapping (rule R3).
+ * Called by migrate.c and map.c when a promotion starts (any context, does not sleep) and by the
+ * engine when a block became free, which is after the commit that removed its mapping (rule R3).
  *
  * A cblock that failed is retired: it stays "allocated".  But the error may have been the path's,
  * or the next write may mend the block.  So the retired ones are tried again after a while,

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * invalidate.c - blocks whose cached copy cannot be trusted any more, and bios that wait until they are gone.
+ * invalidate.c - blocks whose cached copy cannot be trusted any more, and bios that wait until they
+ * are gone.
  *
- * Beside the bio's path: where I/O on the cache device failed, map.c and map-multi.c name the blocks
- * (block_broke()), and the engine drops those that are clean: a migration of the kind MG_INVALIDATE
- * each.  A dirty one is the only copy, and stays.
+ * Beside the bio's path: where I/O on the cache device failed, map.c and map-multi.c name the
+ * blocks (block_broke()), and the engine drops those that are clean: a migration of the kind
+ * MG_INVALIDATE each.  A dirty one is the only copy, and stays.
  *
- * Two kinds of bios wait for that, since in writethrough mode the origin has all that is needed, and a
- * cache device that is gone is no reason for an error:
+ * Two kinds of bios wait for that, since in writethrough mode the origin has all that is needed,
+ * and a cache device that is gone is no reason for an error:
  *
  *   a write   the origin took it, the cache did not.  It is acknowledged when no mapping, on disk
  *             neither, leads to the old data any more
  *   a FLUSH   the cache device did not do it, so may forget what was written to it since the last.
- *             Those are the blocks that are marked (write-intent.c); when they are dropped, the origin's
- *             FLUSH is all it takes
+ *             Those are the blocks that are marked (write-intent.c); when they are dropped, the
+ *             origin's FLUSH is all it takes
  *
- * Such a bio goes to the engine, which looks at its blocks in turn: parks it on the migration of one that
- * is being dropped, or comes again later.  If the mapping cannot be removed, it ends with an error.
+ * Such a bio goes to the engine, which looks at its blocks in turn: parks it on the migration of
+ * one that is being dropped, or comes again later.  If the mapping cannot be removed, it ends with
+ * an error.
  *
  * All blocks of a large cache may have to go.  So the engine looks at so many of them a round,
  * and goes on in the next; and FLUSHes that fail while one is being seen to wait, and share the
@@ -73,8 +75,8 @@ static void start_dropping(struct cache *c, struct bio *bio, u32 first, u32 nr)
 }
 
 /*
- * A write to @nr cblocks from @first on has failed; they are still counted.  True: it waits for them to be
- * dropped, and goes to engine_defer() when they are not counted any more.
+ * A write to @nr cblocks from @first on has failed; they are still counted.  True: it waits for
+ * them to be dropped, and goes to engine_defer() when they are not counted any more.
  */
 bool drop_after_write(struct cache *c, struct bio *bio, u32 first, u32 nr)
 {

@@ -57,8 +57,8 @@ static void cut(struct cache *c, struct bio *bio, const struct span *s, u32 nr)
 }
 
 /*
- * Asked when the writer is counted: only then does a dirty block stay dirty, and a marked one (write-intent.c)
- * marked.
+ * Asked when the writer is counted: only then does a dirty block stay dirty, and a marked one
+ * (write-intent.c) marked.
  */
 static bool write_must_wait(struct cache *c, const struct cblock_entry *e)
 {
@@ -142,7 +142,8 @@ static int map_hits(struct cache *c, struct bio *bio, const struct span *s, cblo
 /* A miss that a whole-block promotion might take is left to map.c. */
 static bool may_come_in_cheaply(struct cache *c, const struct span *s, u32 i)
 {
-	return (sectors_of_nth(c, s, i) == c->geo.block_sectors || discarded(&c->discards, nth_oblock(s, i))) &&
+	return (sectors_of_nth(c, s, i) == c->geo.block_sectors ||
+		discarded(&c->discards, nth_oblock(s, i))) &&
 	       mg_may_promote(c);
 }
 
@@ -154,7 +155,8 @@ static void tell_miss(struct cache *c, struct bio *bio, const struct span *s, u3
 	if (i)
 		sector += sectors_of_first(c, s, i);
 	if (c->policy->type->miss(c->policy, nth_oblock(s, i), dir, sector,
-				  sectors_of_nth(c, s, i), false, READ_ONCE(c->free.nr)) == DMC_WORK)
+				  sectors_of_nth(c, s, i), false,
+				  READ_ONCE(c->free.nr)) == DMC_WORK)
 		engine_kick(c);
 }
 
@@ -229,8 +231,8 @@ static u32 nr_whole(struct cache *c, const struct bio *bio, oblock_t first, u32 
 }
 
 /*
- * @bio begins @offset sectors into @first and reaches beyond it.  A DM_MAPIO_* code, or SPAN_NO_RUN:
- * now it does not reach beyond it any more.
+ * @bio begins @offset sectors into @first and reaches beyond it.  A DM_MAPIO_* code, or
+ * SPAN_NO_RUN:  now it does not reach beyond it any more.
  */
 int span_map(struct cache *c, struct bio *bio, oblock_t first, u32 offset)
 {

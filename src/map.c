@@ -76,7 +76,8 @@ static int map_read_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t 
 }
 
 /* Starts a migration for @bio's sake; the bio is mapped again at its end. */
-static int park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_t ob, cblock_t cb)
+static int park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_t ob,
+		       cblock_t cb)
 {
 	struct migration *mg = mg_alloc(c, kind, ob, cb);
 
@@ -95,8 +96,8 @@ static int park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblo
 }
 
 /*
- * Passthrough: the origin is about to differ from the cached copy, so the mapping has to go, on disk
- * too, before the write.  The bio waits on the invalidation and then is a miss.
+ * Passthrough: the origin is about to differ from the cached copy, so the mapping has to go, on
+ * disk too, before the write.  The bio waits on the invalidation and then is a miss.
  */
 static int map_passthrough_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
 {
@@ -167,10 +168,10 @@ static bool spares_origin(struct cache *c, const struct bio *bio, oblock_t ob)
 }
 
 /*
- * Can the block come in for the sake of this write, at no cost to the origin?  A write that covers it, or
- * falls into a discarded one, spares the origin altogether.  Any other can wait for the copy, and then be a
- * hit: one request to the origin, where the write now and a copy later are two.  Unless it has to reach
- * the origin all the same, or waited in vain before.
+ * Can the block come in for the sake of this write, at no cost to the origin?  A write that covers
+ * it, or falls into a discarded one, spares the origin altogether.  Any other can wait for the
+ * copy, and then be a hit: one request to the origin, where the write now and a copy later are two.
+ * Unless it has to reach the origin all the same, or waited in vain before.
  */
 static bool can_write_allocate(struct cache *c, struct bio *bio, oblock_t ob)
 {
@@ -179,12 +180,14 @@ static bool can_write_allocate(struct cache *c, struct bio *bio, oblock_t ob)
 	if (unlikely(x->retried || x->waited))
 		return false;
 	return spares_origin(c, bio, ob) ||
-	       (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) && !errors_serialize_copies(c));
+	       (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) &&
+		!errors_serialize_copies(c));
 }
 
 /*
- * While blocks are free, a write can bring its block in.  Everything the promotion needs is taken before
- * the policy is asked, so its yes can be honoured.  Returns true if the bio was taken, with *@r.
+ * While blocks are free, a write can bring its block in.  Everything the promotion needs is taken
+ * before the policy is asked, so its yes can be honoured.  Returns true if the bio was taken, with
+ * *@r.
  */
 static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 {

@@ -50,8 +50,8 @@ err_count:
 }
 
 /*
- * May one more copy run, next to @sectors in progress?  A first one always may, or a block size above
- * the threshold would stop everything; but a threshold of 0 says that nothing is to move.
+ * May one more copy run, next to @sectors in progress?  A first one always may, or a block size
+ * above the threshold would stop everything; but a threshold of 0 says that nothing is to move.
  */
 bool mg_within_threshold(struct cache *c, u64 sectors)
 {
@@ -61,8 +61,8 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
 }
 
 /*
- * May one more write be held back until its block has come in?  As many as the threshold has room for,
- * whatever the engine is copying: it counts them too, and so makes way.
+ * May one more write be held back until its block has come in?  As many as the threshold has room
+ * for, whatever the engine is copying: it counts them too, and so makes way.
  */
 static bool write_alloc_get(struct cache *c)
 {

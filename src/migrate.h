@@ -13,8 +13,8 @@
  *
  * A write intent (write-intent.c) moves nothing and excludes nobody: mg_start() sends it to step 5.
  *
- * A migration is in migrations.hash from step 1 to 6, which makes it the only one of its oblock, and
- * in at most one of migrations.ready and commit.waiting.  An error at any step goes straight to
+ * A migration is in migrations.hash from step 1 to 6, which makes it the only one of its oblock,
+ * and in at most one of migrations.ready and commit.waiting.  An error at any step goes straight to
  * mg_finish(), which leaves mapping and dirtiness as they were.
  */
 #ifndef DM_CACHE_MIGRATE_H
@@ -68,7 +68,7 @@ struct migration {
 	struct hlist_node hash;		/* mg_hash; under migrations.lock */
 	struct list_head list;		/* mg_ready or mg_commit; under migrations.lock */
 	enum mg_kind kind;
-	enum mg_state state;		/* under migrations.lock while draining, then its current owner's */
+	enum mg_state state;	/* under migrations.lock while draining, then its current owner's */
 	oblock_t oblock;
 	cblock_t cblock;
 	u32 slot;
@@ -80,7 +80,8 @@ struct migration {
 	bool owns_cblock;		/* it is free for others when this migration is freed */
 	bool retire_cblock;		/* the cache device failed there: not to be used for now */
 	bool drops;			/* an invalidation that invalidate.c wants */
-	bool write_alloc;			/* a promotion that a write waits for from the start; in nr_write_allocs */
+	/* a promotion that a write waits for from the start; in nr_write_allocs */
+	bool write_alloc;
 	bool copyless;			/* a promotion that is not worth a copy from the origin */
 	bool intent;			/* a promotion: its dirty bit is on disk with its mapping */
 	struct bio_list parked;		/* wait for the end; under migrations.lock while hashed */

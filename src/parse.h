@@ -2,8 +2,8 @@
 /*
  * parse.h - what users type, table lines and messages, taken apart; see parse.c.
  *
- * Called by ctr.c and message.c, in process context.  No locks; nothing is allocated, the results point
- * into the caller's words.  Also compiled in userspace, to be fuzzed.
+ * Called by ctr.c and message.c, in process context.  No locks; nothing is allocated, the results
+ * point into the caller's words.  Also compiled in userspace, to be fuzzed.
  */
 #ifndef DM_CACHE_PARSE_H
 #define DM_CACHE_PARSE_H
@@ -36,7 +36,7 @@ struct table_line {
 int parse_table_line(struct table_line *line, unsigned int argc, char **argv, char **error);
 
 struct message_words {
-	bool invalidate;		/* the words are cblocks and ranges of them; else a tunable */
+	bool invalidate;	/* the words are cblocks and ranges of them; else a tunable */
 	unsigned int nr_ranges;
 	char **ranges;
 	const char *key, *value;

@@ -73,8 +73,8 @@ bool pm_refuses(struct cache *c, const struct bio *bio)
 }
 
 /*
- * A bio needs the engine, which does nothing now.  That may be a page that the kernel writes out, or
- * the image on its way through dm-crypt, whose threads are not the task that hibernates.
+ * A bio needs the engine, which does nothing now.  That may be a page that the kernel writes out,
+ * or the image on its way through dm-crypt, whose threads are not the task that hibernates.
  */
 void pm_note_waiting(struct cache *c)
 {

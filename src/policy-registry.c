@@ -98,7 +98,9 @@ static bool name_is_plain(const char *name)
 	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
 }
 
-/* May sleep, and load a module.  NULL: there is no such policy.  Give back with policy_type_put(). */
+/*
+ * May sleep, and load a module.  NULL: there is no such policy.  Give back with policy_type_put().
+ */
 struct dmc_policy_type *policy_type_get(const char *name)
 {
 	struct dmc_policy_type *type;

@@ -5,7 +5,8 @@
  * The status line is an interface that libdevmapper parses; its fields and their order must not
  * change:
  *
- *   <metadata block size> <used>/<total metadata blocks> <cache block size> <used>/<total cache blocks>
+ *   <metadata block size> <used>/<total metadata blocks>
+ *   <cache block size> <used>/<total cache blocks>
  *   <read hits> <read misses> <write hits> <write misses> <demotions> <promotions> <dirty>
  *   <#features> <features>* <#core args> <core args>* <policy> <#policy args> <policy args>*
  *   <rw|ro|Fail> <needs_check|->
@@ -29,8 +30,8 @@ static unsigned int emit_counters(struct cache *c, char *result, unsigned int ma
 	stats_for_disk(c, &s);
 	DMEMIT("%u %llu/%llu %u %u/%u %llu %llu %llu %llu %llu %llu %u ",
 	       8, c->md_used, c->md_total,
-	       c->geo.block_sectors, (unsigned int)atomic_read(&c->table.nr_mapped), c->geo.nr_cblocks,
-	       s.read_hits, s.read_misses, s.write_hits, s.write_misses,
+	       c->geo.block_sectors, (unsigned int)atomic_read(&c->table.nr_mapped),
+	       c->geo.nr_cblocks, s.read_hits, s.read_misses, s.write_hits, s.write_misses,
 	       (u64)atomic64_read(&c->mg.nr_demotions), (u64)atomic64_read(&c->mg.nr_promotions),
 	       (unsigned int)atomic_read(&c->nr_dirty));
 	return sz;

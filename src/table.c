@@ -47,7 +47,9 @@ static void set_oblock(struct mapping_table *t, struct cblock_entry *e, u64 oblo
 
 int table_init(struct mapping_table *t, u32 nr_entries, u64 nr_oblocks)
 {
-	/* Three blocks a bucket: one look more than with one, and nearly three bytes less a block. */
+	/*
+	 * Three blocks a bucket: one look more than with one, and nearly three bytes less a block.
+	 */
 	const u32 nr_buckets = DIV_ROUND_UP(nr_entries, 3);
 	struct cblock_entry *entries;
 	u32 *buckets, i;

@@ -16,8 +16,8 @@
 
 /*
  * One cache block.  @low are the lower 32 bits of the oblock, all of them set unless the block is
- * mapped: use table_oblock(); @next links the hash chain; @state belongs to block-lock.h, which counts
- * there the bios that use the block.
+ * mapped: use table_oblock(); @next links the hash chain; @state belongs to block-lock.h, which
+ * counts there the bios that use the block.
  */
 struct cblock_entry {
 	u32 low;
@@ -44,8 +44,9 @@ void table_exit(struct mapping_table *t);	/* also of a zeroed one */
 #define TABLE_UNMAPPED	U32_MAX		/* in @low; below an @high of U16_MAX, where there is one */
 
 /*
- * What @cb holds: an oblock, or NO_OBLOCK.  Beside a writer, what it held at some time during the call; or, of
- * an origin with @high, of two such the halves.  Who needs to know counts itself in first (block_tryget()).
+ * What @cb holds: an oblock, or NO_OBLOCK.  Beside a writer, what it held at some time during the
+ * call; or, of an origin with @high, of two such the halves.  Who needs to know counts itself in
+ * first (block_tryget()).
  */
 static inline u64 table_oblock(const struct mapping_table *t, cblock_t cb)
 {
@@ -58,8 +59,12 @@ static inline u64 table_oblock(const struct mapping_table *t, cblock_t cb)
 	return oblock == DMC_MAX_OBLOCKS - 1 ? NO_OBLOCK : oblock;
 }
 
-/* Is that @oblock, which is no more than the origin has?  What table_oblock() says of writers holds here too. */
-static inline bool table_holds(const struct mapping_table *t, const struct cblock_entry *e, u64 oblock)
+/*
+ * Is that @oblock, which is no more than the origin has?  What table_oblock() says of writers holds
+ * here too.
+ */
+static inline bool table_holds(const struct mapping_table *t, const struct cblock_entry *e,
+			       u64 oblock)
 {
 	if (READ_ONCE(e->low) != (u32)oblock)
 		return false;
@@ -76,8 +81,8 @@ bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb);
 void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob);
 
 /*
- * Inserts all of @run, while nobody looks anything up: at activation.  Returns how many of its blocks hold
- * something.
+ * Inserts all of @run, while nobody looks anything up: at activation.  Returns how many of its
+ * blocks hold something.
  */
 u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run);
 

@@ -11,18 +11,20 @@
  *	marked     they may differ; its first write need not wait
  *	dirty      marked, and the cache is known to be newer; so are volatile blocks (dirty.c)
  *
- * On the bio's path: map.c looks at one bit of the word that it reads anyway.  A write to an unmarked
- * block parks on a migration of the kind MG_WRITE_INTENT, which goes straight to the commit worker.  In
- * writethrough mode a block is marked as well: of the two halves of a write a crash may keep one.
+ * On the bio's path: map.c looks at one bit of the word that it reads anyway.  A write to an
+ * unmarked block parks on a migration of the kind MG_WRITE_INTENT, which goes straight to the
+ * commit worker.  In writethrough mode a block is marked as well: of the two halves of a write a
+ * crash may keep one.
  *
- * An intent costs a commit, so one commit sets more than was asked for: the unmarked neighbours of the
- * block, which share its metadata block.  And a block that was cleaned stays marked, so a block that
- * is written again and again pays once.  What bounds both is the number of blocks that are marked but
- * not dirty: a crash makes them dirty for nothing.  It is kept to one in INTENT_BUDGET of the cache
- * blocks (INTENT_BUDGET_MIN in a tiny cache): beyond three quarters of that some are cleared, down to half; when idle, to a quarter.  Only what is
- * under way (at most CACHE_MAX_MIGRATIONS blocks being marked, copied or cleaned) may exceed it.  In
- * writethrough mode it bounds what is left when idle; until then blocks that were written stay marked,
- * and up to 31 neighbours of each.
+ * An intent costs a commit, so one commit sets more than was asked for: the unmarked neighbours of
+ * the block, which share its metadata block.  And a block that was cleaned stays marked, so a block
+ * that is written again and again pays once.  What bounds both is the number of blocks that are
+ * marked but not dirty: a crash makes them dirty for nothing.  It is kept to one in INTENT_BUDGET
+ * of the cache blocks (INTENT_BUDGET_MIN in a tiny cache): beyond three quarters of that some are
+ * cleared, down to half; when idle, to a quarter.  Only what is under way (at most
+ * CACHE_MAX_MIGRATIONS blocks being marked, copied or cleaned) may exceed it.  In writethrough mode
+ * it bounds what is left when idle; until then blocks that were written stay marked, and up to 31
+ * neighbours of each.
  *
  * Clearing: take the bit away in memory, from blocks that are clean (dirty.c) and have no
  * writer; then flush both data devices, which makes all that was ever written to the block
@@ -40,7 +42,8 @@
 
 #define INTENT_BUDGET 20		/* one in so many cache blocks: 5 % */
 #define INTENT_BUDGET_MIN 8U
-#define INTENT_GROUP 64		/* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
+/* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
+#define INTENT_GROUP 64
 #define INTENT_LEAF 509		/* cache blocks whose bits, or mappings, share a metadata block */
 #define INTENT_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */
 #define INTENT_PAUSE (10 * HZ)	/* after a flush for them that failed */
@@ -82,8 +85,8 @@ static u32 budget(struct cache *c)
 }
 
 /*
- * Clearing starts when the excess is above this...  In writethrough mode no block gets dirty, so under
- * load that would take the bits from blocks that are being written: it waits for idleness.
+ * Clearing starts when the excess is above this...  In writethrough mode no block gets dirty, so
+ * under load that would take the bits from blocks that are being written: it waits for idleness.
  */
 static u32 high_water(struct cache *c)
 {
@@ -288,8 +291,8 @@ static int clear_bits(struct cache *c)
 /*----- setting -----*/
 
 /*
- * A promotion commits its intent bit with its mapping, if it will need one: the block is dirty at once; a
- * write waits for it; or what was copied is in the origin's volatile cache still, or was
+ * A promotion commits its intent bit with its mapping, if it will need one: the block is dirty at
+ * once; a write waits for it; or what was copied is in the origin's volatile cache still, or was
  * written to both, so that a crash can leave the two different.
  */
 void intent_of_promotions(struct cache *c, struct list_head *batch)
@@ -315,12 +318,13 @@ static bool intent_worthwhile(struct cache *c, u32 cb)
 	/* In this order: the mapping of a removed block goes before its lock. */
 	u32 s = (u32)atomic_read_acquire(&e->state);
 
-	return !(s & (BL_LOCKED | BL_INTENT)) && table_oblock(&c->table, to_cblock(cb)) != NO_OBLOCK;
+	return !(s & (BL_LOCKED | BL_INTENT)) && table_oblock(&c->table,
+							      to_cblock(cb)) != NO_OBLOCK;
 }
 
 /*
- * How high the excess may get by marking ahead in [begin, end).  In writethrough mode, where what was
- * written stays in the excess, a group of which two blocks were written is marked as a whole.
+ * How high the excess may get by marking ahead in [begin, end).  In writethrough mode, where what
+ * was written stays in the excess, a group of which two blocks were written is marked as a whole.
  */
 static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
 {
@@ -337,7 +341,8 @@ static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
 static u64 intent_ahead(struct cache *c, u32 cb)
 {
 	struct write_intent *m = c->intent;
-	u32 begin = round_down(cb, INTENT_GROUP), end = min(begin + INTENT_GROUP, c->geo.nr_cblocks), i;
+	u32 begin = round_down(cb, INTENT_GROUP), end = min(begin + INTENT_GROUP,
+							    c->geo.nr_cblocks), i;
 	u32 limit = ahead_limit(c, begin, end), have = excess(c) + m->nr_ahead;
 	u64 mask = 0;
 
@@ -358,7 +363,8 @@ static int set_bit_of(struct cache *c, const struct migration *mg, bool spare)
 
 	if (!ahead)
 		return dmc_md_set_dirty(c->md, mg->cblock, true);
-	return dmc_md_set_dirty_word(c->md, cb / INTENT_GROUP, ahead | 1ULL << cb % INTENT_GROUP, 0);
+	return dmc_md_set_dirty_word(c->md, cb / INTENT_GROUP, ahead | 1ULL << cb % INTENT_GROUP,
+				     0);
 }
 
 void intent_warn_no_room(struct cache *c)

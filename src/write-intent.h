@@ -2,8 +2,8 @@
 /*
  * write-intent.h - which blocks have their dirty bit on disk, durably: they are *marked*.
  *
- * Where: map.c looks at the intent bit of a block before the first write to it; commit.c sets and clears
- * bits with its commits.  How it works is told in write-intent.c.
+ * Where: map.c looks at the intent bit of a block before the first write to it; commit.c sets and
+ * clears bits with its commits.  How it works is told in write-intent.c.
  */
 #ifndef DM_CACHE_WRITE_INTENT_H
 #define DM_CACHE_WRITE_INTENT_H
@@ -15,8 +15,8 @@
 struct write_intent {
 	atomic_t nr;		/* marked blocks */
 	bool kept;		/* the metadata is tracking: intents are needed, and kept */
-	bool strayed;		/* a dirty block may be unmarked, or an unmarked one have its bit set */
-	bool clearing;		/* some were taken away, and what was written there is not durable yet */
+	bool strayed;	/* a dirty block may be unmarked, or an unmarked one have its bit set */
+	bool clearing;	/* some were taken away, and what was written there is not durable yet */
 	bool idle;		/* a hint of the engine's: there is time to clear some more */
 	u32 put_back;		/* how often what was taken away was marked again: a flush failed */
 
@@ -38,8 +38,9 @@ static inline bool intent_needed(struct cache *c)
 }
 
 /*
- * Are all blocks marked that were written and may not be durable on the cache device, and not dirty?
- * Asked after the look at their bits, with what intent_put_back() said before it.  Any context.
+ * Are all blocks marked that were written and may not be durable on the cache device, and not
+ * dirty? Asked after the look at their bits, with what intent_put_back() said before it.  Any
+ * context.
  */
 static inline u32 intent_put_back(struct cache *c)
 {
@@ -51,7 +52,8 @@ static inline u32 intent_put_back(struct cache *c)
 
 static inline bool intent_tell_all(struct cache *c, u32 put_back)
 {
-	smp_rmb();	/* pairs with the full barrier of taking a bit away: @clearing was set before */
+	/* pairs with the full barrier of taking a bit away: @clearing was set before */
+	smp_rmb();
 	if (!READ_ONCE(c->intent->kept) || READ_ONCE(c->intent->clearing))
 		return false;
 	smp_rmb();	/* pairs with intent_flush() */

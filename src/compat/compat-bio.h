@@ -2,15 +2,15 @@
 /*
  * Part of compat.h, which says how it works: bios.
  *
- * How a bio says what it is, how it went, and how far it got has changed more often than anything else
- * that we use; what no macro can hide is behind these:
+ * How a bio says what it is, how it went, and how far it got has changed more often than anything
+ * else that we use; what no macro can hide is behind these:
  *
  *   compat_bio_sector(), compat_bio_set_sector()     where it goes
  *   compat_bio_save(), compat_bio_restore()          to send a bio that failed once more
  *   compat_bio_end(bio, status)                      ends it
- *   compat_bio_end_again(bio, status)                the same for one that came back through its bi_end_io
+ *   compat_bio_end_again(bio, status)                the same for one that came back
  *   COMPAT_BIO_END_IO(name, bio, status) { ... }     defines a bi_end_io
- *   struct compat_clone, compat_init_clone()         a second bio for the same data, embedded somewhere
+ *   struct compat_clone, compat_init_clone()         a second, embedded bio for the same data
  *   compat_clone_trim()                              and for a part of it
  */
 #ifndef DMC_COMPAT_BIO_H
@@ -53,8 +53,9 @@ typedef unsigned int blk_opf_t;
 #endif
 
 /*
- * bi_iter: since 3.14; drop when RHEL 7 goes. Before, the position is in the bio itself, and a driver that ends
- * part of one moves the start of a bio_vec. Its end stays, so its length is all that has to be remembered.
+ * bi_iter: since 3.14; drop when RHEL 7 goes. Before, the position is in the bio itself, and a
+ * driver that ends part of one moves the start of a bio_vec. Its end stays, so its length is all
+ * that has to be remembered.
  */
 #ifdef HAVE_BI_ITER
 
@@ -84,7 +85,8 @@ struct bvec_iter {
 	sector_t bi_sector;
 	unsigned int bi_size;
 	unsigned short bi_idx;
-	u16 last[BIO_MAX_PAGES];	/* length - 1 of each bio_vec from bi_idx on: a page may be 64 KiB */
+	/* length - 1 of each bio_vec from bi_idx on: a page may be 64 KiB */
+	u16 last[BIO_MAX_PAGES];
 };
 
 static inline sector_t compat_bio_sector(const struct bio *bio)
@@ -162,8 +164,8 @@ static inline void compat_bio_end(struct bio *bio, blk_status_t status)
 }
 
 /*
- * bio_endio() has been there: what it gave back for the device below must not be given back twice, so the
- * owner of the bio is told directly.
+ * bio_endio() has been there: what it gave back for the device below must not be given back twice,
+ * so the owner of the bio is told directly.
  */
 static inline void compat_bio_end_again(struct bio *bio, blk_status_t status)
 {
@@ -181,8 +183,8 @@ static inline void compat_bio_end_again(struct bio *bio, blk_status_t status)
 }
 
 /*
- * For another try. If a driver had split the bio, its count of parts is used up; the next split, and from 3.14 to
- * 4.2 even the next end, would then end it too early. Before 3.14 there was none.
+ * For another try. If a driver had split the bio, its count of parts is used up; the next split,
+ * and from 3.14 to 4.2 even the next end, would then end it too early. Before 3.14 there was none.
  */
 static inline void compat_bio_restore(struct bio *bio, const struct bvec_iter *saved)
 {

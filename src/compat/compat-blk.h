@@ -40,8 +40,8 @@ static inline int compat_blkdev_issue_flush(struct block_device *bdev)
 #endif
 
 /*
- * The mode of a device opened for reading and writing: blk_mode_t since 6.5, fmode_t before.  Drop when
- * 6.1 goes.
+ * The mode of a device opened for reading and writing: blk_mode_t since 6.5, fmode_t before.  Drop
+ * when 6.1 goes.
  */
 #ifdef BLK_OPEN_READ
 #define COMPAT_OPEN_RW (BLK_OPEN_READ | BLK_OPEN_WRITE)

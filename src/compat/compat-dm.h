@@ -2,8 +2,8 @@
 /*
  * Part of compat.h, which says how it works: device-mapper.
  *
- * A target's methods whose arguments changed: COMPAT_DEFINE_X(method) outside of functions makes what
- * COMPAT_X(method) puts into struct target_type.
+ * A target's methods whose arguments changed: COMPAT_DEFINE_X(method) outside of functions makes
+ * what COMPAT_X(method) puts into struct target_type.
  */
 #ifndef DMC_COMPAT_DM_H
 #define DMC_COMPAT_DM_H
@@ -59,8 +59,9 @@ static int method##_compat(struct dm_target *ti, unsigned int argc, char **argv)
 #endif
 
 /*
- * presuspend_undo: since 3.19; drop when vanilla 3.10 goes. What presuspend stops would stay stopped after a
- * suspend that failed, so without the one the other is not called; postsuspend has to do.
+ * presuspend_undo: since 3.19; drop when vanilla 3.10 goes. What presuspend stops would stay
+ * stopped after a suspend that failed, so without the one the other is not called; postsuspend has
+ * to do.
  */
 #ifdef HAVE_TARGET_PRESUSPEND_UNDO
 #define COMPAT_PRESUSPEND(method, undo) .presuspend = method, .presuspend_undo = undo,
@@ -108,8 +109,8 @@ static inline void dm_accept_partial_bio(struct bio *bio, unsigned int sectors)
 #endif
 
 /*
- * Until 4.17 or so a discarded block could promise to read as zeroes. Ours does not, even where the origin's
- * does: the cache device keeps what it had. Drop when RHEL 8 goes.
+ * Until 4.17 or so a discarded block could promise to read as zeroes. Ours does not, even where the
+ * origin's does: the cache device keeps what it had. Drop when RHEL 8 goes.
  */
 static inline void compat_ti_no_zeroes_after_discard(struct dm_target *ti)
 {
@@ -119,8 +120,8 @@ static inline void compat_ti_no_zeroes_after_discard(struct dm_target *ti)
 }
 
 /*
- * Since 5.15; drop when 5.10 goes. An older kernel never asks for it. The type is widened so that a case
- * for it is no warning; the enum itself is compatible with unsigned int.
+ * Since 5.15; drop when 5.10 goes. An older kernel never asks for it. The type is widened so that a
+ * case for it is no warning; the enum itself is compatible with unsigned int.
  */
 #ifndef HAVE_STATUSTYPE_IMA
 #define STATUSTYPE_IMA 2u
@@ -182,8 +183,8 @@ static inline bool compat_stands_on(struct mapped_device *md, struct mapped_devi
 /*----- dm-io -----*/
 
 /*
- * Six arguments since 7.2; five (with the priority) since 6.9 and in some stable series before; drop
- * when 6.12 goes. Older kernels do not tell "unsupported" from an error.
+ * Six arguments since 7.2; five (with the priority) since 6.9 and in some stable series before;
+ * drop when 6.12 goes. Older kernels do not tell "unsupported" from an error.
  */
 #if !defined(HAVE_DM_IO_6_ARGS) && defined(HAVE_DM_IO_5_ARGS)
 #define dm_io(req, nr, where, error_bits, unsup_bits, ioprio) \

@@ -9,7 +9,10 @@
 
 /*----- the compiler and memory ordering -----*/
 
-/* Since 3.19; drop when RHEL 7 goes. For what a machine word holds, which is all that we use it for. */
+/*
+ * Since 3.19; drop when RHEL 7 goes. For what a machine word holds, which is all that we use it
+ * for.
+ */
 #ifndef READ_ONCE
 #define READ_ONCE(x)	(*(const volatile typeof(x) *)&(x))
 #endif
@@ -59,8 +62,8 @@ static inline bool compat_atomic_try_cmpxchg(atomic_t *v, int *old, int new)
 #endif
 
 /*
- * Since 4.8; drop when 4.4 goes. Until then the name could mean something with the arguments the other way
- * round. Fully ordered, as those that return a value are.
+ * Since 4.8; drop when 4.4 goes. Until then the name could mean something with the arguments the
+ * other way round. Fully ordered, as those that return a value are.
  */
 #ifndef HAVE_ATOMIC_FETCH_OR
 #undef atomic_fetch_or
@@ -165,7 +168,9 @@ static inline void *kvcalloc(size_t n, size_t size, gfp_t gfp)
 
 /*----- page contents -----*/
 
-/* Since 5.11; drop when 5.10 goes. Nested maps must be undone in reverse order, as upstream asks. */
+/*
+ * Since 5.11; drop when 5.10 goes. Nested maps must be undone in reverse order, as upstream asks.
+ */
 #ifndef HAVE_KMAP_LOCAL_PAGE
 #define kmap_local_page(page)	kmap_atomic(page)
 #define kunmap_local(addr)	kunmap_atomic(addr)
@@ -243,7 +248,10 @@ static inline ssize_t compat_strscpy(char *to, const char *from, size_t size)
 #define WQ_PERCPU 0
 #endif
 
-/* Since 3.11; drop when vanilla 3.10 goes. There the task that hibernates cannot be told from others. */
+/*
+ * Since 3.11; drop when vanilla 3.10 goes. There the task that hibernates cannot be told from
+ * others.
+ */
 #ifndef PF_SUSPEND_TASK
 #define PF_SUSPEND_TASK 0
 #endif

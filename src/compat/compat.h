@@ -5,8 +5,8 @@
  * Force-included in front of every file of every module. The files themselves are written for the
  * newest kernel and hold no feature test: what an older kernel lacks is supplied here, under the
  * upstream name and with upstream's newest arguments. Whether it lacks it is found by compiling
- * probe/NAME.c (-> HAVE_NAME in the generated config.h), never by version number; for what no header
- * tells, by looking into Module.symvers ("exports" in probe.sh -> HAVE_EXPORT_NAME).
+ * probe/NAME.c (-> HAVE_NAME in the generated config.h), never by version number; for what no
+ * header tells, by looking into Module.symvers ("exports" in probe.sh -> HAVE_EXPORT_NAME).
  *
  * Each entry says since when upstream has it, and which kernel's end lets the entry go.
  * What has no upstream form that an old kernel could take is a compat_ helper.
@@ -18,13 +18,15 @@
  *   compat-dm.h       device-mapper: targets, dm-bufio, dm-io
  *
  * What an old kernel cannot do, all of it:
- *   - dm-bufio before 3.14 has no dm_bufio_forget(): a metadata block that was found damaged is found so
- *     again until dm-bufio drops it by itself. Errors are reported all the same, never wrong data.
- *   - a target before 3.19 is not told when a suspend fails (presuspend_undo); there migrations stop in
- *     postsuspend instead of presuspend, so a suspend under load takes a little longer.
- *   - before 3.19, lvm2 cannot take the last snapshot off a cached volume in use: see activate.c, "take over".
- *   - before 4.3, a device-mapper device over one with a merge function (md) gets bios of one page, since
- *     a cache has no one device that its .merge could ask. Slower there, not wrong.
+ *   - dm-bufio before 3.14 has no dm_bufio_forget(): a metadata block that was found damaged is
+ *     found so again until dm-bufio drops it by itself. Errors are reported all the same, never
+ *     wrong data.
+ *   - a target before 3.19 is not told when a suspend fails (presuspend_undo); there migrations
+ *     stop in postsuspend instead of presuspend, so a suspend under load takes a little longer.
+ *   - before 3.19, lvm2 cannot take the last snapshot off a cached volume in use: see activate.c,
+ *     "take over".
+ *   - before 4.3, a device-mapper device over one with a merge function (md) gets bios of one page,
+ *     since a cache has no one device that its .merge could ask. Slower there, not wrong.
  */
 #ifndef DMC_COMPAT_H
 #define DMC_COMPAT_H

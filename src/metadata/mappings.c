@@ -7,8 +7,8 @@
  * and do I/O; no locks (the caller serialises all metadata work).
  *
  * In format 1 a mapping carries its own dirty flag, in format 2 the dirty bits are a bitset beside
- * the array.  While the cache is tracking (tracking.c) they change with dmc_md_set_dirty(), else at a
- * clean shutdown only (metadata/shutdown.c).
+ * the array.  While the cache is tracking (tracking.c) they change with dmc_md_set_dirty(), else at
+ * a clean shutdown only (metadata/shutdown.c).
  */
 #include <linux/bitops.h>
 #include <linux/errno.h>
@@ -711,8 +711,8 @@ static int load_walk(struct load *load, const struct dmc_md_policy *policy)
 	load_hints(load, policy);
 	r = load_partial(load);
 	if (!r)
-		r = dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks, mappings_load_run,
-					  load);
+		r = dmc_array_walk_blocks(&md->maps_info, md->maps_root, md->nr_cblocks,
+					  mappings_load_run, load);
 	/* Why the caller does not want what is stored is for the caller to say. */
 	if (r && !load->refused)
 		DMERR("%s: loading the mappings failed (%d)%s", md->name, r,

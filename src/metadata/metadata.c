@@ -268,7 +268,8 @@ static struct dmc_bm *open_device(const struct dmc_md_params *p, dmc_md_reason_t
 }
 
 /* Reads and judges the superblock. */
-static int metadata_look(struct dmc_bm *bm, const struct dmc_md_params *p, struct dmc_superblock *sb,
+static int metadata_look(struct dmc_bm *bm, const struct dmc_md_params *p,
+			 struct dmc_superblock *sb,
 			 struct dmc_md_summary *out, dmc_md_reason_t *why)
 {
 	u64 device_blocks = dmc_bm_nr_blocks(bm), min;
@@ -280,7 +281,10 @@ static int metadata_look(struct dmc_bm *bm, const struct dmc_md_params *p, struc
 		*why = reason_for(r, "the superblock cannot be read");
 		return r;
 	}
-	/* It was read before it is known what it is: whoever wants it next has it read, and checked, anew. */
+	/*
+	 * It was read before it is known what it is: whoever wants it next has it read, and
+	 * checked, anew.
+	 */
 	dmc_bm_forget(bm, DMC_SB_BLOCK);
 	if (!dmc_sb_is_blank(sb)) {
 		r = dmc_sb_check(sb, p, device_blocks, out, why);
@@ -314,7 +318,10 @@ static int probe_space_map(struct dmc_bm *bm, const struct dmc_superblock *sb, c
 	return r;
 }
 
-/* With a block manager of its own, so that it sees what the device holds now.  @sb_only: the superblock. */
+/*
+ * With a block manager of its own, so that it sees what the device holds now.  @sb_only: the
+ * superblock.
+ */
 static int probe_once(const struct dmc_md_params *p, struct dmc_superblock *sb, bool sb_only,
 		      struct dmc_md_summary *out, dmc_md_reason_t *why)
 {
@@ -499,7 +506,10 @@ static __le32 saturate(u64 count)
 	return cpu_to_le32(min_t(u64, count, U32_MAX));
 }
 
-/* Whose hints they are need not be said anew: they are as they were, and of the blocks that are mapped. */
+/*
+ * Whose hints they are need not be said anew: they are as they were, and of the blocks that are
+ * mapped.
+ */
 static bool hints_are_kept(const struct dmc_md *md, const struct dmc_md_policy *policy)
 {
 	return !policy->hint_size && md->hint_root && md->hints != MD_HINTS_DAMAGED &&
@@ -548,7 +558,10 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 	       strnlen(s->policy.name, sizeof(next->policy_name) - 1));
 	for (i = 0; i < 3; i++)
 		next->policy_version[i] = cpu_to_le32(s->policy.version[i]);
-	/* A policy without hints leaves those of another in place; its name keeps stale ones unused. */
+	/*
+	 * A policy without hints leaves those of another in place; its name keeps stale ones
+	 * unused.
+	 */
 	if (s->policy.hint_size)
 		next->policy_hint_size = cpu_to_le32(s->policy.hint_size);
 }

@@ -106,11 +106,15 @@ struct dmc_md *dmc_md_open(const struct dmc_md_params *p, dmc_md_reason_t *why);
 void dmc_md_close(struct dmc_md *md);
 
 u32 dmc_md_version(struct dmc_md *md);		/* 1 or 2 */
-u32 dmc_md_nr_cblocks(struct dmc_md *md);	/* length of the mapping array, current transaction */
+/* length of the mapping array, current transaction */
+u32 dmc_md_nr_cblocks(struct dmc_md *md);
 bool dmc_md_needs_check(struct dmc_md *md);
 /* Was the clean-shutdown flag set when the superblock was last read from the device? */
 bool dmc_md_was_clean(struct dmc_md *md);
-/* And was that not by a clean shutdown, but because dmc_md_start_tracking() keeps it set?  Then it crashed. */
+/*
+ * And was that not by a clean shutdown, but because dmc_md_start_tracking() keeps it set?  Then it
+ * crashed.
+ */
 bool dmc_md_was_tracking(struct dmc_md *md);
 /* A number that changes with every committed superblock (its checksum): has anyone else written? */
 u32 dmc_md_fingerprint(struct dmc_md *md);
@@ -165,14 +169,15 @@ int dmc_md_begin_changes(struct dmc_md *md);
 
 /*
  * The other way to begin, instead of dmc_md_begin_changes(): from here until the next
- * dmc_md_commit_clean() or dmc_md_stop_tracking() every commit leaves metadata that may be taken for a
- * clean shutdown, so the flag stays set (superblock.h).  In return the caller sees to it, with
- * dmc_md_set_dirty(), that the stored dirty bit of a block is durable before the first write to it
- * is sent, and is cleared only when the block is durably the same on cache and origin.
+ * dmc_md_commit_clean() or dmc_md_stop_tracking() every commit leaves metadata that may be taken
+ * for a clean shutdown, so the flag stays set (superblock.h).  In return the caller sees to it,
+ * with dmc_md_set_dirty(), that the stored dirty bit of a block is durable before the first write
+ * to it is sent, and is cleared only when the block is durably the same on cache and origin.
  *
  * Makes the arrays @l->nr_cblocks long, as dmc_md_resize() does (-EBUSY and *@busy, DMC_NO_ROOM:
  * nothing was changed), sets the dirty bit of every mapped block if the flag was clear, empties the
- * discards, and commits all of that.  DMC_NO_ROOM can also come later, and then as any other error: abort.
+ * discards, and commits all of that.  DMC_NO_ROOM can also come later, and then as any other error:
+ * abort.
  */
 struct dmc_md_tracking {
 	u32 nr_cblocks;
@@ -182,15 +187,18 @@ struct dmc_md_tracking {
 int dmc_md_start_tracking(struct dmc_md *md, const struct dmc_md_tracking *l, cblock_t *busy);
 bool dmc_md_is_tracking(const struct dmc_md *md);
 
-/* Clears the flag after all: commits, and from then on the state is as after dmc_md_begin_changes(). */
+/*
+ * Clears the flag after all: commits, and from then on the state is as after
+ * dmc_md_begin_changes().
+ */
 int dmc_md_stop_tracking(struct dmc_md *md);
 
 /* The stored dirty bit of a mapped block; -ENODATA, and nothing changed, if it is not mapped. */
 int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty);
 
 /*
- * The same for many of cblocks 64 @index .. 64 @index + 63, lowest bit first: those in @set, which have
- * to be mapped, and in @clear, of which unmapped ones do not matter.
+ * The same for many of cblocks 64 @index .. 64 @index + 63, lowest bit first: those in @set, which
+ * have to be mapped, and in @clear, of which unmapped ones do not matter.
  */
 int dmc_md_set_dirty_word(struct dmc_md *md, u32 index, u64 set, u64 clear);
 
@@ -200,8 +208,8 @@ int dmc_md_remove(struct dmc_md *md, cblock_t cblock);	/* also clears its dirty 
 bool dmc_md_changed(struct dmc_md *md);			/* anything since the last commit? */
 
 /*
- * Commits the running transaction, clean-shutdown flag clear unless tracking.  @stats may be NULL: as before.
- * Writes the superblock alone if only @stats differ, and nothing if nothing does.
+ * Commits the running transaction, clean-shutdown flag clear unless tracking.  @stats may be NULL:
+ * as before.  Writes the superblock alone if only @stats differ, and nothing if nothing does.
  */
 int dmc_md_commit(struct dmc_md *md, const struct dmc_md_stats *stats);
 
@@ -212,14 +220,14 @@ int dmc_md_commit(struct dmc_md *md, const struct dmc_md_stats *stats);
  * they are on disk unless their own commit failed.
  *
  * @dirty_word(ctx, i): dirty bits of cblocks 64 i .. 64 i + 63, lowest first; unmapped ones 0.
- * @discard_word(ctx, i): likewise for dblocks.  @hints(ctx, first, nr, out): those of cblocks first to
- * first + nr - 1; none is asked for if policy->hint_size is 0.
+ * @discard_word(ctx, i): likewise for dblocks.  @hints(ctx, first, nr, out): those of cblocks first
+ * to first + nr - 1; none is asked for if policy->hint_size is 0.
  *
  * Optional: @dirty_changed(ctx, first, nr) is false if these cblocks have the very dirty bits that
  * dmc_md_load_mappings() gave and dmc_md_set_dirty() made; asked only while tracking.
- * @hints_changed(ctx, first, nr) is false if the mapped ones of these cblocks have the very hints that
- * loading gave as valid, or that the last dmc_md_commit_clean() stored; not asked if another policy
- * did.
+ * @hints_changed(ctx, first, nr) is false if the mapped ones of these cblocks have the very hints
+ * that loading gave as valid, or that the last dmc_md_commit_clean() stored; not asked if another
+ * policy did.
  */
 struct dmc_md_shutdown {
 	void *ctx;
@@ -245,7 +253,8 @@ int dmc_md_abort(struct dmc_md *md);
 
 /*
  * Sets needs_check in the superblock on disk (its other fields as committed, clean flag clear) and
- * flushes.  After dmc_md_abort(), else -EINVAL.  No longer tracking.  From then on changes give -EPERM.  When it returns
+ * flushes.  After dmc_md_abort(), else -EINVAL.  No longer tracking.  From then on changes give
+ * -EPERM.  When it returns
  * 0 the superblock on disk is known to be that of the last successful commit.
  */
 int dmc_md_set_needs_check(struct dmc_md *md);

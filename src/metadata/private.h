@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * private.h - what the files behind metadata.h share: metadata.c (open, commit, abort),
- * mappings.c (cblock -> oblock), tracking.c (what is kept right while the cache runs), metadata/discards.c
- * and metadata/shutdown.c (what a clean shutdown writes).
+ * mappings.c (cblock -> oblock), tracking.c (what is kept right while the cache runs),
+ * metadata/discards.c and metadata/shutdown.c (what a clean shutdown writes).
  *
  * Nowhere on a bio's path.  All of it may sleep; the caller serialises every call but
  * dmc_md_get_usage(), hence no locks here.
@@ -45,7 +45,7 @@ struct dmc_md {
 
 	struct dmc_superblock *sb;	/* byte for byte as last committed */
 	struct dmc_superblock *next;	/* the one being put together */
-	bool was_clean;			/* @sb had the clean-shutdown flag when opened or aborted to, */
+	bool was_clean;		/* @sb had the clean-shutdown flag when opened or aborted to, */
 	u32 opened_cblocks;		/* and so many blocks */
 	bool was_tracking;			/* and the tracking mark */
 	bool was_whole;			/* its mark says that no mapping is of a partial block... */
@@ -55,7 +55,7 @@ struct dmc_md {
 
 	/* The running transaction. */
 	bool changed;			/* differs from what @sb leads to */
-	bool failed;			/* a change went wrong half way: only abort or close are left */
+	bool failed;		/* a change went wrong half way: only abort or close are left */
 	u32 nr_cblocks;
 	struct dmc_array_info maps_info;
 	mblock_t maps_root;
@@ -73,7 +73,7 @@ struct dmc_md {
 	 */
 	bool dirty_bits_valid;
 
-	bool inserted;			/* mappings, since opened or aborted: their hints are of others */
+	bool inserted;		/* mappings, since opened or aborted: their hints are of others */
 
 	/* Loading met dirty bits of unmapped blocks (format 2). */
 	bool stray_dirty;

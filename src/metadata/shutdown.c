@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * metadata/shutdown.c - the clean shutdown: writes what is kept in memory only while the cache runs.
+ * metadata/shutdown.c - the clean shutdown: writes what is kept in memory only while the cache
+ * runs.
  *
  * Nowhere on a bio's path: called when the cache is suspended, with all bios and migrations done.
  * May sleep and do I/O; no locks (the caller serialises all metadata work).
@@ -189,8 +190,8 @@ int md_resize_hints(struct dmc_md *md)
 }
 
 /*
- * A hint array of @md->nr_cblocks entries, whatever there was before.  *@known: it holds what was stored
- * for, or loaded by, the policy; not so what the policy was told of another's hints.
+ * A hint array of @md->nr_cblocks entries, whatever there was before.  *@known: it holds what was
+ * stored for, or loaded by, the policy; not so what the policy was told of another's hints.
  */
 static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy, bool *known)
 {

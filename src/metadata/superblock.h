@@ -18,9 +18,9 @@
  *
  * When the flag CLEAN is set
  *
- * CLEAN says: the dirty bits below this superblock can be trusted, and so can the discard bits; hints
- * are opinions, but their array has the right length.  The kernel's module knows that of a clean
- * shutdown only, clears the flag in place when it opens the device, and sets it at the next
+ * CLEAN says: the dirty bits below this superblock can be trusted, and so can the discard bits;
+ * hints are opinions, but their array has the right length.  The kernel's module knows that of a
+ * clean shutdown only, clears the flag in place when it opens the device, and sets it at the next
  * shutdown.  Ours goes further: while the cache runs ("tracking") each committed state is one that may
  * be taken for a clean shutdown.  The dirty bit of a block is durable before the first write to
  * the block is sent, and cleared only when cache and origin durably agree; no discard bit is
@@ -36,8 +36,8 @@
  * commits wipe the mark); a crash under it leaves the flag clear, and then everything is dirty;
  * a clean shutdown under it sets it again, rightly.
  *
- * Where tracking is impossible (no room left on the metadata device) the flag is cleared instead, durably,
- * before the first change, as the kernel's module does.
+ * Where tracking is impossible (no room left on the metadata device) the flag is cleared instead,
+ * durably, before the first change, as the kernel's module does.
  */
 #ifndef DMC_SUPERBLOCK_H
 #define DMC_SUPERBLOCK_H
@@ -146,8 +146,8 @@ bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
 #define DMC_SB_MAPPINGS_PER_BLOCK 509
 
 /*
- * Can @nr_blocks metadata blocks hold the mappings and discard bits that @sb claims?  Array blocks can be
- * shared, but no dm-cache and no tool makes metadata that needs that.
+ * Can @nr_blocks metadata blocks hold the mappings and discard bits that @sb claims?  Array blocks
+ * can be shared, but no dm-cache and no tool makes metadata that needs that.
  */
 bool dmc_sb_arrays_fit(const struct dmc_superblock *sb, u64 nr_blocks);
 

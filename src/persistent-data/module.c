@@ -4,9 +4,9 @@
  * dm-cache.ko and anyone else.  Nothing to set up: everything hangs on the objects that callers
  * create.
  *
- * It is loaded before dm-cache.ko and its policies, and has no namesake in the kernel.  So this is where
- * to notice that the kernel's own dm-cache is loaded: of two modules with one name the loader refuses the
- * second without running a line of it, and without a word in the log.
+ * It is loaded before dm-cache.ko and its policies, and has no namesake in the kernel.  So this is
+ * where to notice that the kernel's own dm-cache is loaded: of two modules with one name the loader
+ * refuses the second without running a line of it, and without a word in the log.
  */
 #include <linux/module.h>
 #include <linux/printk.h>

@@ -246,8 +246,8 @@ int dmc_tm_ref(struct dmc_tm *tm, mblock_t b, u32 *count);
 mblock_t dmc_tm_nr_blocks(struct dmc_tm *tm);
 
 /*
- * The reserve for the commit: one block for each bitmap of the space map and one for their index, which
- * move once in a commit, and so many more.
+ * The reserve for the commit: one block for each bitmap of the space map and one for their index,
+ * which move once in a commit, and so many more.
  */
 #define DMC_TM_RESERVE 4
 

@@ -140,7 +140,8 @@ static u32 zone_lowest_locked(struct cleaner *c, u32 zone)
 	unsigned int looks = 0;
 	u32 i, found = QUEUE_NIL;
 
-	for (i = queue_oldest(&c->q, zone); i != zone && looks < LOOKS; i = c->q.e[i].next, looks++) {
+	for (i = queue_oldest(&c->q, zone); i != zone && looks < LOOKS; i = c->q.e[i].next,
+	     looks++) {
 		/* Those behind us come last: far above all others. */
 		u64 rank = from_oblock(cleaner_oblock_of(c, i)) - from;
 

@@ -2,12 +2,13 @@
 /*
  * mq.c - the multiqueue policy, after the one posted in 2012.
  *
- * A multiqueue of 16 levels, level = log2(hits), of the cached blocks; and counts of as many others that
- * were asked for.  A block is hit at most once a tick, as many small bios of one request would look like many requests.  A candidate for a
- * full cache has as many hits as the coldest cached blocks (the rounded-up mean of 20 of them,
- * taken each generation), and 4 more for a read, 8 more for a write: a block that was read is
- * cheaper to throw out again.  An evicted block starts over with one hit.
- * Sequential streams are neither counted nor promoted.  A hint is the number of hits.
+ * A multiqueue of 16 levels, level = log2(hits), of the cached blocks; and counts of as many others
+ * that were asked for.  A block is hit at most once a tick, as many small bios of one request would
+ * look like many requests.  A candidate for a full cache has as many hits as the coldest cached
+ * blocks (the rounded-up mean of 20 of them, taken each generation), and 4 more for a read, 8 more
+ * for a write: a block that was read is cheaper to throw out again.  An evicted block starts over
+ * with one hit.  Sequential streams are neither counted nor promoted.  A hint is the number of
+ * hits.
  *
  * Where this differs from 2012, and why:
  *  - A hit takes no lock and moves nothing; it counts in two bytes of its block.  A queue move a
@@ -18,16 +19,17 @@
  *    from gets no hits, and would never notice.
  *  - Counts are halved from time to time (mq-common.h), else last week's hot blocks stay for ever.
  *  - A candidate must also have more hits than the very block that it replaces, and if watching a
- *    sample shows that promotions gain nothing, more is asked of it (promotion-feedback.h): with uniformly
- *    random load the 2012 policy copies without end.
+ *    sample shows that promotions gain nothing, more is asked of it (promotion-feedback.h): with
+ *    uniformly random load the 2012 policy copies without end.
  *  - More than half the blocks dirty: writeback is offered under load too, in turns with the rest.
- *  - Several sequential streams are recognised at a time, and random bios among them are not taken for
- *    a part of one (streams.h).
- *  - The other multiqueue, of blocks that are not cached, is a table of sets (ghost-counts.h), and what the core
- *    knows is not kept twice: 12 bytes for a cached block and its share of the others, instead of 88.
+ *  - Several sequential streams are recognised at a time, and random bios among them are not taken
+ *    for a part of one (streams.h).
+ *  - The other multiqueue, of blocks that are not cached, is a table of sets (ghost-counts.h), and
+ *    what the core knows is not kept twice: 12 bytes for a cached block and its share of the
+ *    others, instead of 88.
  *
- * On the bio's path: mq_miss(), which takes the lock only for a block that is to come in.  All other
- * methods are those of lib/mq-methods.c.  Locks: the one of struct mq_common.
+ * On the bio's path: mq_miss(), which takes the lock only for a block that is to come in.  All
+ * other methods are those of lib/mq-methods.c.  Locks: the one of struct mq_common.
  */
 #include <linux/err.h>
 #include <linux/errno.h>

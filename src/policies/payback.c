@@ -2,25 +2,26 @@
 /*
  * payback.c - promotes what pays back.  Also registered as "default".
  *
- * A promotion costs a read of a whole block from the origin and a write to the cache, so it is worth
- * while only if the block is hit a few times more than the one that has to go for it.  How many times
- * it must have been asked for, to expect that, depends on the load; so several answers are
- * tried on a sample all the time, in memory (minisim.h), and the one that would have taken the
+ * A promotion costs a read of a whole block from the origin and a write to the cache, so it is
+ * worth while only if the block is hit a few times more than the one that has to go for it.  How
+ * many times it must have been asked for, to expect that, depends on the load; so several answers
+ * are tried on a sample all the time, in memory (minisim.h), and the one that would have taken the
  * least time is used.  How often a block was asked for of late is estimated by a sketch (sketch.h).
  *
  * While there are free blocks, a missed block comes in at once: nothing has to go for it.
  *
- * Two queues.  Newcomers are on *probation*; those that were hit there, or had to be asked for often
- * to come in, are *protected*, five eighths of the cache, until nobody hits them in a round.  So a
- * scan that is let in passes through a part of the cache only.  Of the oldest on probation a clean
- * one goes rather than a dirty one, which costs a write first.
+ * Two queues.  Newcomers are on *probation*; those that were hit there, or had to be asked for
+ * often to come in, are *protected*, five eighths of the cache, until nobody hits them in a round.
+ * So a scan that is let in passes through a part of the cache only.  Of the oldest on probation a
+ * clean one goes rather than a dirty one, which costs a write first.
  *
  * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
  * the queue.
  *
  * Memory: 10 bytes a cache block in the queues, 4 to 8 for the sketch; 256 KiB for the miniatures.
  *
- * On the bio's path: payback_hit(), and dmc_pq_miss(); see policy-queues.h for the callers and the lock.
+ * On the bio's path: payback_hit(), and dmc_pq_miss(); see policy-queues.h for the callers and the
+ * lock.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
@@ -76,9 +77,9 @@ static void payback_touch(struct payback *t, u32 b, u32 times)
 }
 
 /*
- * The sketch learns of a block that is there since the activation when somebody first looks at it: a
- * million of them would take long.  Whoever was worth a place was asked for twice, or four times to
- * be protected.
+ * The sketch learns of a block that is there since the activation when somebody first looks at it:
+ * a million of them would take long.  Whoever was worth a place was asked for twice, or four times
+ * to be protected.
  */
 static void learn(struct payback *t, u32 b)
 {
@@ -171,7 +172,9 @@ static u32 coldest(struct payback *t, u32 looks, bool insist)
 	return b;
 }
 
-/* The newcomers that are on trial, beyond a few: each goes on probation, or else it is the victim. */
+/*
+ * The newcomers that are on trial, beyond a few: each goes on probation, or else it is the victim.
+ */
 static u32 window_victim(struct payback *t, u32 victim)
 {
 	u32 most = t->trials.best == WINDOW ? t->pq.nr / WINDOW_PART : 0;
@@ -243,7 +246,8 @@ static u8 queue_of_newcomer(struct payback *t, int why)
 		return PROBATION;
 	if (t->trials.best == WINDOW)
 		return WINDOWED;
-	return t->trials.best == FOUR_TIMES || t->trials.best == EIGHT_TIMES ? PROTECTED : PROBATION;
+	return t->trials.best == FOUR_TIMES ||
+	       t->trials.best == EIGHT_TIMES ? PROTECTED : PROBATION;
 }
 
 static void payback_insert(struct policy_queues *pq, u32 b, u32 tag, int why)

@@ -5,8 +5,8 @@
  * A newcomer stands in the *small* queue, a tenth of the cache.  Who was hit there goes on to the
  * *main* queue when its turn comes, the rest is evicted and remembered as a ghost.  A ghost
  * that is missed goes straight to the main queue, where a block gets another round for each hit, up
- * to three.  So blocks that are used once pass through a tenth of the cache and leave the rest alone.
- * (Yang and others, "FIFO queues are all you need for cache eviction", SOSP 2023.)
+ * to three.  So blocks that are used once pass through a tenth of the cache and leave the rest
+ * alone.  (Yang and others, "FIFO queues are all you need for cache eviction", SOSP 2023.)
  *
  * promote_after says on which miss a block comes in; 1 is what the paper does, but a promotion
  * copies a whole block, and those that are missed once are mostly not missed again.  The misses are

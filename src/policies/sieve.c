@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sieve.c - SIEVE: one FIFO queue, one bit a block, and a hand that leaves the good ones where they are.
+ * sieve.c - SIEVE: one FIFO queue, one bit a block, and a hand that leaves the good ones where they
+ * are.
  *
  * The hand goes from the oldest block to the newest.  A block that was hit since the hand came by
- * loses its mark and stays in its place; the first one without a mark is evicted.  Newcomers join at
- * the far end, and are seen by the hand only after it has come round: most of them soon, as
+ * loses its mark and stays in its place; the first one without a mark is evicted.  Newcomers join
+ * at the far end, and are seen by the hand only after it has come round: most of them soon, as
  * it stays where it found the last victim.  (Zhang and others, "SIEVE is simpler than LRU", NSDI 2024.)
  *
  * promote_after says on which miss a block comes in (1: every miss, as in the paper); misses

@@ -3,21 +3,22 @@
  * smq.c - the stochastic multiqueue policy: what LVM asks for by name.  No tuning needed.
  *
  * Cached blocks stand in 64 levels by how often they were hit of late, one hit a level.  Of blocks
- * that are not cached there are counts only, as many as cached blocks: an estimate, as a block is known by
- * a fingerprint, and the coldest are forgotten (ghost-counts.h).  Its errors do not last, as all counts are
- * halved each epoch, the cached blocks' too.
+ * that are not cached there are counts only, as many as cached blocks: an estimate, as a block is
+ * known by a fingerprint, and the coldest are forgotten (ghost-counts.h).  Its errors do not last,
+ * as all counts are halved each epoch, the cached blocks' too.
  *
  * A block is promoted if it is warmer than the coldest cached blocks by MARGIN; or on
  * the first touch while there are free blocks.  It is counted once a tick at most, so a scan
  * leaves one hit.  If watching a sample shows that promotions gain nothing
- * (uniformly random load), more is asked of candidates (promotion-feedback.h).  A hint is the level.
+ * (uniformly random load), more is asked of candidates (promotion-feedback.h).  A hint is the
+ * level.
  *
- * sequential_threshold N leaves sequential streams to the origin (streams.h), from the bio after the
- * Nth on; 0, the default, does not.  The other tunables of old tables are taken and ignored, with
- * a warning: nothing here corresponds to them.
+ * sequential_threshold N leaves sequential streams to the origin (streams.h), from the bio after
+ * the Nth on; 0, the default, does not.  The other tunables of old tables are taken and ignored,
+ * with a warning: nothing here corresponds to them.
  *
- * Where this differs from mq: levels are linear, so hot blocks are told apart better and very hot ones not
- * at all; reads and writes are alike, and a newcomer needs less.
+ * Where this differs from mq: levels are linear, so hot blocks are told apart better and very hot
+ * ones not at all; reads and writes are alike, and a newcomer needs less.
  *
  * On the bio's path: smq_miss(), which takes the lock only for a block that is to come in.  All
  * other methods are those of lib/mq-methods.c.  Locks: the one of struct mq_common.
@@ -88,7 +89,8 @@ static int smq_set_config(struct dmc_policy *p, const char *key, const char *val
 	struct smq *smq = to_smq(p);
 	int err;
 
-	err = dmc_tunable_set(p->type->name, smq_tunables, SMQ_NR_TUNABLES, smq->tunables, key, value);
+	err = dmc_tunable_set(p->type->name, smq_tunables, SMQ_NR_TUNABLES, smq->tunables, key,
+			      value);
 	if (!err && strcmp(key, smq_tunables[SMQ_SEQUENTIAL_THRESHOLD].key) && !smq->warned) {
 		smq->warned = true;
 		pr_warn("dm-cache smq: tunables of old policies, such as %s, are ignored\n", key);

@@ -5,13 +5,13 @@
  *
  * A sketch (sketch.h) estimates how often any block, cached or not, was asked for of late.  The
  * cache is a small *window*, where every newcomer stands first, and the rest, in two queues: the
- * *probation* queue, and the *protected* one for those that were hit in it.  When the window is full,
- * its oldest block and the oldest on probation are compared: the one of lower frequency is evicted.
- * (Einziger, Friedman and Manes, "TinyLFU: a highly efficient cache admission policy", 2017.)
+ * *probation* queue, and the *protected* one for those that were hit in it.  When the window is
+ * full, its oldest block and the oldest on probation are compared: the one of lower frequency is
+ * evicted.  (Einziger, Friedman and Manes, "TinyLFU: a highly efficient cache admission policy", 2017.)
  *
  * Evicting a newcomer is cheap in memory, but here it was copied in.  So by default the comparison
- * is made before: with filter 1 a missed block must have a higher frequency than the next victim, to
- * come in at all.  filter 0 admits every miss, as in the paper.
+ * is made before: with filter 1 a missed block must have a higher frequency than the next victim,
+ * to come in at all.  filter 0 admits every miss, as in the paper.
  *
  * A hit leaves a mark; the sketch learns of it when the block is looked at.  A hint is the mark and
  * the queue.
@@ -119,7 +119,8 @@ static bool tinylfu_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_di
 	if (room || !tunable_get(pq->tunables, FILTER))
 		return true;
 	victim = tinylfu_main_victim(pq, MISS_LOOKS, true);
-	return victim == PQ_NONE || sketch_get(&pq->sketch, oblock) > tinylfu_frequency(pq, victim) + 1;
+	return victim == PQ_NONE ||
+	       sketch_get(&pq->sketch, oblock) > tinylfu_frequency(pq, victim) + 1;
 }
 
 static void tinylfu_insert(struct policy_queues *pq, u32 b, u32 tag, int why)

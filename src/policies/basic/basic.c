@@ -7,16 +7,17 @@
  *	lfu mfu			who was used least often, most often; _ws: counted in sectors
  *	random			anybody
  *	multiqueue		queues by the logarithm of uses; who is not used sinks; _ws: sectors
- *	twoqueue		2Q: newcomers wait apart, and stay if they are missed again soon after
+ *	twoqueue		2Q: newcomers wait apart, and stay if missed again soon after
  *	q2			2Q without ghosts: newcomers stay if they were hit
  *	dumb			cache blocks in turn, whatever they hold
  *	noop			nobody comes, nobody goes
  *
- * All but noop admit a block on its promote_after'th miss (1: every miss).  Those that sort do so by
- * a heap: O(log n) an eviction; the queues are O(1).  They are for comparison and for loads that
+ * All but noop admit a block on its promote_after'th miss (1: every miss).  Those that sort do so
+ * by a heap: O(log n) an eviction; the queues are O(1).  They are for comparison and for loads that
  * are known to suit one of them.
  *
- * On the bio's path: the hit functions here; dmc_pq_miss().  See policy-queues.h for the callers and the lock.
+ * On the bio's path: the hit functions here; dmc_pq_miss().  See policy-queues.h for the callers
+ * and the lock.
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
@@ -100,8 +101,8 @@ static bool basic_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_dir 
 	return room || after <= 1 || ghost_table_touch(&pq->ghosts, oblock).count + 1 >= after;
 }
 
-static bool noop_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors, bool room,
-		       u32 *tag)
+static bool noop_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+		       bool room, u32 *tag)
 {
 	return false;
 }
@@ -227,7 +228,9 @@ static int basic_init(struct policy_queues *pq, u64 block_sectors)
 #define BASIC_GRADED(n, hit_function, grade_function, ...)				\
 	static struct dmc_policy *n##_create(const struct dmc_mappings *map, u32 nr,	\
 					     u64 origin_sectors, u64 block_sectors);	\
-	static struct basic_kind n##_kind = { BASIC_TYPE(n, hit_function, grade_function), __VA_ARGS__ };	\
+	static struct basic_kind n##_kind = {						\
+		BASIC_TYPE(n, hit_function, grade_function), __VA_ARGS__		\
+	};										\
 	static struct dmc_policy *n##_create(const struct dmc_mappings *map, u32 nr,	\
 					     u64 origin_sectors, u64 block_sectors)	\
 	{										\
@@ -236,10 +239,12 @@ static int basic_init(struct policy_queues *pq, u64 block_sectors)
 	MODULE_ALIAS("dm-cache-" #n)
 
 #define BASIC_PARTS									\
-	.init = basic_init, .exit = basic_exit, .size = sizeof(struct basic), .nr_heads = BASIC_HEADS,	\
+	.init = basic_init, .exit = basic_exit, .size = sizeof(struct basic),		\
+	.nr_heads = BASIC_HEADS,							\
 	.ghosts_per_block = 1, .tunables = tunables, .nr_tunables = NR_TUNABLES
 #define OPS(admit_, insert_, remove_, victim_, hint_)					\
-	{ .admit = admit_, .insert = insert_, .remove = remove_, .victim = victim_, .hint = hint_, BASIC_PARTS }
+	{ .admit = admit_, .insert = insert_, .remove = remove_, .victim = victim_,	\
+	  .hint = hint_, BASIC_PARTS }
 #define HEAP_OPS OPS(basic_admit, heap_insert, heap_remove, heap_victim, use_hint)
 #define LEVELS_OPS OPS(basic_admit, levels_insert, dmc_pq_unlink, levels_victim, use_hint)
 #define PLAIN_OPS(victim_) OPS(basic_admit, plain_insert, dmc_pq_unlink, victim_, use_hint)
@@ -257,15 +262,18 @@ BASIC_KIND(multiqueue, hit_counts, .ops = LEVELS_OPS, .stamps = true);
 BASIC_KIND(multiqueue_ws, hit_counts_sectors, .ops = LEVELS_OPS, .stamps = true);
 BASIC_GRADED(twoqueue, hit_marks, queue_grade_hint, .ghosts = true,
 	   .ops = { .admit = basic_admit, .insert = two_insert, .remove = dmc_pq_dequeue,
-		    .victim = twoqueue_victim, .evicted = twoqueue_evicted, .hint = queue_hint, BASIC_PARTS });
+		    .victim = twoqueue_victim, .evicted = twoqueue_evicted, .hint = queue_hint,
+		    BASIC_PARTS });
 BASIC_GRADED(q2, hit_marks, queue_grade_hint,
 	     .ops = OPS(basic_admit, two_insert, dmc_pq_dequeue, q2_victim, queue_hint));
 BASIC_KIND(dumb, hit_marks, .ops = PLAIN_OPS(dumb_victim));
-BASIC_KIND(noop, hit_marks, .ops = OPS(noop_admit, plain_insert, dmc_pq_unlink, no_victim, use_hint));
+BASIC_KIND(noop, hit_marks, .ops = OPS(noop_admit, plain_insert, dmc_pq_unlink, no_victim,
+				       use_hint));
 
 static struct dmc_policy_type *const basic_types[] = {
-	&fifo_kind.type, &filo_kind.type, &lru_kind.type, &mru_kind.type, &lfu_kind.type, &mfu_kind.type, &lfu_ws_kind.type,
-	&mfu_ws_kind.type, &random_kind.type, &multiqueue_kind.type, &multiqueue_ws_kind.type, &twoqueue_kind.type,
+	&fifo_kind.type, &filo_kind.type, &lru_kind.type, &mru_kind.type, &lfu_kind.type,
+	&mfu_kind.type, &lfu_ws_kind.type, &mfu_ws_kind.type, &random_kind.type,
+	&multiqueue_kind.type, &multiqueue_ws_kind.type, &twoqueue_kind.type,
 	&q2_kind.type, &dumb_kind.type, &noop_kind.type,
 };
 

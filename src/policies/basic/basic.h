@@ -30,11 +30,11 @@ struct basic {
 	struct policy_queues pq;
 	const struct basic_kind *kind;
 
-	u32 now;			/* twice the misses; a hit is later than the miss before it, so odd */
-	u32 *use;			/* of a block: last use or first, or how often; by hits, no lock */
+	u32 now;	/* twice the misses; a hit is later than the miss before it, so odd */
+	u32 *use;		/* of a block: last use or first, or how often; by hits, no lock */
 	u32 cpu;			/* whose @last is next */
 	u32 __percpu *last;		/* block of the last hit: most recent or most frequent */
-	u32 *queued;			/* of a block: the key it is sorted by, or when it was queued */
+	u32 *queued;		/* of a block: the key it is sorted by, or when it was queued */
 	u32 *heap;			/* blocks, who goes first on top */
 	u32 *place;			/* of a block: in the heap */
 	u32 nr_heap;

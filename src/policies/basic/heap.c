@@ -2,11 +2,11 @@
 /*
  * heap.c - who goes first, by a number: fifo, filo, lru, mru, lfu, mfu and the _ws ones.
  *
- * A binary heap of the cached blocks, sorted by queued[]: what use[] was when somebody looked.  Hits
- * change use[] alone, without a lock.  Uses only grow, so where the smallest goes first it is enough
- * to look again at the top until it is up to date: then nothing can be smaller.  Where the largest
- * goes first, the block that has just been hit is known for each CPU, and a hand brings some others
- * up to date at each eviction.
+ * A binary heap of the cached blocks, sorted by queued[]: what use[] was when somebody looked.
+ * Hits change use[] alone, without a lock.  Uses only grow, so where the smallest goes first it is
+ * enough to look again at the top until it is up to date: then nothing can be smaller.  Where the
+ * largest goes first, the block that has just been hit is known for each CPU, and a hand brings
+ * some others up to date at each eviction.
  *
  * Called by policy-queues.c, under its lock; see policy-queues.h.
  */

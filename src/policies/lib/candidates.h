@@ -3,8 +3,8 @@
  * candidates.h - blocks that want to come in, from the miss that said so until they are in.
  *
  * A small pq, whatever the size of the cache: promising blocks come again.  Found by oblock; the
- * waiting ones stand in a queue, oldest first, and so do the *owed* ones, for which a block is being
- * evicted.  A busy one is named in work, and on no queue.
+ * waiting ones stand in a queue, oldest first, and so do the *owed* ones, for which a block is
+ * being evicted.  A busy one is named in work, and on no queue.
  *
  * Called by mq-common.c, from miss() and the migration engine.  Protected by the policy's lock.
  */

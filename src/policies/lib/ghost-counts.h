@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ghost-counts.h - how often blocks that are not cached were asked for, in little more than two bytes each.
+ * ghost-counts.h - how often blocks that are not cached were asked for, in little more than two
+ * bytes each.
  *
  * A table of sets of 32 bytes.  A block belongs to one set and is known there by a fingerprint of
  * nine bits: once in some forty times another block is taken for it, which a guess can bear.
  *
  *    15..8   7..0		15..1	0	15..7		6..1	0
- *    epoch   tick		hand	0	fingerprint	hits	counted		fourteen of these;
+ *    epoch   tick		hand	0	fingerprint	hits	counted	 fourteen of these;
  *    of the last look		goes round	never 0				all 0: empty
  *
  * A block is counted once a tick at most.  Epoch and tick say when the set was looked at last: the
- * halvings that it missed since are made up for at the next look.  A new block takes the place of the one
- * with the fewest hits, and of those the one that the hand meets first: the oldest, about.
+ * halvings that it missed since are made up for at the next look.  A new block takes the place of
+ * the one with the fewest hits, and of those the one that the hand meets first: the oldest, about.
  *
  * Hits up to 31 are exact; above, every eighth is counted, up to 280.
  *
@@ -179,7 +180,8 @@ static inline u16 *ghost_set_now(const struct ghost_counts *g, u64 hash, struct 
 }
 
 /* Counts a miss of @oblock, if it is the @first of this tick.  Returns its hits. */
-static inline u32 ghost_count_touch(struct ghost_counts *g, oblock_t oblock, struct ghost_time now, bool *first)
+static inline u32 ghost_count_touch(struct ghost_counts *g, oblock_t oblock, struct ghost_time now,
+				    bool *first)
 {
 	u64 hash = ghost_hash(oblock);
 	u16 *set = ghost_set_now(g, hash, now), *word = ghost_find(set, ghost_print(hash));
@@ -207,7 +209,8 @@ static inline u32 ghost_count_touch(struct ghost_counts *g, oblock_t oblock, str
 }
 
 /* @oblock has @hits, as of this tick; 0: it is forgotten. */
-static inline void ghost_count_put(struct ghost_counts *g, oblock_t oblock, u32 hits, struct ghost_time now)
+static inline void ghost_count_put(struct ghost_counts *g, oblock_t oblock, u32 hits,
+				   struct ghost_time now)
 {
 	u64 hash = ghost_hash(oblock);
 	u16 *set = ghost_set_now(g, hash, now), *word = ghost_find(set, ghost_print(hash));

@@ -2,10 +2,10 @@
 /*
  * ghost-table.h - what is remembered of blocks that are not cached: ghosts, in four bytes each.
  *
- * A table of sets of eight slots.  A slot holds a fingerprint of the oblock, how often the block was
- * touched, and when last; the block itself is not known, so one in some ten thousand is taken for
- * another, which costs a wrong guess and nothing more.  A new block takes the slot of its set that
- * was not touched for longest.
+ * A table of sets of eight slots.  A slot holds a fingerprint of the oblock, how often the block
+ * was touched, and when last; the block itself is not known, so one in some ten thousand is taken
+ * for another, which costs a wrong guess and nothing more.  A new block takes the slot of its set
+ * that was not touched for longest.
  *
  * Time is counted in touches of the whole table; ages are given in 256ths of its size, so an age of
  * 256 means that as many touches passed as the table has slots.
@@ -123,7 +123,8 @@ static inline void ghost_table_put(struct ghost_table *h, oblock_t oblock, u32 c
 
 	h->now++;
 	slot = ghost_table_slot(h, oblock, &fingerprint, &known);
-	*slot = fingerprint | ghost_table_stamp(h) << 4 | clamp_t(u32, count, 1, GHOST_TABLE_COUNT_MAX);
+	*slot = fingerprint | ghost_table_stamp(h) << 4 |
+		clamp_t(u32, count, 1, GHOST_TABLE_COUNT_MAX);
 }
 
 /* Counts a touch, and says what was known before it. */

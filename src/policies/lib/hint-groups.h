@@ -3,8 +3,8 @@
  * hint-groups.h - which hints have to be stored again.
  *
  * One byte for every HINT_GROUP cblocks: may a hint among them differ from what is stored?  So a
- * suspend after little use writes little, and one after none nothing.  Ageing changes all hints, but
- * comes once in many accesses to each block (mq-common.h): then all groups have changed.
+ * suspend after little use writes little, and one after none nothing.  Ageing changes all hints,
+ * but comes once in many accesses to each block (mq-common.h): then all groups have changed.
  *
  * Set by hits, without a lock: a relaxed store of one byte, and only if it is not set yet, so that
  * CPUs share it for reading.  Set also under the policy's lock; cleared at a clean shutdown,
@@ -22,7 +22,9 @@
 #include "../../block-types.h"
 #include "tunables.h"
 
-/* A block of the hint array on disk has 1018 hints, so one that is touched once has a few of these. */
+/*
+ * A block of the hint array on disk has 1018 hints, so one that is touched once has a few of these.
+ */
 #define HINT_GROUP 128
 
 struct hint_groups {

@@ -16,7 +16,8 @@
 #include "tunables.h"
 
 #define MISS_COST	256
-#define SEEK_SECTORS	1800	/* a disk reads, and an SSD writes, as much in the time of a disk's request */
+/* a disk reads, and an SSD writes, as much in the time of a disk's request */
+#define SEEK_SECTORS	1800
 #define PERIOD		4	/* accesses a block of the miniature, until costs count half */
 #define PERIOD_MIN	1024
 #define DRAIN_HITS	8	/* that are looked at in one call... */
@@ -32,7 +33,8 @@ int dmc_minisim_init(struct minisim *m, u32 nr_blocks, u64 block_sectors)
 	}
 	m->nr_ways = min_t(u32, nr, MINISIM_WAYS);
 	m->nr_sets = nr / m->nr_ways;
-	m->copy_cost = MISS_COST + (u32)min_t(u64, block_sectors, 1 << 20) * MISS_COST / SEEK_SECTORS;
+	m->copy_cost = MISS_COST +
+		       (u32)min_t(u64, block_sectors, 1 << 20) * MISS_COST / SEEK_SECTORS;
 	m->best = FOUR_TIMES;
 	m->cpu = cpumask_first(cpu_possible_mask);
 
@@ -85,7 +87,8 @@ static struct minisim_way *leave_window(struct minisim *m, struct minisim_way *s
 {
 	struct minisim_way *last = &set[m->nr_ways - 1];
 
-	return strategy_admits(WINDOW, minisim_frequency(m, &set[0]), minisim_frequency(m, last)) ? last : &set[0];
+	return strategy_admits(WINDOW, minisim_frequency(m, &set[0]),
+			       minisim_frequency(m, last)) ? last : &set[0];
 }
 
 /* One access, in the cache of one strategy; returns its cost. */

@@ -2,16 +2,16 @@
 /*
  * minisim.h - what would each way of admitting blocks have cost?  Tried on a sample, in memory.
  *
- * How often a missed block must have been asked for before it is worth a promotion has no one answer:
- * with large blocks and neighbours read one after the other the first miss pays; with
+ * How often a missed block must have been asked for before it is worth a promotion has no one
+ * answer:  with large blocks and neighbours read one after the other the first miss pays; with
  * uniformly random load no promotion ever does.  So some *strategies* are tried all the time: each
- * has a cache in miniature, which holds no data, and serves a sample of the origin's blocks, chosen by
- * hash, with a share of the cache blocks as large as the sample.  Whichever has cost least lately is
- * what the policy does.
+ * has a cache in miniature, which holds no data, and serves a sample of the origin's blocks, chosen
+ * by hash, with a share of the cache blocks as large as the sample.  Whichever has cost least
+ * lately is what the policy does.
  *
  * Costs are in 256ths of a request to the origin: a hit costs nothing to speak of, a miss 256, a
- * promotion or the writeback of an evicted block one more request, and the transfer of a whole block
- * on both devices.
+ * promotion or the writeback of an evicted block one more request, and the transfer of a whole
+ * block on both devices.
  *
  * On the bio's path: minisim_note_hit() puts a sampled block into a ring of this CPU, no
  * lock, and may lose some; miss() and tick() empty the rings, under the policy's lock, a few hits
@@ -37,7 +37,7 @@
  * two that cost the same the first is used.
  */
 enum strategy {
-	WINDOW,			/* at once, but stays only if it passes as one asked for four times would */
+	WINDOW,		/* at once, but stays only if it passes as one asked for four times would */
 	EVERY_MISS,		/* at once, and the block used least recently goes */
 	THREE_TIMES,		/* whoever has to go: what was hot long ago bars nobody's way */
 	TWICE,

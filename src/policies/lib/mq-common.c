@@ -251,7 +251,8 @@ static void mqc_load_close(struct mq_common *m, const struct load_end *end)
 	queue_link_prev(&m->q, end->head, end->last);
 }
 
-static void mqc_load_open(struct mq_common *m, struct load_end *end, u32 hint, bool known, bool dirty)
+static void mqc_load_open(struct mq_common *m, struct load_end *end, u32 hint, bool known,
+			  bool dirty)
 {
 	const struct levels *l = dirty ? &m->dirty : &m->clean;
 
@@ -716,7 +717,8 @@ static void sample_locked(struct mq_common *m, u32 head, struct sample *s, bool 
 {
 	u32 i, next;
 
-	for (i = queue_oldest(&m->q, head); i != head && s->nr < FLOOR_SAMPLE && s->looks; i = next) {
+	for (i = queue_oldest(&m->q, head); i != head && s->nr < FLOOR_SAMPLE && s->looks;
+	     i = next) {
 		next = m->q.e[i].next;
 		s->looks--;
 		if (settle && is_marked(m, i)) {
@@ -771,8 +773,8 @@ static u32 accesses(const struct mq_common *m)
 }
 
 /*
- * The counts of the next blocks: a new tick, and perhaps a new epoch.  True: there are more.  A word of
- * them at a time; hits write theirs beside that, and may be lost.
+ * The counts of the next blocks: a new tick, and perhaps a new epoch.  True: there are more.  A
+ * word of them at a time; hits write theirs beside that, and may be lost.
  */
 static bool age_some_locked(struct mq_common *m)
 {
@@ -823,7 +825,8 @@ static bool end_generation_locked(struct mq_common *m)
 	u16 i;
 
 	for (i = 0; i < m->feedback.nr_in; i++)
-		feedback_look(&m->feedback, &m->q, m->feedback.in[i], is_marked(m, m->feedback.in[i]));
+		feedback_look(&m->feedback, &m->q, m->feedback.in[i],
+			      is_marked(m, m->feedback.in[i]));
 	feedback_judge(&m->feedback, &m->q);
 	if (epoch)
 		new_epoch_locked(m);

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mq-common.h - the cache side of mq and smq: which blocks are in, how warm they are, who goes next.
+ * mq-common.h - the cache side of mq and smq: which blocks are in, how warm they are, who goes
+ * next.
  *
  * On the bio's path: mqc_hit() is all that a hit costs.  It takes no lock and writes only to
- * the two bytes of its own block, once a tick at most, and to a per-CPU counter (and marks the block's
- * hint group as changed, if it is the first to do so since the hints were stored).  Everything else
- * happens under @lock, in the migration engine (next work, work done), in miss() for a block that
- * is to come in, and once a second.
+ * the two bytes of its own block, once a tick at most, and to a per-CPU counter (and marks the
+ * block's hint group as changed, if it is the first to do so since the hints were stored).
+ * Everything else happens under @lock, in the migration engine (next work, work done), in miss()
+ * for a block that is to come in, and once a second.
  *
  * A block's count is exact, its place in the queues is not: a block that was hit carries a mark,
  * and moves to the back of its level when somebody looks at it - the search for a victim, for
  * a block to write back, or the sweep of each tick.
  *
- * Also here, since both policies want the same: the counts of blocks that are not cached, the blocks
- * that wait for a promotion, the balance of promotions, demotions and writebacks, generations and
- * ageing, back-off after failures.
+ * Also here, since both policies want the same: the counts of blocks that are not cached, the
+ * blocks that wait for a promotion, the balance of promotions, demotions and writebacks,
+ * generations and ageing, back-off after failures.
  *
  * Time is counted in ticks and in *accesses* (hits, and misses that count).  A *generation* is
  * max(blocks, 1024) accesses, at least a tick.  An *epoch* is 8 generations, at least 64 ticks; at
  * its end all counts are halved, so that yesterday's hot blocks can be outdone.
  *
- * Memory for a cached block: 8 bytes of links and flags, 2 for its count, 2 for that of a block that is
- * not cached.  What it holds is known to the core.
+ * Memory for a cached block: 8 bytes of links and flags, 2 for its count, 2 for that of a block
+ * that is not cached.  What it holds is known to the core.
  *
  * Lock: @lock, taken with interrupts disabled; innermost, nothing is called under it that locks.
  */
@@ -94,7 +95,7 @@ struct mq_common {
 	u32 generations;		/* in this epoch */
 	u32 epoch_ticks;
 	bool counted;			/* some block is, besides those hit since tick_start */
-	bool halving;			/* of the counts of blocks from @aged on; else all are done */
+	bool halving;		/* of the counts of blocks from @aged on; else all are done */
 	u32 aged;
 };
 
@@ -132,8 +133,8 @@ static inline void mqc_hit(struct mq_common *m, cblock_t cblock)
 }
 
 /*
- * Counts a miss of @oblock, if it is the @first of this tick, and returns its hits.  Any context, no
- * lock.
+ * Counts a miss of @oblock, if it is the @first of this tick, and returns its hits.  Any context,
+ * no lock.
  */
 static inline u32 mqc_missed(struct mq_common *m, oblock_t oblock, bool *first)
 {
@@ -147,9 +148,9 @@ static inline u32 mqc_missed(struct mq_common *m, oblock_t oblock, bool *first)
 }
 
 /*
- * Free blocks beyond those that candidates wait for: a miss may then come in for the asking.  A @cheap
- * one leaves only those that are owed: it takes its block at once, while the others may wait for ever,
- * if the core is not to copy.
+ * Free blocks beyond those that candidates wait for: a miss may then come in for the asking.  A
+ * @cheap one leaves only those that are owed: it takes its block at once, while the others may wait
+ * for ever, if the core is not to copy.
  */
 static inline bool mqc_has_room(const struct mq_common *m, bool cheap, u32 nr_free)
 {
@@ -163,8 +164,8 @@ enum dmc_advice dmc_mqc_consider(struct mq_common *m, oblock_t oblock, u32 hits,
 				 bool cheap, u32 nr_free);
 
 /*
- * The rest of miss(), for a block of @hits that is worth having if @wanted, and for all others: what
- * to do about it.  Takes the lock only if there is something to do.
+ * The rest of miss(), for a block of @hits that is worth having if @wanted, and for all others:
+ * what to do about it.  Takes the lock only if there is something to do.
  */
 static inline enum dmc_advice mqc_advise(struct mq_common *m, oblock_t oblock, u32 hits,
 					 bool wanted, bool cheap, u32 nr_free)
@@ -193,8 +194,8 @@ static inline struct mq_common *to_mqc(struct dmc_policy *p)
 /*----- the methods of policy.h: mq-methods.c -----*/
 
 /*
- * What create() does: @size bytes for a policy that begins with its struct mq_common, zeroed but for that.
- * An ERR_PTR: -EINVAL (too many blocks), -ENOMEM.
+ * What create() does: @size bytes for a policy that begins with its struct mq_common, zeroed but
+ * for that.  An ERR_PTR: -EINVAL (too many blocks), -ENOMEM.
  */
 struct mq_common *dmc_mqc_create(const struct dmc_policy_type *type, size_t size,
 				 const struct dmc_mappings *map, u32 nr_blocks,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * policy-queues.c - candidates, evictions, dirty blocks and failures of the simple policies; see policy-queues.h for
- * what, where on the bio's path, and who calls.
+ * policy-queues.c - candidates, evictions, dirty blocks and failures of the simple policies; see
+ * policy-queues.h for what, where on the bio's path, and who calls.
  *
  * Locks: pq->lock only.
  */
@@ -18,7 +18,8 @@
 #include "pq-candidates.h"
 #include "tunables.h"
 
-#define WRITEBACK_LOOKS	64	/* dirty blocks that were hit of late and are passed over for one that was not */
+/* dirty blocks that were hit of late and are passed over for one that was not */
+#define WRITEBACK_LOOKS	64
 #define WRITEBACK_FAIR	4	/* one in so many rounds passes over none */
 #define LEAVING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define BUSY_LOOKS	128	/* more blocks than are ever busy at a time */
@@ -221,8 +222,8 @@ static bool is_resident(const struct policy_queues *pq, oblock_t oblock)
 
 /*----- misses -----*/
 
-static enum dmc_advice pq_advise(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
-				 bool cheap, u32 nr_free)
+static enum dmc_advice pq_advise(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir,
+				 u32 sectors, bool cheap, u32 nr_free)
 {
 	/* Candidates come first; but what is cheap leaves them only what was freed for them. */
 	bool room = nr_free > (cheap ? pq->nr_paid : pq->nr_waiting);
@@ -334,8 +335,8 @@ static void pq_drop(struct policy_queues *pq, u32 b)
 }
 
 /*
- * Blocks @i to @end of @run, of one hint group.  PQ_NONE as a hint is one that we never gave.  True: the
- * hints that come out are those that went in.
+ * Blocks @i to @end of @run, of one hint group.  PQ_NONE as a hint is one that we never gave.
+ * True: the hints that come out are those that went in.
  */
 static bool load_inserted(struct policy_queues *pq, const struct dmc_run *run, u32 i, u32 end)
 {
@@ -456,8 +457,8 @@ int dmc_pq_load_run(struct dmc_policy *p, const struct dmc_run *run)
 }
 EXPORT_SYMBOL_GPL(dmc_pq_load_run);
 
-int dmc_pq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
-			bool hint_valid)
+int dmc_pq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
+			u32 hint, bool hint_valid)
 {
 	unsigned long bit = dirty;
 	struct dmc_run run = dmc_run_of_one(cblock, &oblock, &bit, &hint, hint_valid);
@@ -564,9 +565,9 @@ static int pq_demote(struct policy_queues *pq, struct dmc_work *work)
 }
 
 /*
- * The next dirty block from the hand on; one that was hit of late, and may soon be dirty again, only if
- * there is no other close behind it.  But whoever is passed over has its turn in a later round, or
- * it would never come while others get dirty again and again.
+ * The next dirty block from the hand on; one that was hit of late, and may soon be dirty again,
+ * only if there is no other close behind it.  But whoever is passed over has its turn in a later
+ * round, or it would never come while others get dirty again and again.
  */
 static u32 next_to_write(const struct policy_queues *pq)
 {
@@ -599,7 +600,8 @@ static int writeback(struct policy_queues *pq, struct dmc_work *work)
 	return 0;
 }
 
-static int pq_next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free, struct dmc_work *work)
+static int pq_next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free,
+			       struct dmc_work *work)
 {
 	bool pressed = pq->nr_dirty > pq->dirty_limit;
 	int err = -ENODATA;
@@ -875,7 +877,8 @@ int dmc_pq_emit_config(struct dmc_policy *p, char *buf, size_t len)
 	int n;
 
 	n = scnprintf(buf, len, "%u", 2 * (ops->nr_tunables + PQ_COMMON + 1));
-	n += dmc_tunable_emit_pairs(ops->tunables, ops->nr_tunables, pq->tunables, buf + n, len - n);
+	n += dmc_tunable_emit_pairs(ops->tunables, ops->nr_tunables, pq->tunables, buf + n,
+				    len - n);
 	n += dmc_tunable_emit_pairs(common_tunables, PQ_COMMON, pq->common, buf + n, len - n);
 	n += scnprintf(buf + n, len - n, " ghost_bytes %llu", ghost_bytes(pq));
 	return n;

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * policy-queues.h - what the policies of the basic family and the modern ones share: everything except taste.
+ * policy-queues.h - what the policies of the basic family and the modern ones share: everything
+ * except taste.
  *
  * A policy of this kind embeds a struct policy_queues, forwards the methods of policy.h to it, and
  * answers a few questions (struct pq_ops): may this block come in, where does a newcomer stand,
- * which block goes next.  The queues do the rest: candidates and their promotions, evictions to make room,
- * dirty blocks and their writeback, blocks that are busy or whose work failed.
+ * which block goes next.  The queues do the rest: candidates and their promotions, evictions to
+ * make room, dirty blocks and their writeback, blocks that are busy or whose work failed.
  *
  * On the bio's path: pq_hit() is all that a hit costs, a relaxed count in a byte of its own
  * block.  dmc_pq_miss() takes the lock; next_work() and work_done() are called by the migration
  * engine, tick() by a worker.
  *
  * A policy says in its pq_ops what it needs, and dmc_pq_create() makes it: lists, a table of ghosts
- * (ghost-table.h), a sketch (sketch.h), tunables.  All have these tunables: sequential_threshold and
- * random_threshold (streams.h; 0, the default: no stream is left to the origin), and ghost_bytes, the
- * memory of what is remembered of blocks that are not cached.
+ * (ghost-table.h), a sketch (sketch.h), tunables.  All have these tunables: sequential_threshold
+ * and random_threshold (streams.h; 0, the default: no stream is left to the origin), and
+ * ghost_bytes, the memory of what is remembered of blocks that are not cached.
  *
- * Memory: 10 bytes and a bit a cache block - two links, a mark, a state, to be written or not.  What a block holds, and whether one is
- * in, is known to the core.
+ * Memory: 10 bytes and a bit a cache block - two links, a mark, a state, to be written or not.
+ * What a block holds, and whether one is in, is known to the core.
  *
  * Lock: @lock, interrupts disabled, innermost.  The answers of pq_ops are asked under it.
  */
@@ -59,19 +60,24 @@ struct pq_ops {
 	 * May the missed @oblock come in?  @room: there are free blocks for it.  *@tag is kept, and
 	 * given to insert() once it is in.
 	 */
-	bool (*admit)(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors, bool room,
-		      u32 *tag);
+	bool (*admit)(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir, u32 sectors,
+		      bool room, u32 *tag);
 	/* Block @b is on no queue: put it on one.  See enum pq_why. */
 	void (*insert)(struct policy_queues *pq, u32 b, u32 tag, int why);
 	/*
-	 * Optional, if it is insert(PQ_LOADED) in short, and quick for a million blocks: the queue of
-	 * dmc_pq_enqueue() and the *@mark for a block that was there before the activation with hint @tag.
-	 * What hint() says then depends on those two only.
+	 * Optional, if it is insert(PQ_LOADED) in short, and quick for a million blocks: the queue
+	 * of dmc_pq_enqueue() and the *@mark for a block that was there before the activation with
+	 * hint @tag.  What hint() says then depends on those two only.
 	 */
 	u8 (*place)(u32 tag, u8 *mark);
-	/* Optional: that was done for those of the @nr blocks from @first on that hold something. */
+	/*
+	 * Optional: that was done for those of the @nr blocks from @first on that hold something.
+	 */
 	void (*loaded)(struct policy_queues *pq, u32 first, u32 nr);
-	/* Block @b leaves its queue, for good or for a while.  dmc_pq_unlink() is enough if no more is kept. */
+	/*
+	 * Block @b leaves its queue, for good or for a while.  dmc_pq_unlink() is enough if no more
+	 * is kept.
+	 */
 	void (*remove)(struct policy_queues *pq, u32 b);
 	/*
 	 * The block to go next, still on its queue and pq_may_go(); PQ_NONE if there is none.
@@ -83,7 +89,10 @@ struct pq_ops {
 	void (*evicted)(struct policy_queues *pq, u32 b, oblock_t oblock);
 	/* Optional: time passes.  True: there is more to do, so it is called @again. */
 	bool (*tick)(struct policy_queues *pq, bool again);
-	/* What to store for resident @b; a new place on a queue or a new mark may change it, no more. */
+	/*
+	 * What to store for resident @b; a new place on a queue or a new mark may change it, no
+	 * more.
+	 */
 	u32 (*hint)(struct policy_queues *pq, u32 b);
 	/* Only for dmc_pq_coldest(): takes what hits have left at @b.  Was there anything? */
 	bool (*settle)(struct policy_queues *pq, u32 b);
@@ -91,7 +100,7 @@ struct pq_ops {
 	int (*init)(struct policy_queues *pq, u64 block_sectors);
 	void (*exit)(struct policy_queues *pq);
 
-	size_t size;			/* of the policy, which begins with its struct policy_queues */
+	size_t size;		/* of the policy, which begins with its struct policy_queues */
 	u32 nr_heads;			/* lists */
 	u8 mark_max;			/* 0: as high as a mark can count */
 	u32 ghosts_per_block;		/* 0: without pq->ghosts */
@@ -195,8 +204,8 @@ enum dmc_advice dmc_pq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir 
 			    u32 sectors, bool cheap, u32 nr_free);
 int dmc_pq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work);
 void dmc_pq_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success);
-int dmc_pq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
-			bool hint_valid);
+int dmc_pq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
+			u32 hint, bool hint_valid);
 int dmc_pq_load_run(struct dmc_policy *p, const struct dmc_run *run);
 void dmc_pq_invalidate(struct dmc_policy *p, cblock_t cblock);
 void dmc_pq_set_dirty(struct dmc_policy *p, cblock_t cblock);
@@ -245,8 +254,8 @@ static inline u32 pq_newest(const struct policy_queues *pq, u32 which)
 }
 
 /*
- * What resident @b holds.  A block that came in this moment, or is about to be invalidated, may not be
- * mapped: then this is an oblock that does not exist.
+ * What resident @b holds.  A block that came in this moment, or is about to be invalidated, may not
+ * be mapped: then this is an oblock that does not exist.
  */
 static inline oblock_t pq_oblock(const struct policy_queues *pq, u32 b)
 {
@@ -283,8 +292,8 @@ static inline bool pq_may_go(const struct policy_queues *pq, u32 b)
 u32 dmc_pq_first_to_go(const struct policy_queues *pq, u32 which, bool newest);
 
 /*
- * The first to go of queue @which that was not hit; those that were go to the back of queue @up.  Each
- * costs one of @looks; PQ_NONE if there is none, or no look is left.
+ * The first to go of queue @which that was not hit; those that were go to the back of queue @up.
+ * Each costs one of @looks; PQ_NONE if there is none, or no look is left.
  */
 u32 dmc_pq_coldest(struct policy_queues *pq, u8 which, u8 up, u32 *looks);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pq-candidates.h - the blocks that wait for a promotion, or are being promoted, in a struct policy_queues.
+ * pq-candidates.h - the blocks that wait for a promotion, or are being promoted, in a struct
+ * policy_queues.
  *
  * Found by oblock; those that wait are in a list, first come, first served.  As many as
  * PQ_CANDIDATES, whatever the size of the cache.

@@ -27,7 +27,7 @@
 #define FEEDBACK_EXTRA_MAX	255
 
 struct promotion_feedback {
-	u32 in[FEEDBACK_SAMPLE];		/* entry of a newcomer, which is marked as watched */
+	u32 in[FEEDBACK_SAMPLE];	/* entry of a newcomer, which is marked as watched */
 	u32 out[FEEDBACK_SLOTS];		/* tags of evicted oblocks, by hash; 0: none */
 	u16 nr_in;
 	u16 nr_out;

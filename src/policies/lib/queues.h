@@ -12,7 +12,8 @@
  * is, and two lists join in O(1).  An entry that is on no list is linked to itself.  What a policy
  * has to know of the block besides is in the four bits that the links leave.
  *
- * Called by the policies on all their paths but hits.  Everything is protected by the policy's lock.
+ * Called by the policies on all their paths but hits.  Everything is protected by the policy's
+ * lock.
  */
 #ifndef DMC_QUEUES_H
 #define DMC_QUEUES_H

@@ -2,11 +2,11 @@
 /*
  * sketch.h - how often was a block asked for of late?  An estimate, in four bits a counter.
  *
- * A count-min sketch: a block has a counter in each of four rows, chosen by hashes; its frequency is
- * the smallest of the four, and only the smallest are incremented.  So others that share a counter
- * can make a block look warmer, never colder.  A hand goes over the table and halves what it
- * passes, once round in a period that the policy chooses: what was asked for long ago is forgotten by
- * and by, and never all at once.
+ * A count-min sketch: a block has a counter in each of four rows, chosen by hashes; its frequency
+ * is the smallest of the four, and only the smallest are incremented.  So others that share a
+ * counter can make a block look warmer, never colder.  A hand goes over the table and halves what
+ * it passes, once round in a period that the policy chooses: what was asked for long ago is
+ * forgotten by and by, and never all at once.
  *
  * Eight counters for each cache block: four bytes.  Used by a policy under its lock.
  */

@@ -9,20 +9,20 @@
  * start a bit further, in the same block or the next.  From the bio after the @threshold-th on, the
  * stream is sequential.
  *
- * Many streams are recognised at a time: a small table knows for each where it was last.  Sets of eight
- * words, found by a hash of the block's neighbourhood.
+ * Many streams are recognised at a time: a small table knows for each where it was last.  Sets of
+ * eight words, found by a hash of the block's neighbourhood.
  *
  *    63..40            39..24             23..18   17..0
  *    block, low bits   end, low bits of   credit   bios so far		0: empty
  *                      the sector
  *
  * A bio that follows none begins a stream, in the place of another beginner.  A set full of streams
- * of more than one bio gives way only when the one with the least credit has none left: it loses one to
- * each bio that wants its place, and has @random of them again when it goes on.  So random
+ * of more than one bio gives way only when the one with the least credit has none left: it loses
+ * one to each bio that wants its place, and has @random of them again when it goes on.  So random
  * bios do not end a stream that lives, and one that ended is forgotten.
  *
- * Called by miss() for each uncached bio.  Any context, no lock: each word is read and written whole.
- * CPUs in one set at a time may lose a beginner.
+ * Called by miss() for each uncached bio.  Any context, no lock: each word is read and written
+ * whole.  CPUs in one set at a time may lose a beginner.
  */
 #ifndef DMC_STREAMS_H
 #define DMC_STREAMS_H

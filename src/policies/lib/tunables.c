@@ -57,8 +57,8 @@ int dmc_tunable_set(const char *who, const struct tunable *table, unsigned int n
 }
 EXPORT_SYMBOL_GPL(dmc_tunable_set);
 
-int dmc_tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
-			   size_t len)
+int dmc_tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values,
+			   char *buf, size_t len)
 {
 	unsigned int i;
 	int n = 0;

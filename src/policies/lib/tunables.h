@@ -39,8 +39,8 @@ int dmc_tunable_emit(const struct tunable *table, unsigned int nr, const u32 *va
 		     size_t len);
 
 /* The same without the count: " <key> <value>...". */
-int dmc_tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values, char *buf,
-			   size_t len);
+int dmc_tunable_emit_pairs(const struct tunable *table, unsigned int nr, const u32 *values,
+			   char *buf, size_t len);
 
 /*
  * A zeroed array that may be as large as a cache has blocks: from vmalloc, since a kmalloc of that

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For kernels that keep <linux/dm-bufio.h> to themselves (before 4.12, and RHEL 7): declarations of what they
- * export and we call. Found only where the kernel has no such header.
+ * For kernels that keep <linux/dm-bufio.h> to themselves (before 4.12, and RHEL 7): declarations of
+ * what they export and we call. Found only where the kernel has no such header.
  */
 #ifndef DMC_FALLBACK_DM_BUFIO_H
 #define DMC_FALLBACK_DM_BUFIO_H
