@@ -6,7 +6,7 @@
  *
  *   1 mg_start()      bio path, engine   claims the block: from here on bios that it excludes park
  *   2 MG_DRAINING     the last bio out   none of those is left in flight
- *   3 MG_DRAINED      engine             mg_copy(): kcopyd, an overwriting bio, or nothing
+ *   3 MG_DRAINED      engine             copy_start(): kcopyd, an overwriting bio, or nothing
  *   4 MG_COPIED       engine             writeback: volatile (settle.c).  Else to the commit worker
  *   5 MG_COMMIT       commit worker      data devices flushed, metadata changed and committed
  *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked

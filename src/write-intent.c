@@ -44,7 +44,8 @@
 #define INTENT_BUDGET_MIN 8U
 /* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
 #define INTENT_GROUP 64
-#define INTENT_LEAF 509		/* cache blocks whose bits, or mappings, share a metadata block */
+/* Cache blocks whose bits, or mappings, share a metadata block. */
+#define INTENT_LEAF DMC_MD_MAPPINGS_PER_BLOCK
 #define INTENT_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */
 #define INTENT_PAUSE (10 * HZ)	/* after a flush for them that failed */
 

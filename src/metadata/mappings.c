@@ -451,7 +451,7 @@ static bool seen_before(struct seen *seen, u64 ob)
 
 /*----- load -----*/
 
-#define RUN_MAX 509		/* mappings that share an array block */
+#define RUN_MAX DMC_MD_MAPPINGS_PER_BLOCK
 
 struct load {
 	struct dmc_md *md;

@@ -26,7 +26,6 @@
 /* A btree node that is not its tree's root is at least this full. */
 #define MD_NODE_MIN_ENTRIES 84
 #define MD_ARRAY_HEADER 24
-#define MD_BITMAP_ENTRIES 16320
 
 /*----- sizes -----*/
 
@@ -67,7 +66,7 @@ static u64 commit_copies(u64 nr_cblocks, bool format2, u32 changes)
 
 u32 dmc_md_changes_fit(u32 nr_cblocks, bool format2, u64 nr_blocks, u64 nr_free)
 {
-	u64 reserve = DMC_TM_RESERVE + 1 + round_up_div(nr_blocks, MD_BITMAP_ENTRIES);
+	u64 reserve = DMC_TM_RESERVE + 1 + round_up_div(nr_blocks, DMC_SB_BLOCKS_PER_BITMAP);
 	u32 changes = DMC_MD_COMMIT_CHANGES;
 
 	while (changes > 1 && commit_copies(nr_cblocks, format2, changes) + reserve > nr_free)
@@ -90,7 +89,7 @@ static u64 blocks_for(u64 nr_cblocks, u64 nr_dblocks, bool format2, u64 room)
 	n += max(n / 8 + 32, room);
 
 	/* Superblock; index, reference counts and bitmaps, each with its copy. */
-	return n + 1 + 2 * (1 + 1 + round_up_div(n, MD_BITMAP_ENTRIES));
+	return n + 1 + 2 * (1 + 1 + round_up_div(n, DMC_SB_BLOCKS_PER_BITMAP));
 }
 
 u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2)

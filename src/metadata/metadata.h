@@ -25,6 +25,7 @@ struct block_device;
 struct dmc_md;
 
 #define DMC_MD_POLICY_NAME_LEN 16
+#define DMC_MD_MAPPINGS_PER_BLOCK 509	/* that share an array block; so do words of 64 bits */
 
 /* Whose hints these are. */
 struct dmc_md_policy {

@@ -147,6 +147,11 @@ int md_write_discards(struct dmc_md *md, const struct dmc_md_shutdown *s);
 int md_make_room(struct dmc_md *md, u64 blocks);
 int md_write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s);
 int md_drop_hints(struct dmc_md *md);
+/*
+ * A change of the hints failed with @error.  0: they are damaged, which is known now, and the
+ * transaction is aborted, so that the change can be tried once more without them.  Else an error.
+ */
+int md_without_damaged_hints(struct dmc_md *md, int error);
 int md_resize_hints(struct dmc_md *md);
 
 #endif

@@ -21,14 +21,14 @@
 #include "private.h"
 
 #define WORD_BITS 64
-#define ARRAY_HEADER 24
 
 /*----- room -----*/
 
 /* What changing @blocks array blocks may take, copies of tree nodes and space map included. */
 static u64 room_for(const struct dmc_md *md, u64 blocks)
 {
-	return blocks + blocks / 64 + 16 + 2 * div_u64(dmc_tm_nr_blocks(md->tm), 16320);
+	return blocks + blocks / 64 + 16 + 2 * div_u64(dmc_tm_nr_blocks(md->tm),
+						       DMC_SB_BLOCKS_PER_BITMAP);
 }
 
 int md_make_room(struct dmc_md *md, u64 blocks)
@@ -176,6 +176,18 @@ int md_drop_hints(struct dmc_md *md)
 }
 
 /* An array whose length is known gets as long as the mappings. */
+int md_without_damaged_hints(struct dmc_md *md, int error)
+{
+	int r;
+
+	if (!dmc_is_damage(error) || md->hints == MD_HINTS_DAMAGED)
+		return error;
+	r = dmc_md_abort(md);
+	if (!r)
+		md->hints = MD_HINTS_DAMAGED;
+	return r;
+}
+
 int md_resize_hints(struct dmc_md *md)
 {
 	const u8 zero[sizeof(__le32)] = { 0 };
@@ -277,13 +289,11 @@ int dmc_md_commit_clean(struct dmc_md *md, const struct dmc_md_shutdown *s)
 		return r;
 
 	r = write_all(md, s, &at_hints);
-	if (r && at_hints && dmc_is_damage(r) && md->hints != MD_HINTS_DAMAGED) {
-		/* Hints are not worth an unclean shutdown: once more, without the old ones. */
-		r = dmc_md_abort(md);
-		if (r)
-			return r;
-		md->hints = MD_HINTS_DAMAGED;
-		r = write_all(md, s, &at_hints);
+	/* The old hints are not worth an unclean shutdown. */
+	if (r && at_hints) {
+		r = md_without_damaged_hints(md, r);
+		if (!r)
+			r = write_all(md, s, &at_hints);
 	}
 	if (!r)
 		r = md_commit(md, &s->stats, s);

@@ -193,7 +193,7 @@ static bool too_many_cblocks(const struct sb_judged *j)
 
 bool dmc_sb_arrays_fit(const struct dmc_superblock *sb, u64 nr_blocks)
 {
-	return le32_to_cpu(sb->nr_cblocks) <= nr_blocks * DMC_SB_MAPPINGS_PER_BLOCK &&
+	return le32_to_cpu(sb->nr_cblocks) <= nr_blocks * DMC_MD_MAPPINGS_PER_BLOCK &&
 	       le64_to_cpu(sb->discard_nr_blocks) <= nr_blocks * DMC_BITSET_PER_BLOCK;
 }
 

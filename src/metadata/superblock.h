@@ -51,8 +51,9 @@
 #define DMC_SB_MAGIC 06142003
 #define DMC_SB_SALT 9031977
 #define DMC_SB_METADATA_BLOCK_SECTORS 8
-/* Largest metadata a space map can cover: 255 bitmaps of 16320 blocks. */
-#define DMC_SB_MAX_MD_BLOCKS (255ULL * 16320)
+/* Largest metadata a space map can cover: 255 bitmaps. */
+#define DMC_SB_BLOCKS_PER_BITMAP 16320
+#define DMC_SB_MAX_MD_BLOCKS (255ULL * DMC_SB_BLOCKS_PER_BITMAP)
 
 /*
  * flags.  CLEAN: dirty bits, hints and discards on disk can be trusted, see above.
@@ -141,9 +142,6 @@ void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p);
 
 /* Is @root, from a superblock, the number of a block that the space map covers? */
 bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
-
-/* Mappings in an array block. */
-#define DMC_SB_MAPPINGS_PER_BLOCK 509
 
 /*
  * Can @nr_blocks metadata blocks hold the mappings and discard bits that @sb claims?  Array blocks

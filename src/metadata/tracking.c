@@ -109,13 +109,11 @@ int dmc_md_start_tracking(struct dmc_md *md, const struct dmc_md_tracking *l, cb
 	if (r)
 		return r;
 	r = tracking_settle(md, l, &at_hints);
-	if (r && at_hints && dmc_is_damage(r) && md->hints != MD_HINTS_DAMAGED) {
-		/* Hints are not worth a cache that does not start: once more, without them. */
-		r = dmc_md_abort(md);
-		if (r)
-			return r;
-		md->hints = MD_HINTS_DAMAGED;
-		r = tracking_settle(md, l, &at_hints);
+	/* Hints are not worth a cache that does not start. */
+	if (r && at_hints) {
+		r = md_without_damaged_hints(md, r);
+		if (!r)
+			r = tracking_settle(md, l, &at_hints);
 	}
 	if (r)
 		return r;
