@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# Load, resume, suspend and memory of a cache of a million mapped blocks. Sourced by the two guests, which have
-# one module each: memory that one gives back late would be counted to the other's advantage.
+# Load, resume, suspend and memory of a cache of a million mapped blocks. Sourced by the two guests,
+# which have one module each: memory that one gives back late would be counted to the other's
+# advantage.
 
 . /job/lib-cache.sh
 . /job/guest.sh
@@ -32,8 +33,8 @@ settled_kb() {
 	echo "$_now"
 }
 
-# took ROW CMD...: its virtual time, without that of starting a program. Whatever is read from a disk first is
-# not measured: the clock jumps while a guest waits.
+# took ROW CMD...: its virtual time, without that of starting a program. Whatever is read from a
+# disk first is not measured: the clock jumps while a guest waits.
 took() {
 	_row=$1
 	shift
@@ -46,14 +47,17 @@ took() {
 	result "$_row" $((_c - _b - (_b - _a)))
 }
 
-image() { gunzip -c /job/million.img.gz | dd of=$META bs=1M iflag=fullblock oflag=direct 2> /dev/null; }
+image() {
+	gunzip -c /job/million.img.gz | dd of=$META bs=1M iflag=fullblock oflag=direct 2> /dev/null
+}
 
 # start SUFFIX POLICY: as a machine that boots does
 start() {
 	modprobe -a dm-bufio "dm-cache-$2"
 	dmsetup create c --notable
 	_m=$(settled_kb)
-	took "load$1" dmsetup load c --table "$(cache_table 64 writeback "$2" migration_threshold 0)"
+	took "load$1" dmsetup load c \
+		--table "$(cache_table 64 writeback "$2" migration_threshold 0)"
 	took "resume$1" dmsetup resume c
 	_m=$((_m - $(settled_kb)))
 	result "bytes-per-1024-blocks$1" $((_m * 1024 * 1024 / NR))
@@ -75,8 +79,8 @@ rows() {
 	dmsetup remove c
 }
 
-# The policy that the kernel's own has not, in a guest of its own: first with another's hints, then with its
-# own. The second time, memory of the first is given back meanwhile.
+# The policy that the kernel's own has not, in a guest of its own: first with another's hints, then
+# with its own. The second time, memory of the first is given back meanwhile.
 rows_of_default() {
 	WHO=$1
 	image

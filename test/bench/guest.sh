@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# What the benchmarks share, in the guest. A result is a line "BENCH <who> <row> <number>" in its output.
+# What the benchmarks share, in the guest. A result is a line "BENCH <who> <row> <number>" in its
+# output.
 
 result() { echo "BENCH $WHO $1 $2"; }
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034 # used where it is sourced
 #
-# Sourced by `image` and `run`. A real Debian 12 with systemd, udev, its stock kernel, initramfs-tools and dracut:
+# Sourced by `image` and `run`. A real Debian 12 with systemd, udev, its stock kernel,
+# initramfs-tools and dracut:
 #
 #   $WORK/debian/base/     made once by mmdebstrap, never changed after that
 #   $MINE/debian/tree/     what this checkout installs on top of that
@@ -15,12 +16,14 @@ K=6.1
 BASE=$WORK/debian/base
 OUT=$MINE/debian
 
-# mount_root DIR: the base at DIR/root, in a mount namespace of the caller's own; what is changed goes to DIR/upper
+# mount_root DIR: the base at DIR/root, in a mount namespace of the caller's own; what is changed
+# goes to DIR/upper
 mount_root() {
 	mkdir -p "$1"/{upper,work,root}
 	root=$1/root
 	mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$1/upper,workdir=$1/work" "$root" &&
-		mount -t proc proc "$root/proc" && mount -t sysfs -o ro sys "$root/sys" && mount -t tmpfs tmp "$root/tmp" &&
+		mount -t proc proc "$root/proc" && mount -t sysfs -o ro sys "$root/sys" &&
+			mount -t tmpfs tmp "$root/tmp" &&
 		mount --rbind /dev "$root/dev"
 }
 
@@ -28,13 +31,16 @@ mount_root() {
 leave_root() { umount "$root/proc" "$root/sys" "$root/tmp" && umount -lR "$root/dev"; }
 
 in_root() {
-	chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=dumb DEBIAN_FRONTEND=noninteractive "$@"
+	chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=dumb \
+		DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 run_dracut() { # OUTPUT VERSION
 	# What no guest needs is left out; the kernel unpacks it faster as it is.
-	in_root dracut --force --no-hostonly --no-hostonly-cmdline --no-compress --drivers "virtio_pci virtio_blk ext4" \
-		-o "btrfs crypt dmraid mdraid lvm multipath nvdimm network-manager network kernel-network-modules bluetooth plymouth i18n" "$1" "$2"
+	in_root dracut --force --no-hostonly --no-hostonly-cmdline --no-compress --drivers \
+		"virtio_pci virtio_blk ext4" \
+		-o \
+		"btrfs crypt dmraid mdraid lvm multipath nvdimm network-manager network kernel-network-modules bluetooth plymouth i18n" "$1" "$2"
 }
 
 # ours VERSION: what this checkout installs

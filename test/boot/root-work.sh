@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC2154 # set by the test's frame
 #
-# The body of root-tools.sh and root-dracut.sh: a second copy of the system gets a cache, and is booted from then on. A labelled set; no
-# tab. With STOPPED=1 the last shutdown but one is to have stopped the set, by what is on the disk initrd: as if it were that of /boot.
+# The body of root-tools.sh and root-dracut.sh: a second copy of the system gets a cache, and is
+# booted from then on. A labelled set; no tab. With STOPPED=1 the last shutdown but one is to have
+# stopped the set, by what is on the disk initrd: as if it were that of /boot.
 
 # Each step of assembling and stopping counts.
 generation() { dmcache label $D-fast | sed -n 's/^generation *//p'; }
@@ -13,7 +14,8 @@ on_cache() {
 	# What / is on is not to be taken for something else.
 	wait_for "udev_of $D-slow | grep -q '^SYSTEMD_READY=0'" 60
 	refute_match "$(udev_of $D-slow)" '^ID_FS_(UUID|LABEL)=' "udev, origin"
-	assert_eq "$(readlink -f /dev/disk/by-label/dmcroot)" "$(readlink -f /dev/mapper/rootcache)" "by-label/dmcroot"
+	assert_eq "$(readlink -f /dev/disk/by-label/dmcroot)" \
+		"$(readlink -f /dev/mapper/rootcache)" "by-label/dmcroot"
 	assert /usr/lib/dmcache/boot root
 }
 
@@ -29,8 +31,11 @@ case $BOOT in
 	;;
 2)
 	on_cache
-	(cd /root && dd if=/dev/urandom of=file bs=1M count=8 conv=fsync 2> /dev/null && md5sum file > sum)
-	for i in 1 2 3; do dd if=/dev/urandom of=/root/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null; done
+	(cd /root && dd if=/dev/urandom of=file bs=1M count=8 conv=fsync 2> /dev/null &&
+		md5sum file > sum)
+	for i in 1 2 3; do
+		dd if=/dev/urandom of=/root/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null
+	done
 	dmsetup status rootcache
 	generation > /root/generation
 	[ -z "${STOPPED-}" ] || cat $D-initrd > "/boot/initrd.img-$(uname -r)"
@@ -40,7 +45,8 @@ case $BOOT in
 	(cd /root && assert md5sum -c --quiet sum)
 	assert_eq "$(unclean)" 0 "caches that were not shut down cleanly"
 	# Two of assembling it; two more if it was stopped.
-	assert_eq "$(($(generation) - $(cat /root/generation)))" $((${STOPPED:-0} ? 4 : 2)) "steps of its label since the last boot"
+	assert_eq "$(($(generation) - $(cat /root/generation)))" $((${STOPPED:-0} ? 4 : 2)) \
+		"steps of its label since the last boot"
 	echo before > /root/acked
 	sync /root/acked
 	power_cut

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash disable=SC2086 # $SH may be two words
 #
-# commands.sh LIB DIR "SHELL" live|refuse - run by test/cli/run: whole commands in the world of fake.sh.
+# commands.sh LIB DIR "SHELL" live|refuse - run by test/cli/run: whole commands in the world of
+# fake.sh.
 set -u
 LIB=$1 DIR=$2 W=$2/w SH=$3
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -16,10 +17,14 @@ run() { # STATUS ARGS...
 	_got=0
 	PATH=$W/bin:$PATH $SH "$HERE/../../scripts/dmcache" "$@" > $OUT 2>&1 < /dev/null || _got=$?
 	[ $_got = "$_want" ] || bad "'dmcache $*' gave $_got, not $_want: $(cat $OUT)"
-	! grep -E 'not found$|[Ss]yntax error|parameter not set|unbound|bad number|Illegal number|can(not|.t) (open|create)' $OUT || bad "'dmcache $*': an error of the shell"
+	! grep \
+		-E \
+		'not found$|[Ss]yntax error|parameter not set|unbound|bad number|Illegal number|can(not|.t) (open|create)' $OUT || bad "'dmcache $*': an error of the shell"
 }
 said() { grep -Eq -- "$1" $OUT || bad "not said: /$1/ but: $(cat $OUT)"; }
-table() { grep -Eq -- "$2" "$W/dm/$1/table" || bad "table of $1: not /$2/ but $(cat "$W/dm/$1/table")"; }
+table() {
+	grep -Eq -- "$2" "$W/dm/$1/table" || bad "table of $1: not /$2/ but $(cat "$W/dm/$1/table")"
+}
 none() { [ -z "$(ls "$W/dm")" ] || bad "devices are left: $(ls "$W/dm")"; }
 label() { run 0 label "$W/dev/$1"; said "^$2 +$3\$"; }
 
@@ -41,7 +46,11 @@ begun() {
 	PATH=$W/bin:$PATH $SH "$HERE/../../scripts/dmcache" flush c > $OUT.flush 2>&1 < /dev/null &
 	PID=$!
 	n=0
-	until grep -q ' cleaner ' "$W/dm/c/table"; do n=$((n + 1)); [ $n -lt 100 ] || bad "no flush: $(cat $OUT.flush)"; sleep 0.1; done
+	until grep -q ' cleaner ' "$W/dm/c/table"; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || bad "no flush: $(cat $OUT.flush)"
+		sleep 0.1
+	done
 }
 
 live() {
@@ -172,9 +181,14 @@ doctor() {
 	export DMCACHE_ROOT=$DIR/root
 	root=$DMCACHE_ROOT k=6.1.0-1-amd64
 	modules=$root/lib/modules
-	mkdir -p $modules/$k/kernel $modules/$k/updates/dkms $root/boot $root/usr/lib/dmcache $root/usr/lib/udev/rules.d \
-		$root/usr/lib/systemd/system $root/usr/lib/systemd/system-shutdown $root/sys/firmware/efi/efivars $root/var/lib/dkms
-	for f in lib/udev/rules.d/62-dmcache.rules lib/systemd/system/dmcache@.service lib/systemd/system/dmcache-shutdown.service lib/systemd/system/dmcache-shutdown-net.service lib/systemd/system-shutdown/dmcache; do
+	mkdir -p $modules/$k/kernel $modules/$k/updates/dkms $root/boot $root/usr/lib/dmcache \
+		$root/usr/lib/udev/rules.d \
+		$root/usr/lib/systemd/system $root/usr/lib/systemd/system-shutdown \
+		$root/sys/firmware/efi/efivars $root/var/lib/dkms
+	for f in lib/udev/rules.d/62-dmcache.rules lib/systemd/system/dmcache@.service \
+		lib/systemd/system/dmcache-shutdown.service \
+		lib/systemd/system/dmcache-shutdown-net.service \
+		lib/systemd/system-shutdown/dmcache; do
 		: > $root/usr/$f
 	done
 	printf '#!/bin/sh\n[ -e %s/root-is-cached ]\n' $DIR > $root/usr/lib/dmcache/boot
@@ -186,7 +200,9 @@ doctor() {
 	: > $root/var/lib/dkms/mok.pub
 	echo $k > $W/kernel
 	printf 'srcversion ABC\nsigner Me\n' > $W/modinfo
-	printf '%s\n' usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/assemble.sh usr/lib/udev/rules.d/62-dmcache.rules usr/lib/modules/$k/updates/dkms/dm-cache.ko.xz > $W/initramfs
+	printf '%s\n' usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/assemble.sh \
+		usr/lib/udev/rules.d/62-dmcache.rules \
+		usr/lib/modules/$k/updates/dkms/dm-cache.ko.xz > $W/initramfs
 	echo 'mok.pub is already enrolled' > $W/mok
 	run 0 create c --origin $D/hdd --cache $D/ssd --yes
 	run 0 create d --origin $D/hdd2 --cache $D/ssd3 --yes
@@ -201,7 +217,8 @@ doctor() {
 
 	# ----- modules -----
 	mkdir -p $modules/6.2.0-1-amd64/kernel
-	finds 'kernel 6.2.0-1-amd64 has no dm-cache of this project, and no headers' 'apt-get install linux-headers-6.2.0-1-amd64'
+	finds 'kernel 6.2.0-1-amd64 has no dm-cache of this project, and no headers' \
+		'apt-get install linux-headers-6.2.0-1-amd64'
 	mkdir $modules/6.2.0-1-amd64/build
 	: > $modules/6.2.0-1-amd64/build/Makefile
 	finds 'kernel 6.2.0-1-amd64 has no dm-cache' 'dkms autoinstall -k 6.2.0-1-amd64'
@@ -212,7 +229,8 @@ doctor() {
 	echo XYZ > $W/sys/module/dm_cache/srcversion
 	finds 'another version' reboot
 	echo ABC > $W/sys/module/dm_cache/srcversion
-	printf '\006\000\000\000\001' > $root/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	printf '\006\000\000\000\001' \
+		> $root/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
 	run 0 doctor
 	said '^ok     Secure Boot is on, and dm-cache is signed'
 	echo 'mok.pub is not enrolled' > $W/mok
@@ -232,7 +250,8 @@ doctor() {
 	finds "holds the kernel's own dm-cache" 'update-initramfs -u -k'
 	rm $W/bin/update-initramfs
 	# This machine may have one.
-	command -v update-initramfs > /dev/null || finds "holds the kernel's own dm-cache" 'dracut --force .*initrd.img-'
+	command -v update-initramfs > /dev/null ||
+		finds "holds the kernel's own dm-cache" 'dracut --force .*initrd.img-'
 	: > $W/bin/update-initramfs
 	chmod +x $W/bin/update-initramfs
 	sed -i '/ko/d' $W/initramfs
@@ -255,11 +274,15 @@ doctor() {
 	mv $DIR/ssd3 $D/ssd3
 	mv $DIR/ssd3.sys $W/sys/class/block/ssd3
 	dd if=$D/ssd3 of=$DIR/head bs=4096 count=2 2> /dev/null
-	for s in 0 1; do printf X | dd of=$D/ssd3 bs=1 seek=$((s * 4096 + 30)) conv=notrunc 2> /dev/null; done
+	for s in 0 1; do
+		printf X | dd of=$D/ssd3 bs=1 seek=$((s * 4096 + 30)) conv=notrunc 2> /dev/null
+	done
 	run 1 doctor -q
 	said "^WRONG  $D/ssd3: its label is damaged; next: dmcache label $D/ssd3"
 	dd if=$DIR/head of=$D/ssd3 conv=notrunc 2> /dev/null
-	for x in 'rw -:ro -:metadata are read-only' 'rw -:rw needs_check:want a check' '2 migration_threshold:4 cache_errors 7 migration_threshold:c: cache_errors: 7' '11/2048:2000/2048:nearly full'; do
+	for x in 'rw -:ro -:metadata are read-only' 'rw -:rw needs_check:want a check' \
+		'2 migration_threshold:4 cache_errors 7 migration_threshold:c: cache_errors: 7' \
+		'11/2048:2000/2048:nearly full'; do
 		IFS=: read -r from to text << END
 $x
 END
@@ -310,13 +333,15 @@ attach() {
 	grep -q "$line none - -$" $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
 	[ "$(ls "$W/dm")" = c ] || bad "slices are left: $(ls "$W/dm")"
 	run 0 detach c
-	# The cache as it was before: a crash, or an SSD that was away. The origin went on without it.
+	# The cache as it was before: a crash, or an SSD that was away. The origin went on without
+	# it.
 	run 0 stop c
 	cp $DIR/old $D/ssd
 	run 0 assemble c
 	table c linear
 	run 0 label --erase $D/ssd --yes
-	# A copy of the cache device beside it: what the set runs on is the member. When it does not run nobody knows.
+	# A copy of the cache device beside it: what the set runs on is the member. When it does not
+	# run nobody knows.
 	run 0 attach c --cache $D/ssd --yes
 	cp $D/ssd $D/ssd2
 	run 0 set c b=7
@@ -331,7 +356,8 @@ attach() {
 	run 0 assemble c
 	cp $DIR/copy $D/ssd2
 	run 0 detach c --yes
-	said "ssd2 has the label of a member of c too, and is none; next: dmcache label --erase $D/ssd2"
+	said \
+		"ssd2 has the label of a member of c too, and is none; next: dmcache label --erase $D/ssd2"
 	table c linear
 	label ssd state detached
 	label ssd2 state open
@@ -343,7 +369,9 @@ attach() {
 	# Labels that do not fit: nothing is given up, and the reason is said
 	run 0 attach c --cache $D/ssd --yes
 	cp $D/ssd $DIR/copy
-	for s in 0 1; do printf X | dd of=$D/ssd bs=1 seek=$((s * 4096 + 30)) conv=notrunc 2> /dev/null; done
+	for s in 0 1; do
+		printf X | dd of=$D/ssd bs=1 seek=$((s * 4096 + 30)) conv=notrunc 2> /dev/null
+	done
 	run 3 detach c --yes
 	said "the labels of its members cannot be found; next: .*if the cache device is broken"
 	table c ' cache '
@@ -389,17 +417,27 @@ attach() {
 
 # A power cut, or a reboot without a word: what runs is gone, and /run; with `wiped` the SSD too.
 cut() {
-	for x in c c-cmeta c-cdata c-corig; do [ ! -e "$W/dm/$x" ] || { echo 0 > "$W/dm/$x/open"; PATH=$W/bin:$PATH dmsetup remove $x; }; done
+	for x in c c-cmeta c-cdata c-corig; do
+		[ ! -e "$W/dm/$x" ] || {
+			echo 0 > "$W/dm/$x/open"
+			PATH=$W/bin:$PATH dmsetup remove $x
+		}
+	done
 	rm -rf "$DMCACHE_RUN"
 	cp $D/ssd $DIR/lost
 	[ -z "${1-}" ] || dd if=/dev/zero of=$D/ssd bs=4096 count=2 conv=notrunc 2> /dev/null
 }
-again() { run 0 label --erase --yes $D/ssd; rm -rf $DMCACHE_TAB $DMCACHE_TAB.state; run 0 create c --origin $D/hdd --cache $D/ssd --yes "$@"; }
+again() {
+	run 0 label --erase --yes $D/ssd
+	rm -rf $DMCACHE_TAB $DMCACHE_TAB.state
+	run 0 create c --origin $D/hdd --cache $D/ssd --yes "$@"
+}
 # alone_not WHAT: without the SSD it is not assembled, and WHAT is said to be lost
 alone_not() {
 	for x in '' --degraded; do
 		run 3 assemble $x c
-		said "; next: attach the device, then: dmcache assemble c; if it is gone for good: dmcache assemble --drop-cache c \\($1"
+		said \
+			"; next: attach the device, then: dmcache assemble c; if it is gone for good: dmcache assemble --drop-cache c \\($1"
 		none
 	done
 }
@@ -420,7 +458,8 @@ lost() {
 	run 0 assemble --drop-cache c
 	said 'made from the origin alone: .*; all is lost that was written since 20'
 	table c ' linear '
-	grep -q '^c PARTUUID=11111111-01 none - -$' $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+	grep -q '^c PARTUUID=11111111-01 none - -$' $DMCACHE_TAB ||
+		bad "the tab: $(cat $DMCACHE_TAB)"
 	run 0 stop c
 	cp $DIR/lost $D/ssd
 	run 0 assemble c
@@ -431,7 +470,8 @@ lost() {
 	cut wiped
 	alone_not 'all is lost'
 	run 0 assemble --drop-cache c
-	grep -q '^c PARTUUID=11111111-01 none - -$' $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+	grep -q '^c PARTUUID=11111111-01 none - -$' $DMCACHE_TAB ||
+		bad "the tab: $(cat $DMCACHE_TAB)"
 	run 0 stop c
 	# Stopped with dirty blocks, and with none
 	again
@@ -497,7 +537,8 @@ lost() {
 	unset DMCACHE_ROOT
 	cp $DIR/then $DMCACHE_TAB.state/c
 	run 0 remember
-	! grep -q '^dirty=0' $DMCACHE_TAB.state/c || bad "still complete: $(cat $DMCACHE_TAB.state/c)"
+	! grep -q '^dirty=0' $DMCACHE_TAB.state/c ||
+		bad "still complete: $(cat $DMCACHE_TAB.state/c)"
 	cut wiped
 	alone_not 'all is lost'
 	# Given up in an initramfs, whose tab is not that of the system: what comes back is refused.
@@ -591,7 +632,8 @@ paths() {
 		ln -s meta "$m"
 		run 0 create c --origin "$o" --cache "$c" --metadata "$m" --yes
 		said "$D/hdd: that is "
-		grep -q '^c PARTUUID=11111111-01 - - -$' $DMCACHE_TAB || bad "$x: the tab: $(cat $DMCACHE_TAB)"
+		grep -q '^c PARTUUID=11111111-01 - - -$' $DMCACHE_TAB ||
+			bad "$x: the tab: $(cat $DMCACHE_TAB)"
 		run 0 label "$c"
 		said '^origin_id +PARTUUID=11111111-01'
 		run 0 stop c
@@ -606,13 +648,16 @@ paths() {
 		rm -f $DMCACHE_TAB "$o" "$c" "$m"
 		dd if=/dev/zero of=$D/ssd bs=4096 count=2 conv=notrunc 2> /dev/null
 	done
-	# A device of device-mapper whose name is not plain, as its node is written; with a UUID, and with nothing else to name it by.
+	# A device of device-mapper whose name is not plain, as its node is written; with a UUID,
+	# and with nothing else to name it by.
 	for u in LVM-1 ''; do
-		PATH=$W/bin:$PATH dmsetup create 'my\x20disk' --uuid "$u" --table "0 65536 linear $D/hdd2 0"
+		PATH=$W/bin:$PATH dmsetup create 'my\x20disk' --uuid "$u" \
+			--table "0 65536 linear $D/hdd2 0"
 		md5sum $D/* > $DIR/sums
 		if [ -n "$u" ]; then
 			run 0 create c --origin "$W/mapper/my\\x20disk" --cache $D/ssd --yes
-			grep -q '^c DMUUID=LVM-1 - - -$' $DMCACHE_TAB || bad "the tab: $(cat $DMCACHE_TAB)"
+			grep -q '^c DMUUID=LVM-1 - - -$' $DMCACHE_TAB ||
+				bad "the tab: $(cat $DMCACHE_TAB)"
 			run 0 stop c
 			run 0 assemble c
 			run 0 stop c
@@ -643,7 +688,9 @@ paths() {
 	ID_PART_ENTRY_NAME='Linux\x20filesystem' DEVLINKS=x run 0 probe $D/hdd
 	said '^DMCACHE_ROLE=origin$'
 	# What a label cannot hold
-	for x in a==b A=1 'a=b c' "a=$(printf '%0300d' 1)"; do run 2 create d --origin $D/hdd2 --cache $D/ssd3 --set "$x" --yes; done
+	for x in a==b A=1 'a=b c' "a=$(printf '%0300d' 1)"; do
+		run 2 create d --origin $D/hdd2 --cache $D/ssd3 --set "$x" --yes
+	done
 	none
 }
 

@@ -3,8 +3,8 @@
 #
 # fake-programs.sh - what answers for dmsetup, blkid and others in the world of fake.sh.
 
-# step WHAT: something is changed now. If $W/steps/count is there they are counted, and number $W/steps/fail fails; with
-# $W/steps/for-good the same WHAT from then on.
+# step WHAT: something is changed now. If $W/steps/count is there they are counted, and number
+# $W/steps/fail fails; with $W/steps/for-good the same WHAT from then on.
 step() {
 	[ -e "$W/steps/count" ] || return 0
 	case $1 in dmsetup*) ;; *) awake "$1" ;; esac
@@ -13,22 +13,26 @@ step() {
 	echo $_step > "$W/steps/count"
 	read -r _fail < "$W/steps/fail"
 	if [ $_step = "$_fail" ]; then echo "$1" > "$W/steps/failed"; return 1; fi
-	[ -e "$W/steps/for-good" ] && [ -e "$W/steps/failed" ] && read -r _failed < "$W/steps/failed" && [ "$_failed" = "$1" ] && return 1
+	[ -e "$W/steps/for-good" ] && [ -e "$W/steps/failed" ] &&
+		read -r _failed < "$W/steps/failed" && [ "$_failed" = "$1" ] && return 1
 	return 0
 }
 # awake WHAT: is called while no device is suspended; what is called may be on it
 awake() {
 	for _s in "$W"/dm/*/suspended; do
-		[ ! -e "$_s" ] || [ -e "$W/steps/failed" ] || echo "$1 is called while $_s" >> "$W/steps/asleep"
+		[ ! -e "$_s" ] || [ -e "$W/steps/failed" ] ||
+			echo "$1 is called while $_s" >> "$W/steps/asleep"
 	done
 }
 
 block_of() {
-	case $1 in "$W"/mapper/*) cat "$W/dm/${1##*/}/node" ;; *) if [ -L "$1" ]; then readlink "$1"; else echo "${1##*/}"; fi ;; esac
+	case $1 in "$W"/mapper/*) cat "$W/dm/${1##*/}/node" ;; *) if \
+		[ -L "$1" ]; then readlink "$1"; else echo "${1##*/}"; fi ;; esac
 }
 stat() { # -L -c '%t %T' DEV: hexadecimal. Called most often: no forks.
 	_b=${4##*/}
-	case $4 in "$W"/mapper/*) read -r _b < "$W/dm/$_b/node" || exit 1 ;; *) [ ! -L "$4" ] || _b=$(readlink "$4") ;; esac
+	case $4 in "$W"/mapper/*) read -r _b < "$W/dm/$_b/node" || exit 1 ;; *) [ ! -L "$4" ] ||
+		_b=$(readlink "$4") ;; esac
 	read -r n < "$W/sys/class/block/$_b/dev" || exit 1
 	printf '%x %x\n' "${n%:*}" "${n#*:}"
 }
@@ -47,7 +51,8 @@ mokutil() { cat "$W/mok"; }
 blkid() {
 	tag='' spec='' dev=''
 	while [ $# -gt 0 ]; do
-		case $1 in -c | -o) shift ;; -s) tag=$2; shift ;; -t) spec=$2; shift ;; -p) ;; *) dev=$1 ;; esac
+		case $1 in -c | -o) shift ;; -s) tag=$2; shift ;; -t) spec=$2; shift ;; \
+			-p) ;; *) dev=$1 ;; esac
 		shift
 	done
 	if [ -n "$spec" ]; then
@@ -74,8 +79,10 @@ table_of() {
 	linear) [ ! -e "$W/fail-linear" ] || { echo "it was told to fail" >&2; exit 1; }
 		a=$(number "$4") || exit 1; echo "$1 $2 linear $a $5" ;;
 	cache)
-		case " $* " in *' nonesuch '*) echo "reload ioctl failed: Invalid argument" >&2; exit 1 ;; esac
-		case " $* " in *' passthrough '*) [ "$(cat "$W/dirty")" = 0 ] || { echo "Invalid argument" >&2; exit 1; } ;; esac
+		case " $* " in *' nonesuch '*) echo "reload ioctl failed: Invalid argument" \
+			>&2; exit 1 ;; esac
+		case " $* " in *' passthrough '*) [ "$(cat "$W/dirty")" = 0 ] ||
+			{ echo "Invalid argument" >&2; exit 1; } ;; esac
 		a=$(number "$4") && b=$(number "$5") && c=$(number "$6") || exit 1
 		s=$1 n=$2
 		shift 6
@@ -87,7 +94,8 @@ hold() { # NODE TABLE: it is the holder of what the table names
 	rm -rf "$W/sys/class/block/$1/slaves"
 	mkdir -p "$W/sys/class/block/$1/slaves"
 	for x in $2; do
-		case $x in *:*) d=$(readlink -f "$W/sys/dev/block/$x"); : > "$d/holders/$1"; : > "$W/sys/class/block/$1/slaves/${d##*/}" ;; esac
+		case $x in *:*) d=$(readlink -f "$W/sys/dev/block/$x"); : > "$d/holders/$1"; : \
+			> "$W/sys/class/block/$1/slaves/${d##*/}" ;; esac
 	done
 }
 dm_status() {
@@ -102,7 +110,10 @@ dm_status() {
 	shift 8
 	f= i=0
 	while [ $i -lt "$nf" ]; do f="$f $1"; shift; i=$((i + 1)); done
-	if [ "$1" = cleaner ] && [ "$d" -gt 0 ] && [ ! -e "$W/stuck" ]; then d=$((d > 10 ? d - 10 : 0)); echo $d > "$W/dirty"; fi
+	if [ "$1" = cleaner ] && [ "$d" -gt 0 ] && [ ! -e "$W/stuck" ]; then
+		d=$((d > 10 ? d - 10 : 0))
+		echo $d > "$W/dirty"
+	fi
 	# Tunables: of the table, then of messages.
 	policy=$1 mt=2048 keys= values=
 	shift 2
@@ -117,7 +128,8 @@ dm_status() {
 	done
 	n=0
 	for k in $keys; do eval "values=\"\$values $k \$v_$k\""; n=$((n + 2)); done
-	echo "0 $size cache 8 11/2048 $bs 10/$((total / bs)) 16 4 8 2 3 7 $d $nf$f 2 migration_threshold $mt $policy $n$values rw -"
+	echo \
+		"0 $size cache 8 11/2048 $bs 10/$((total / bs)) 16 4 8 2 3 7 $d $nf$f 2 migration_threshold $mt $policy $n$values rw -"
 }
 dmsetup() {
 	c=$1
@@ -140,24 +152,41 @@ dmsetup() {
 		[ $# = 0 ] || shift
 	done
 	case $c in
-	create | remove | reload | suspend) step "dmsetup $c $name" || { echo "it was told to fail" >&2; exit 1; } ;;
+	create | remove | reload | suspend)
+		step "dmsetup $c $name" || { echo "it was told to fail" >&2; exit 1; }
+		;;
 	resume)
-		# The table is swapped first: one that does not start is there, and the device is suspended.
+		# The table is swapped first: one that does not start is there, and the device is
+		# suspended.
 		if [ -e "$W/dm/$name/inactive" ]; then
 			rm -f "$W/dm/$name/messages"
 			mv "$W/dm/$name/inactive" "$W/dm/$name/table"
 			hold "$(cat "$W/dm/$name/node")" "$(cat "$W/dm/$name/table")"
 			: > "$W/dm/$name/suspended"
 		fi
-		[ ! -e "$W/dm/$name/suspended" ] || step "dmsetup resume $name" || { echo "it was told to fail" >&2; exit 1; }
-		[ ! -e "$W/refuse" ] || ! grep -q "$(cat "$W/refuse")" "$W/dm/$name/table" || { echo "resume ioctl failed: Input/output error" >&2; exit 1; } ;;
+		[ ! -e "$W/dm/$name/suspended" ] || step "dmsetup resume $name" || {
+			echo "it was told to fail" >&2
+			exit 1
+		}
+		[ ! -e "$W/refuse" ] || ! grep -q "$(cat "$W/refuse")" "$W/dm/$name/table" ||
+			{ echo "resume ioctl failed: Input/output error" >&2; exit 1; } ;;
 	esac
 	case $c in
 	info)
-		if [ -z "$name" ]; then for d in "$W"/dm/*; do [ "$(cat "$d/uuid" 2> /dev/null)" != "$uuid" ] || name=${d##*/}; done; fi
-		[ -n "$name" ] && [ -d "$W/dm/$name" ] || { [ -n "$uuid" ] || echo "Device does not exist." >&2; exit 1; }
-		case $field in name) echo "$name" ;; uuid) cat "$W/dm/$name/uuid" ;; open) cat "$W/dm/$name/open" ;;
-		suspended) if [ -e "$W/dm/$name/suspended" ]; then echo Suspended; else echo Active; fi ;;
+		if [ -z "$name" ]; then
+			for d in "$W"/dm/*; do
+				[ "$(cat "$d/uuid" 2> /dev/null)" != "$uuid" ] || name=${d##*/}
+			done
+		fi
+		[ -n "$name" ] && [ -d "$W/dm/$name" ] || {
+			[ -n "$uuid" ] || echo "Device does not exist." >&2
+			exit 1
+		}
+		case $field in name) echo "$name" ;; uuid) cat "$W/dm/$name/uuid" ;; open) cat \
+			"$W/dm/$name/open" ;;
+		suspended)
+			if [ -e "$W/dm/$name/suspended" ]; then echo Suspended; else echo Active; fi
+			;;
 		esac ;;
 	create)
 		[ ! -d "$W/dm/$name" ] || { echo "Device or resource busy" >&2; exit 1; }
@@ -166,7 +195,8 @@ dmsetup() {
 		read -r n < "$W/next"
 		echo $((n + 1)) > "$W/next"
 		node=dm-$n
-		mkdir -p "$W/dm/$name" "$W/sys/class/block/$node/holders" "$W/sys/class/block/$node/dm"
+		mkdir -p "$W/dm/$name" "$W/sys/class/block/$node/holders" \
+			"$W/sys/class/block/$node/dm"
 		echo "$node" > "$W/dm/$name/node"
 		echo "$uuid" | tee "$W/sys/class/block/$node/dm/uuid" > "$W/dm/$name/uuid"
 		echo "$name" > "$W/sys/class/block/$node/dm/name"
@@ -182,16 +212,31 @@ dmsetup() {
 	remove)
 		[ -d "$W/dm/$name" ] || { echo "Device does not exist." >&2; exit 1; }
 		node=$(cat "$W/dm/$name/node")
-		[ -z "$(ls "$W/sys/class/block/$node/holders")" ] && [ "$(cat "$W/dm/$name/open")" = 0 ] || { echo "Device or resource busy" >&2; exit 1; }
-		rm -f "$W"/sys/class/block/*/holders/"$node" "$W/mapper/$name" "$W/dev/$node" "$W/ids/$node" "$W/sys/dev/block/$(cat "$W/sys/class/block/$node/dev")"
+		[ -z "$(ls "$W/sys/class/block/$node/holders")" ] &&
+			[ "$(cat "$W/dm/$name/open")" = 0 ] || {
+			echo "Device or resource busy" >&2
+			exit 1
+		}
+		rm -f "$W"/sys/class/block/*/holders/"$node" "$W/mapper/$name" "$W/dev/$node" \
+			"$W/ids/$node" "$W/sys/dev/block/$(cat "$W/sys/class/block/$node/dev")"
 		rm -rf "$W/dm/$name" "$W/sys/class/block/$node" ;;
-	reload) [ -d "$W/dm/$name" ] || exit 1; table_of "$table" > "$W/dm/$name/inactive" || { rm -f "$W/dm/$name/inactive"; exit 1; } ;;
+	reload)
+		[ -d "$W/dm/$name" ] || exit 1
+		table_of "$table" > "$W/dm/$name/inactive" || {
+			rm -f "$W/dm/$name/inactive"
+			exit 1
+		}
+		;;
 	clear) rm -f "$W/dm/$name/inactive" ;;
 	suspend) : > "$W/dm/$name/suspended" ;;
 	resume) rm -f "$W/dm/$name/suspended" ;;
 	table) cat "$W/dm/$name/table" 2> /dev/null ;;
 	status) [ -d "$W/dm/$name" ] || exit 1
-		if [ -e "$W/status.sed" ]; then dm_status "$name" | sed -f "$W/status.sed"; else dm_status "$name"; fi ;;
+		if [ -e "$W/status.sed" ]; then
+			dm_status "$name" | sed -f "$W/status.sed"
+		else
+			dm_status "$name"
+		fi ;;
 	ls) ls "$W/dm" ;;
 	esac
 }

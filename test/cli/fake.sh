@@ -3,26 +3,48 @@
 #
 # fake.sh - a world of files for whole runs of dmcache without a kernel: sourced by commands.sh.
 #
-# $W/dev/NAME are devices, $W/mapper those of device-mapper, $W/sys and $W/proc what the kernel says of them. The programs in $W/bin
-# answer from that. The libraries are run as they are, but for the paths. What a cache target does is not shown here: its status
-# is made up ($W/dirty blocks are dirty, and ten less at each look while the policy is cleaner); the VM tests have the real one.
+# $W/dev/NAME are devices, $W/mapper those of device-mapper, $W/sys and $W/proc what the kernel says
+# of them. The programs in $W/bin answer from that. The libraries are run as they are, but for the
+# paths. What a cache target does is not shown here: its status is made up ($W/dirty blocks are
+# dirty, and ten less at each look while the policy is cleaner); the VM tests have the real one.
 
 fake_world() {
 	rm -rf "$W"
-	mkdir -p "$W/dev" "$W/mapper" "$W/sys/class/block" "$W/sys/dev/block" "$W/proc/self" "$W/bin" "$W/lib" "$W/dm" "$W/ids"
-	: > "$W/proc/self/mountinfo"; : > "$W/proc/mounts"; : > "$W/proc/swaps"; echo quiet > "$W/proc/cmdline"
+	mkdir -p "$W/dev" "$W/mapper" "$W/sys/class/block" "$W/sys/dev/block" "$W/proc/self" \
+		"$W/bin" "$W/lib" "$W/dm" "$W/ids"
+	: > "$W/proc/self/mountinfo"
+	: > "$W/proc/mounts"
+	: > "$W/proc/swaps"
+	echo quiet > "$W/proc/cmdline"
 	echo 0 > "$W/dirty"
 	echo 0 > "$W/next"
 	for f in "$LIB"/*.sh; do
-		sed -e 's/\[ -b /[ -e /g; s/\[ ! -b /[ ! -e /g' -e "s,/dev/mapper,$W/mapper,g; s,/sys/\\(class\\|dev\\|module\\),$W/sys/\\1,g" \
-			-e "s,/proc/\\(self\\|mounts\\|swaps\\|cmdline\\),$W/proc/\\1,g; s,R=/dev/\\\$R,R=$W/dev/\$R," "$f" > "$W/lib/${f##*/}"
+		sed -e 's/\[ -b /[ -e /g; s/\[ ! -b /[ ! -e /g' \
+			-e \
+			"s,/dev/mapper,$W/mapper,g; s,/sys/\\(class\\|dev\\|module\\),$W/sys/\\1,g" \
+			-e \
+			"s,/proc/\\(self\\|mounts\\|swaps\\|cmdline\\),$W/proc/\\1,g; s,R=/dev/\\\$R,R=$W/dev/\$R," "$f" > "$W/lib/${f##*/}"
 	done
-	for p in dmsetup blkid stat wipefs blockdev dmesg uname modinfo lsinitramfs mokutil cache_check cache_repair; do
-		{ echo "#!/bin/sh"; echo "W=$W"; echo ". $HERE/fake-programs.sh"; echo "$p \"\$@\""; } > "$W/bin/$p"
+	for p in dmsetup blkid stat wipefs blockdev dmesg uname modinfo lsinitramfs mokutil \
+		cache_check cache_repair; do
+		{
+			echo "#!/bin/sh"
+			echo "W=$W"
+			echo ". $HERE/fake-programs.sh"
+			echo "$p \"\$@\""
+		} > "$W/bin/$p"
 		chmod +x "$W/bin/$p"
 		# A function: busybox sh takes its own applets before those in the path.
 		case $p in
-		stat) { echo 'fake_stat() {'; sed -n '/^stat() {/,/^}/{/^stat/d;/^}/d;s/exit 1/return 1/;p;}' "$HERE/fake-programs.sh"; echo '}'; echo "stat() { W=$W fake_stat \"\$@\"; }"; } ;;
+		stat)
+			{
+				echo 'fake_stat() {'
+				sed -n '/^stat() {/,/^}/{/^stat/d;/^}/d;s/exit 1/return 1/;p;}' \
+					"$HERE/fake-programs.sh"
+				echo '}'
+				echo "stat() { W=$W fake_stat \"\$@\"; }"
+			}
+			;;
 		*) echo "$p() { $W/bin/$p \"\$@\"; }" ;;
 		esac >> "$W/lib/base.sh"
 	done
@@ -56,5 +78,8 @@ fake_device() {
 	echo "8:$_n" > "$W/sys/class/block/$1/dev"
 	ln -s "$W/sys/class/block/$1" "$W/sys/dev/block/8:$_n"
 	: > "$W/ids/$1"
-	if [ -n "${3-}" ]; then : > "$W/sys/class/block/$1/partition"; echo "PARTUUID=$3" > "$W/ids/$1"; fi
+	if [ -n "${3-}" ]; then
+		: > "$W/sys/class/block/$1/partition"
+		echo "PARTUUID=$3" > "$W/ids/$1"
+	fi
 }

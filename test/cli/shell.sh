@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# shell.sh LIB DIR - run by test/cli/run with several shells: the libraries of dmcache on files in DIR.
+# shell.sh LIB DIR - run by test/cli/run with several shells: the libraries of dmcache on files in
+# DIR.
 set -u
 LIB=$1 DIR=$2
 DMCACHE_TAB=$DIR/tab
@@ -39,13 +40,15 @@ rm -f "$f"
 dd if=/dev/urandom of="$f" bs=1024 count=1100 2> /dev/null
 st 1 label_read "$f"
 st 0 label_new "$f" "$w"
-eq "$(dd if="$f" bs=1024 skip=8 count=1016 2> /dev/null | tr -d '\0')" "" "what is behind a new label"
+eq "$(dd if="$f" bs=1024 skip=8 count=1016 2> /dev/null | tr -d '\0')" "" \
+	"what is behind a new label"
 st 0 label_read "$f"
 eq "$R" "${w}slot=0 dev=$f " "a new label"
 # The first slot is the one that is documented, byte by byte.
 dd if="$f" bs=4096 count=1 2> /dev/null | tr -d '\0' > "$DIR/text"
 eq "$(head -n 1 "$DIR/text")" "dm-cache label 1" "the first line"
-eq "$(sed -n 's/^crc=//p' "$DIR/text")" "$(sed '/^crc=/d' "$DIR/text" | cksum | cut -d' ' -f1)" "the checksum"
+eq "$(sed -n 's/^crc=//p' "$DIR/text")" "$(sed '/^crc=/d' "$DIR/text" | cksum | cut -d' ' -f1)" \
+	"the checksum"
 gen() { label_read "$f" && get generation "$R" && echo "$R"; }
 for g in 6 7 8 9; do
 	label_read "$f"
@@ -60,7 +63,8 @@ for g in 6 7 8 9; do
 	get slot "$R"; s=$R
 	cp "$f" "$DIR/whole"
 	for sector in 1 0; do
-		printf 'dm-cache label 1\nxxx' | dd of="$f" bs=512 seek=$((s * 8 + sector)) conv=notrunc 2> /dev/null
+		printf 'dm-cache label 1\nxxx' |
+			dd of="$f" bs=512 seek=$((s * 8 + sector)) conv=notrunc 2> /dev/null
 		eq "$(gen)" $((g - 1)) "the generation when sector $sector of slot $s is torn"
 		cp "$DIR/whole" "$f"
 	done
@@ -78,12 +82,14 @@ for g in 6 7 8 9; do
 done
 # A value that could be, but is not what was written: the checksum tells.
 for slot in 0 1; do
-	dd if="$f" bs=4096 skip=$slot count=1 2> /dev/null | sed 's/^size=100000/size=900000/' | dd of="$DIR/slot" 2> /dev/null
+	dd if="$f" bs=4096 skip=$slot count=1 2> /dev/null | sed 's/^size=100000/size=900000/' |
+		dd of="$DIR/slot" 2> /dev/null
 	dd if="$DIR/slot" of="$f" bs=4096 seek=$slot conv=notrunc 2> /dev/null
 done
 st 2 label_read "$f"
 # Values that cannot be, with a right checksum, are damage; a later version is not for us.
-for x in 'name=../../etc' 'name=a$(reboot)' 'generation=-1' 'role=king' 'state=x' 'set=short' 'generation=9999999999999999' 'policy=a;b'; do
+for x in 'name=../../etc' 'name=a$(reboot)' 'generation=-1' 'role=king' 'state=x' 'set=short' \
+	'generation=9999999999999999' 'policy=a;b'; do
 	put "$w" "${x%%=*}" "${x#*=}"
 	st 0 label_new "$f" "$R"
 	st 2 label_read "$f"
@@ -96,7 +102,8 @@ st 0 label_erase "$f"
 st 1 label_read "$f"
 
 # ----- the tab -----
-printf '%s\n' '# a comment' '' 'a /dev/x - - -' '	b  UUID=1-2 	/dev/y /dev/z	policy=smq,block-size=256K,migration_threshold=4096,x-systemd.device-timeout=5' 'c PARTUUID=1 none' > "$TAB"
+printf '%s\n' '# a comment' '' 'a /dev/x - - -' \
+	'	b  UUID=1-2 	/dev/y /dev/z	policy=smq,block-size=256K,migration_threshold=4096,x-systemd.device-timeout=5' 'c PARTUUID=1 none' > "$TAB"
 st 0 tab_check
 tab_names; eq "$R" "a${NL}b${NL}c$NL" "names in the tab"
 st 0 tab_find b
@@ -107,7 +114,8 @@ option "$T_options" x-systemd.device-timeout; eq "$R" 5 "an option"
 option noauto,a=1 noauto; eq "$R" 1 "a word"
 st 1 option noauto,a=1 auto
 st 1 tab_find x
-for l in 'a /dev/x - -' '-x /dev/x - - -' 'd' 'd /dev/x - - sideways' 'd /dev/x - - mode=x' 'd sdb - - -' 'd none - - -' 'd /dev/x - - - more' 'd /dev/x - - block-size=33K'; do
+for l in 'a /dev/x - -' '-x /dev/x - - -' 'd' 'd /dev/x - - sideways' 'd /dev/x - - mode=x' \
+	'd sdb - - -' 'd none - - -' 'd /dev/x - - - more' 'd /dev/x - - block-size=33K'; do
 	cp "$TAB" "$DIR/tab.good"
 	echo "$l" >> "$TAB"
 	st 1 tab_check
@@ -128,7 +136,8 @@ file_of 'PATH=/dev/x'; eq "$R" "$RUN/origin/PATH=%dev%x" "the file of an origin"
 C_size=209715200 C_bs= C_wantmeta=
 carve
 [ $((C_start + C_blocks * C_bs)) -le $C_size ] || bad "the cache goes beyond the device"
-[ $((C_mstart + C_mlen)) -le $C_start ] && [ $C_mstart -ge 2048 ] || bad "metadata are not between label and cache"
+[ $((C_mstart + C_mlen)) -le $C_start ] && [ $C_mstart -ge 2048 ] ||
+	bad "metadata are not between label and cache"
 metadata_sectors $C_blocks
 [ $C_mlen -ge "$R" ] || bad "metadata are too small"
 exit 0

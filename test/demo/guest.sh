@@ -23,11 +23,15 @@ at() { echo "@ $*"; }
 sectors() { cat "/sys/class/block/$1/size"; }
 end() { at END "$@"; sleep 600; }
 
-# The slow disk: every request takes some milliseconds longer. It is a layer in the guest, so that what it holds
-# is in a file of the host and outlives the guest.
+# The slow disk: every request takes some milliseconds longer. It is a layer in the guest, so that
+# what it holds is in a file of the host and outlives the guest.
 make_slow() { dmsetup create slow --table "0 $(sectors vda) delay /dev/vda 0 $(arg delay)"; }
 
-table() { echo "0 $(sectors vda) cache /dev/vdc /dev/vdb /dev/mapper/slow 128 2 metadata2 writeback $1 0"; }
+table() {
+	echo \
+		"0 $(sectors \
+		vda) cache /dev/vdc /dev/vdb /dev/mapper/slow 128 2 metadata2 writeback $1 0"
+}
 
 boot_1() {
 	at PHASE fast
@@ -65,7 +69,8 @@ boot_2() {
 
 	# Nobody is locked in: the same three devices under the module that the kernel came with.
 	at PHASE own
-	for m in $(sed -n 's/^\(dm_cache_[a-z]*\) .*/\1/p' /proc/modules) dm_cache_policy_lib dm_cache dm_cache_persistent_data; do
+	for m in $(sed -n 's/^\(dm_cache_[a-z]*\) .*/\1/p' /proc/modules) dm_cache_policy_lib \
+		dm_cache dm_cache_persistent_data; do
 		# Users first; what is not there, or went with another, is fine.
 		[ ! -d "/sys/module/$m" ] || rmmod "$m" || return 1
 	done

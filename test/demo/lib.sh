@@ -3,7 +3,8 @@
 #
 # lib.sh - what the demo prints with: steps, bars, check marks. Sourced by run.
 #
-# Only plain lines, one after the other: a dumb terminal, a pipe and a log file get the same picture.
+# Only plain lines, one after the other: a dumb terminal, a pipe and a log file get the same
+# picture.
 
 case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in
 *[Uu][Tt][Ff]*) full=█ parts=('' ▏ ▎ ▍ ▌ ▋ ▊ ▉) yes=✓ no=✗ ;;
@@ -18,12 +19,14 @@ at_step=0
 step() {
 	local i left=0
 	for ((i = at_step; i < ${#steps[@]}; i++)); do left=$((left + step_seconds[i])); done
-	printf '\n[%d/%d] %s   (%dm%02ds gone, %dm%02ds to go at most, on 2 cores)\n' $((at_step + 1)) ${#steps[@]} "${steps[at_step]}" \
+	printf '\n[%d/%d] %s   (%dm%02ds gone, %dm%02ds to go at most, on 2 cores)\n' \
+		$((at_step + 1)) ${#steps[@]} "${steps[at_step]}" \
 		$((SECONDS / 60)) $((SECONDS % 60)) $((left / 60)) $((left % 60))
 	at_step=$((at_step + 1))
 }
 
-# busy COMMAND...: its output goes to a log, shown if it fails; a dot every two seconds says it lives
+# busy COMMAND...: its output goes to a log, shown if it fails; a dot every two seconds says it
+# lives
 busy() {
 	local pid n=0 t0=$SECONDS
 	"$@" > "$dir/log" 2>&1 &
@@ -70,7 +73,8 @@ draw_sample() {
 	if [ $(($4 + $5)) -gt 0 ]; then
 		hits=$(printf '%3d%% %s' "$(percent "$4" "$5")" "$(bar "$4" $(($4 + $5)) 20)")
 	fi
-	printf '  %3d s   %s %8s   %s\n' $(($1 / 1000)) "$(bar "$3" 10000 28)" "$(ms "$3")" "${hits%"${hits##*[! ]}"}"
+	printf '  %3d s   %s %8s   %s\n' $(($1 / 1000)) "$(bar "$3" 10000 28)" "$(ms "$3")" \
+		"${hits%"${hits##*[! ]}"}"
 }
 
 # ok TEXT COMMAND...: a check mark if it succeeds
@@ -93,6 +97,8 @@ failed() {
 
 # no_complaints LOG...: what a kernel says when something is wrong with it
 no_complaints() {
-	! grep -aE 'BUG[: ]|WARNING:|Oops|Call Trace|general protection|INFO: task|lockup|refcount_t|beyond end of device|I/O error|Kernel panic' \
+	! grep \
+		-aE \
+		'BUG[: ]|WARNING:|Oops|Call Trace|general protection|INFO: task|lockup|refcount_t|beyond end of device|I/O error|Kernel panic' \
 		"$@"
 }

@@ -4,13 +4,16 @@
 # Sourced on the host by all tests that boot something. Where things are:
 #
 #   $WORK/kernels/K/image/    the stock kernel package of K, unpacked, never changed
-#   $WORK/kernels/K/vmlinuz   link to it; vmlinux is the same without its compression, if that worked
+#   $WORK/kernels/K/vmlinuz   link to it; vmlinux is the same without its compression, if that
+#                             worked
 #   $WORK/kernels/K/version   its release, as uname -r says
 #   $WORK/kernels/K/root      "/", or the chroot in which modules for it are built
 #   $WORK/kernels/K/kdir      its headers, as seen from there
 #   $WORK/kernels/K/make      what make is told to build for another architecture
-#   $WORK/chroot/SUITE/       a small Debian with a compiler, for kernels whose kbuild needs a newer libc
-#   $MINE/tools.img           ext4, read-only in every guest: fio, dmsetup, mkfs, cache tools, python
+#   $WORK/chroot/SUITE/       a small Debian with a compiler, for kernels whose kbuild needs a newer
+#                             libc
+#   $MINE/tools.img           ext4, read-only in every guest: fio, dmsetup, mkfs, cache tools,
+#                             python
 #   $MINE/images/K/           base.cpio (busybox, kmod, kernel modules), modules.cpio (ours)
 #   $WORK/apt/SUITE/          apt's private state; the system's own is not touched
 
@@ -26,7 +29,8 @@ PATH=$PATH:/usr/sbin:/sbin
 say() { echo "vm: $*" >&2; }
 die() { echo "vm: $*" >&2; exit 1; }
 
-# K is VERSION or VERSION-FLAVOUR: 6.1, 6.1-rt, 6.12-cloud; or, to build only, VERSION-ARCH: 6.1-s390x.
+# K is VERSION or VERSION-FLAVOUR: 6.1, 6.1-rt, 6.12-cloud; or, to build only, VERSION-ARCH:
+# 6.1-s390x.
 k_number() { echo "${1%%-*}"; }
 # Another architecture: its name in Debian, its flavour there, what make is told.
 k_arch() {
@@ -38,7 +42,8 @@ k_arch() {
 }
 k_flavour() { case $1 in *-*) echo "${1#*-}-" ;; esac; }
 
-# Debian suite of a kernel, and the suite whose libc its build programs need ("-": this machine's will do).
+# Debian suite of a kernel, and the suite whose libc its build programs need ("-": this machine's
+# will do).
 k_suites() {
 	case $(k_number "$1") in
 	5.10) echo "bullseye -" ;;
@@ -50,11 +55,18 @@ k_suites() {
 }
 
 k_headers_ready() { [ -e "$WORK/kernels/$1/kdir" ]; }
-k_ready() { k_headers_ready "$1" && { [ -e "$WORK/kernels/$1/vmlinuz" ] || [ -e "$WORK/kernels/$1/vmlinux" ]; }; }
+k_ready() {
+	k_headers_ready "$1" && {
+		[ -e "$WORK/kernels/$1/vmlinuz" ] || [ -e "$WORK/kernels/$1/vmlinux" ]
+	}
+}
 
 # Where this machine gets its Debian packages from; LABEL is Debian or Debian-Security.
 # shellcheck disable=SC2016 # these are apt's variables
-mirror() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' | awk -v l="$1" '$1 == l { print $2; exit }'; }
+mirror() {
+	apt-get indextargets --format '$(LABEL) $(REPO_URI)' |
+		awk -v l="$1" '$1 == l { print $2; exit }'
+}
 
 # apt_for SUITE[/ARCH] get|cache ARGS...: apt with a private state that knows only that suite.
 apt_for() {
@@ -66,12 +78,17 @@ apt_for() {
 		local key=/usr/share/keyrings/debian-archive-keyring.gpg main sec
 		main=$(mirror Debian)
 		sec=$(mirror Debian-Security)
-		[ -n "$main" ] || die "apt names no Debian mirror; is /etc/apt/sources.list there, and was 'apt-get update' run?"
+		[ -n "$main" ] ||
+			die \
+			"apt names no Debian mirror; is /etc/apt/sources.list there, and was 'apt-get update' run?"
 		{
 			echo "deb [signed-by=$key] $main $suite main"
 			# Only what boots must be the newest.
 			case $name in
-			bookworm | bullseye | trixie) [ -z "$sec" ] || echo "deb [signed-by=$key] $sec $suite-security main" ;;
+			bookworm | bullseye | trixie)
+				[ -z "$sec" ] ||
+					echo "deb [signed-by=$key] $sec $suite-security main"
+				;;
 			esac
 		} > "$d/sources.list"
 		: > "$d/ready"
@@ -79,7 +96,8 @@ apt_for() {
 	fi
 	"apt-$cmd" -o Dir::Etc::sourcelist="$d/sources.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::lists="$d/lists" -o Dir::Cache="$d/cache" -o Dir::State::status=/dev/null \
-		-o APT::Architecture="$arch" -o APT::Architectures="$arch" -o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@"
+		-o APT::Architecture="$arch" -o APT::Architectures="$arch" -o Debug::NoLocking=1 \
+		-o APT::Sandbox::User=root "$@"
 }
 
 # unpack_debs SUITE DIR PACKAGE...

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# steps.sh STEP... - runs inside a chroot of a Debian suite (see host.sh), as root, with the sources in /dmc/src
-# and the package, if there is one, in /dmc/deb. Each check prints `CHECK NAME ok` or `CHECK NAME failed: WHY`;
-# what the programs said is in /dmc/log.
+# steps.sh STEP... - runs inside a chroot of a Debian suite (see host.sh), as root, with the sources
+# in /dmc/src and the package, if there is one, in /dmc/deb. Each check prints `CHECK NAME ok` or
+# `CHECK NAME failed: WHY`; what the programs said is in /dmc/log.
 set -u
 cd /dmc/src || exit 2
 log=/dmc/log
@@ -32,16 +32,28 @@ run() {
 }
 last() { printf '%s' "$said" | tail -n 2 | tr '\n' ' '; }
 
-ours_in() { find "/lib/modules/$1/updates" -name 'dm-cache*.ko*' -printf '%f\n' 2> /dev/null | sed 's/\.ko.*//' | sort; }
+ours_in() {
+	find "/lib/modules/$1/updates" -name 'dm-cache*.ko*' -printf '%f\n' 2> /dev/null |
+		sed 's/\.ko.*//' | sort
+}
 initrd_has() { lsinitramfs "/boot/initrd.img-$1" | grep -E '/dm-cache[^/]*\.ko'; }
-plain() { case $1 in *.xz) xz -dc "$1" ;; *.zst) zstd -dcq "$1" ;; *.gz) gzip -dc "$1" ;; *) cat "$1" ;; esac; }
+plain() {
+	case $1 in *.xz) xz -dc "$1" ;; *.zst) zstd -dcq "$1" ;; *.gz) gzip \
+		-dc "$1" ;; *) cat "$1" ;; esac
+}
 # The kernel's own modules of our names: what they hold, wherever depmod finds them
-kernels_own() { (cd "/lib/modules/$1" && find kernel -name 'dm-cache*.ko*' -exec md5sum {} + | sort -k2); }
+kernels_own() {
+	(cd "/lib/modules/$1" && find kernel -name 'dm-cache*.ko*' -exec md5sum {} + | sort -k2)
+}
 
-# all_there KERNEL: all of them, in one place, and modprobe takes them, with nothing of the kernel's that we replace
+# all_there KERNEL: all of them, in one place, and modprobe takes them, with nothing of the kernel's
+# that we replace
 all_there() {
 	local m f
-	[ "$(ours_in "$1")" = "$modules" ] || { bad "$1 has in updates/: $(ours_in "$1" | tr '\n' ' ')"; return; }
+	[ "$(ours_in "$1")" = "$modules" ] || {
+		bad "$1 has in updates/: $(ours_in "$1" | tr '\n' ' ')"
+		return
+	}
 	for m in $modules; do
 		f=$(modinfo -k "$1" -n "$m" 2>&1)
 		case $f in /lib/modules/$1/updates/dkms/*) ;; *) bad "modinfo -n $m: $f" ;; esac
@@ -59,41 +71,51 @@ none_there() {
 	[ -z "$(ours_in "$1")" ] || bad "left in updates/: $(ours_in "$1" | tr '\n' ' ')"
 	[ ! -e "/lib/modules/$1/updates" ] || bad "/lib/modules/$1/updates is still there"
 	f=$(modinfo -k "$1" -n dm-cache 2>&1)
-	case $f in /lib/modules/$1/kernel/drivers/md/dm-cache.ko*) ;; *) bad "modinfo -n dm-cache: $f" ;; esac
+	case $f in /lib/modules/$1/kernel/drivers/md/dm-cache.ko*) ;; *) bad \
+		"modinfo -n dm-cache: $f" ;; esac
 	[ "$(kernels_own "$1")" = "$(cat "/dmc/own-$1")" ] || bad "the kernel's own modules changed"
 }
 
 # initrd_ours KERNEL, initrd_kernels KERNEL: whose are in the initramfs, byte for byte
 initrd_ours() {
 	local t f
-	initrd_has "$1" | grep -q updates/dkms/dm-cache.ko || bad "$1's initramfs does not hold ours: $(initrd_has "$1" | tr '\n' ' ')"
+	initrd_has "$1" | grep -q updates/dkms/dm-cache.ko ||
+		bad "$1's initramfs does not hold ours: $(initrd_has "$1" | tr '\n' ' ')"
 	! initrd_has "$1" | grep -q '/kernel/' || bad "$1's initramfs holds the kernel's too"
 	t=$(mktemp -d)
 	unmkinitramfs "/boot/initrd.img-$1" "$t"
 	f=$(find "$t" -path '*updates/dkms/dm-cache.ko*')
-	[ -n "$f" ] && [ "$(plain "$f" | md5sum)" = "$(plain "$(modinfo -k "$1" -n dm-cache)" | md5sum)" ] ||
+	[ -n "$f" ] &&
+		[ "$(plain "$f" | md5sum)" = "$(plain "$(modinfo -k "$1" -n dm-cache)" |
+		md5sum)" ] ||
 		bad "$1's initramfs holds another dm-cache.ko than updates/dkms"
 	rm -rf "$t"
 }
 initrd_kernels() {
-	initrd_has "$1" | grep -q kernel/drivers/md/dm-cache.ko || bad "$1's initramfs lacks the kernel's dm-cache: $(initrd_has "$1" | tr '\n' ' ')"
+	initrd_has "$1" | grep -q kernel/drivers/md/dm-cache.ko ||
+		bad "$1's initramfs lacks the kernel's dm-cache: $(initrd_has "$1" | tr '\n' ' ')"
 	! initrd_has "$1" | grep -q updates/ || bad "$1's initramfs holds ours still"
 }
 
-# Everything that an installation may change: names, modes, sizes, times; and what depmod wrote, by what it holds.
-# Without what python writes beside programs that others start.
+# Everything that an installation may change: names, modes, sizes, times; and what depmod wrote, by
+# what it holds. Without what python writes beside programs that others start.
 state() {
-	find /etc /usr /opt /srv /lib/modules /boot /var/lib ! -path '/var/lib/dpkg*' ! -path '/var/lib/apt*' ! -path '/var/lib/systemd*' \
+	find /etc /usr /opt /srv /lib/modules /boot /var/lib ! -path '/var/lib/dpkg*' ! \
+		-path '/var/lib/apt*' ! -path '/var/lib/systemd*' \
 		! -path '/boot/initrd*' ! -path '/var/lib/initramfs-tools*' ! -path '/var/lib/dkms/mok*' ! -path '*/__pycache__*' ! -path '/lib/modules/*/modules.*' \
-		! -path '/usr/lib/modules/*/modules.*' \( -type d -printf '%p %m\n' -o -type l -printf '%p -> %l\n' -o -printf '%p %m %s %T@\n' \) 2> /dev/null |
+		! -path '/usr/lib/modules/*/modules.*' \( -type d -printf '%p %m\n' -o -type l \
+		-printf '%p -> %l\n' -o -printf '%p %m %s %T@\n' \) 2> /dev/null |
 		sort
-	md5sum /lib/modules/*/modules.dep /lib/modules/*/modules.alias /lib/modules/*/modules.symbols
+	md5sum /lib/modules/*/modules.dep /lib/modules/*/modules.alias \
+		/lib/modules/*/modules.symbols
 }
 
 # nothing_since FILE: what state() says is what it said when it wrote that
 nothing_since() {
 	state > /dmc/state-now
-	cmp -s "$1" /dmc/state-now || bad "left behind or changed: $(diff "$1" /dmc/state-now | grep '^[<>]' | head -n 3 | tr '\n' ' ')"
+	cmp -s "$1" /dmc/state-now ||
+		bad "left behind or changed: $(diff "$1" /dmc/state-now | grep '^[<>]' | head -n 3 |
+		tr '\n' ' ')"
 }
 
 # ----- steps -----
@@ -101,8 +123,10 @@ nothing_since() {
 step_before() {
 	local k
 	if grep -q '^ *sign_tool\|sign_tool=' /etc/dkms/framework.conf 2> /dev/null; then
-		# dkms before 3.0 makes no key: the machine's owner does, and names the script that dkms brings along.
-		openssl req -new -x509 -nodes -days 3650 -subj "/CN=DKMS module signing key/" -newkey rsa:2048 \
+		# dkms before 3.0 makes no key: the machine's owner does, and names the script that
+		# dkms brings along.
+		openssl req -new -x509 -nodes -days 3650 -subj "/CN=DKMS module signing key/" \
+			-newkey rsa:2048 \
 			-keyout /root/mok.priv -outform DER -out /root/mok.der > /dev/null 2>&1
 		echo 'sign_tool="/etc/dkms/sign_helper.sh"' >> /etc/dkms/framework.conf
 	fi
@@ -119,12 +143,16 @@ step_before() {
 
 step_headers() {
 	state > /dmc/state-was
-	if run scripts/dkms-install "9.9.9-none"; then bad "a kernel that is not there: no error"; fi
+	if run scripts/dkms-install "9.9.9-none"; then
+		bad "a kernel that is not there: no error"
+	fi
 	mv "/lib/modules/$K1/build" /root/build
 	if run make dkms-install; then bad "no headers: no error"; fi
-	grep -q "apt-get install linux-headers-$K1" <<< "$said" || bad "no headers: does not say what to install: $(last)"
+	grep -q "apt-get install linux-headers-$K1" <<< "$said" ||
+		bad "no headers: does not say what to install: $(last)"
 	if run scripts/dkms-install "$K1"; then bad "named kernel without headers: no error"; fi
-	grep -q "linux-headers-$K1" <<< "$said" || bad "named kernel without headers: does not say what to install: $(last)"
+	grep -q "linux-headers-$K1" <<< "$said" ||
+		bad "named kernel without headers: does not say what to install: $(last)"
 	mv /root/build "/lib/modules/$K1/build"
 	run make dkms-remove || bad "dkms-remove: $(last)"
 	nothing_since /dmc/state-was
@@ -136,7 +164,8 @@ step_install() {
 	all_there "$K1"
 	check install
 	initrd_ours "$K1"
-	grep -q "initrd.img-$K1 holds a dm-cache" <<< "$said" || bad "nothing was said about the initramfs"
+	grep -q "initrd.img-$K1 holds a dm-cache" <<< "$said" ||
+		bad "nothing was said about the initramfs"
 	check initramfs
 	signed "$K1"
 	check signed
@@ -151,21 +180,31 @@ signed() {
 	openssl x509 -inform DER -in $key -out "$t/key.pem"
 	for m in $modules; do
 		f=$(modinfo -k "$1" -n "$m")
-		[ "$(modinfo -k "$1" -F signer "$m")" = "DKMS module signing key" ] || { bad "$m: signer is '$(modinfo -k "$1" -F signer "$m")'"; continue; }
-		# module, PKCS#7 message, 12 bytes of which the last 4 say the length of the message, a magic line of 28 bytes
+		[ "$(modinfo -k "$1" -F signer "$m")" = "DKMS module signing key" ] || {
+			bad "$m: signer is '$(modinfo -k "$1" -F signer "$m")'"
+			continue
+		}
+		# module, PKCS#7 message, 12 bytes of which the last 4 say the length of the
+		# message, a magic line of 28 bytes
 		plain "$f" > "$t/ko"
-		[ "$(tail -c 28 "$t/ko")" = "~Module signature appended~" ] || bad "$m: no signature at its end"
+		[ "$(tail -c 28 "$t/ko")" = "~Module signature appended~" ] ||
+			bad "$m: no signature at its end"
 		n=$((16#$(tail -c 32 "$t/ko" | head -c 4 | od -An -tx1 | tr -d ' \n')))
 		head -c -$((n + 40)) "$t/ko" > "$t/code"
 		tail -c $((n + 40)) "$t/ko" | head -c $n > "$t/sig"
-		openssl cms -verify -binary -inform DER -in "$t/sig" -content "$t/code" -certificate "$t/key.pem" -certfile "$t/key.pem" \
+		openssl cms -verify -binary -inform DER -in "$t/sig" -content "$t/code" \
+			-certificate "$t/key.pem" -certfile "$t/key.pem" \
 			-nointern -noverify -out /dev/null 2> "$t/err" ||
-			openssl smime -verify -binary -inform DER -in "$t/sig" -content "$t/code" -certfile "$t/key.pem" -nointern -noverify \
-				-out /dev/null 2> "$t/err" || bad "$m: signature does not verify: $(tail -n 1 "$t/err")"
+			openssl smime -verify -binary -inform DER -in "$t/sig" -content "$t/code" \
+				-certfile "$t/key.pem" -nointern -noverify \
+				-out /dev/null 2> "$t/err" ||
+				bad "$m: signature does not verify: $(tail -n 1 "$t/err")"
 		# The check can fail: another byte, another result.
 		printf x >> "$t/code"
-		if openssl smime -verify -binary -inform DER -in "$t/sig" -content "$t/code" -certfile "$t/key.pem" -nointern -noverify \
-			-out /dev/null 2> /dev/null; then bad "$m: the signature verifies over anything"; fi
+		if openssl smime -verify -binary -inform DER -in "$t/sig" -content "$t/code" \
+				-certfile "$t/key.pem" -nointern -noverify \
+			-out /dev/null 2> /dev/null; then bad \
+			"$m: the signature verifies over anything"; fi
 	done
 	rm -rf "$t"
 }
@@ -174,7 +213,8 @@ step_upgrade() {
 	run sh -c "dpkg -i /debs/linux-*.deb" || bad "dpkg -i of a second kernel: $(last)"
 	kernels_own "$K2" > "/dmc/own-$K2.moved"
 	run dkms status
-	grep -q "^${name}[/,].*$K2.*installed" <<< "$said" || bad "dkms status: $(grep "$K2" <<< "$said")"
+	grep -q "^${name}[/,].*$K2.*installed" <<< "$said" ||
+		bad "dkms status: $(grep "$K2" <<< "$said")"
 	all_there "$K2"
 	initrd_ours "$K2"
 	check kernel-upgrade
@@ -185,12 +225,16 @@ step_skip() {
 	mkdir -p "/lib/modules/$old"
 	cp -a "/lib/modules/$K1/build" "/lib/modules/$old/build"
 	if run scripts/dkms-install $old; then bad "an unsupported kernel alone: no error"; fi
-	grep -q "kernel $old is not supported: skipped" <<< "$said" || bad "an unsupported kernel: not said to be skipped: $(last)"
+	grep -q "kernel $old is not supported: skipped" <<< "$said" ||
+		bad "an unsupported kernel: not said to be skipped: $(last)"
 	run dkms add -m $name -v "$version"
-	run /usr/lib/dkms/dkms_autoinstaller start $old || bad "the installation of an unsupported kernel fails: $(last)"
+	run /usr/lib/dkms/dkms_autoinstaller start $old ||
+		bad "the installation of an unsupported kernel fails: $(last)"
 	[ -z "$(ours_in $old)" ] || bad "modules were installed for $old"
-	run make dkms-install || bad "dkms-install with an unsupported kernel beside the others: $(last)"
-	grep -q "kernel $old is not supported: skipped" <<< "$said" || bad "beside others: not said to be skipped"
+	run make dkms-install ||
+		bad "dkms-install with an unsupported kernel beside the others: $(last)"
+	grep -q "kernel $old is not supported: skipped" <<< "$said" ||
+		bad "beside others: not said to be skipped"
 	[ -z "$(ours_in $old)" ] || bad "modules were installed for $old"
 	rm -rf /lib/modules/$old
 	check unsupported-skipped
@@ -260,8 +304,8 @@ step_deb() {
 	same_as_before deb-purge
 }
 
-# The package with the command and what assembles caches at boot; with the kernel's own modules here. The trigger of
-# initramfs-tools makes the initramfs of the newest kernel anew.
+# The package with the command and what assembles caches at boot; with the kernel's own modules
+# here. The trigger of initramfs-tools makes the initramfs of the newest kernel anew.
 step_tools() {
 	local deb f newest
 	newest=$(linux-version list | linux-version sort | tail -n 1)
@@ -271,9 +315,11 @@ step_tools() {
 	run dpkg -V dmcache || bad "dpkg -V: $(last)"
 	run dmcache size 10G || bad "dmcache size: $(last)"
 	grep -q 'cache blocks' <<< "$said" || bad "dmcache size says: $(last)"
-	[ -s /usr/share/man/man8/dmcache.8.gz ] && [ -s /usr/share/man/man5/dmcachetab.5.gz ] || bad "no manual pages"
+	[ -s /usr/share/man/man8/dmcache.8.gz ] && [ -s /usr/share/man/man5/dmcachetab.5.gz ] ||
+		bad "no manual pages"
 	run lsinitramfs "/boot/initrd.img-$newest"
-	for f in usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/assemble.sh usr/lib/udev/rules.d/62-dmcache.rules; do
+	for f in usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/assemble.sh \
+		usr/lib/udev/rules.d/62-dmcache.rules; do
 		grep -qx "$f" <<< "$said" || bad "the initramfs lacks $f"
 	done
 	check tools-install
@@ -287,7 +333,8 @@ step_tools() {
 	same_as_before tools-purge
 }
 
-# What the machine boots into: an older version of ours is installed, in the initramfs too, and the new one is built.
+# What the machine boots into: an older version of ours is installed, in the initramfs too, and the
+# new one is built.
 step_older() {
 	rm -rf /root/older
 	cp -r /dmc/src /root/older

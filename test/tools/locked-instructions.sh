@@ -1,18 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# locked-instructions.sh MODULE.ko[.xz]... - the atomic instructions on memory of x86-64 modules: those with a lock
-# prefix, and xchg, which needs none. A line each: MODULE SECTION OFFSET FUNCTION BASE INDEX SCALE DISPLACEMENT
-# INSTRUCTION; registers named as kprobe events name them, "-" where there is none. What lies at a fixed address
-# (a static variable) has the base "rip". Those of one bit, whose number is in a register, have that as INDEX and
-# "bit" as SCALE: the word is 8 bytes for each 64 of it further on.
+# locked-instructions.sh MODULE.ko[.xz]... - the atomic instructions on memory of x86-64 modules:
+# those with a lock prefix, and xchg, which needs none. A line each: MODULE SECTION OFFSET FUNCTION
+# BASE INDEX SCALE DISPLACEMENT INSTRUCTION; registers named as kprobe events name them, "-" where
+# there is none. What lies at a fixed address (a static variable) has the base "rip". Those of one
+# bit, whose number is in a register, have that as INDEX and "bit" as SCALE: the word is 8 bytes for
+# each 64 of it further on.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 for ko in "$@"; do
 	name=$(basename "$ko" .xz)
 	case $ko in *.xz) xz -dc "$ko" > "$tmp/$name" ;; *) cp "$ko" "$tmp/$name" ;; esac
-	objdump -d --no-show-raw-insn "$tmp/$name" | awk -v module="$(basename "$name" .ko | tr - _)" '
+	objdump -d --no-show-raw-insn "$tmp/$name" |
+		awk -v module="$(basename "$name" .ko | tr - _)" '
 		# The names of kprobe events: al, ax, eax and rax are %ax; r8d is %r8.
 		function reg(r) {
 			sub(/^%/, "", r)

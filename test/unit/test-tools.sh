@@ -41,7 +41,8 @@ fetch_tpt1() {
 		flock 9
 		[ -e "$dir/.ready" ] && exit 0
 		rm -rf "$dir"
-		unpack_debs trixie "$dir" thin-provisioning-tools libc6 libgcc-s1 libudev1 libcap2 &&
+		unpack_debs trixie "$dir" thin-provisioning-tools libc6 libgcc-s1 libudev1 libcap2 \
+		&&
 			: > "$dir/.ready"
 	) 9> "$WORK/.tpt1.lock" > "$T/fetch" 2>&1
 }
@@ -64,7 +65,9 @@ if [ -z "$NEW" ] && fetch_tpt1 && [ -n "$(version tpt1 cache_check)" ]; then
 	NEW=fetched
 fi
 [ -n "$OLD" ] || echo "skip thin-provisioning-tools 0.9 (not installed here)"
-[ -n "$NEW" ] || echo "skip thin-provisioning-tools 1.x (packages of Debian 13 cannot be had: $(tail -n 1 "$T/fetch"))"
+[ -n "$NEW" ] ||
+	echo "skip thin-provisioning-tools 1.x (packages of Debian 13 cannot be had: $(tail \
+	-n 1 "$T/fetch"))"
 
 ##### comparing #####
 
@@ -77,7 +80,9 @@ same() { cmp "$1" "$2" || { diff "$1" "$2" | head -n 5; false; }; }
 checked() {
 	local img=$1 format=$2 xml=$3 leaky=${4:-}
 	plain < "$xml" > "$T/want"
-	expect decoder bash -c "set -o pipefail; python3 $DECODE --level check --xml '$img' | sed 's/^ *//' > '$T/got'"
+	expect decoder bash \
+		-c \
+		"set -o pipefail; python3 $DECODE --level check --xml '$img' | sed 's/^ *//' > '$T/got'"
 	expect "decoder's XML" same "$T/want" "$T/got"
 	if [ -n "$NEW" ]; then
 		[ -n "$leaky" ] || expect cache_check-1 new cache_check "$img"
@@ -118,8 +123,11 @@ for format in 1 2; do
 		if [ -n "$NEW" ]; then
 			truncate -s ${kib}K "$T/repaired"
 			expect cache_repair-1 new cache_repair -i "$T/img" -o "$T/repaired"
-			expect dump bash -c "$P dump $T/img 1048576 | grep -v hint | sed s/dirty=.*// > $T/a"
-			expect dump bash -c "$P dump $T/repaired 1048576 | grep -v hint | sed s/dirty=.*// > $T/b"
+			expect dump bash \
+				-c "$P dump $T/img 1048576 | grep -v hint | sed s/dirty=.*// > $T/a"
+			expect dump bash \
+				-c \
+				"$P dump $T/repaired 1048576 | grep -v hint | sed s/dirty=.*// > $T/b"
 			expect "repaired equals" same "$T/a" "$T/b"
 			rm -f "$T/repaired"
 		fi

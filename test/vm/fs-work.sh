@@ -62,7 +62,8 @@ for mode in writeback writethrough; do
 	esac
 	mount_it /dev/mapper/c
 	work /mnt/$FS/one $format
-	cp -r /usr/share /mnt/$FS/share 2> /dev/null || cp -r /usr/lib/python3.11 /mnt/$FS/share 2> /dev/null || cp -r /job /mnt/$FS/share
+	cp -r /usr/share /mnt/$FS/share 2> /dev/null ||
+		cp -r /usr/lib/python3.11 /mnt/$FS/share 2> /dev/null || cp -r /job /mnt/$FS/share
 	sum=$(sums /mnt/$FS)
 	umount /mnt/$FS
 	note "$FS, $mode: $(dmsetup status c | cut -d' ' -f7-14)"

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# What the tests of the cache target share. A test that wants it says `# files: test/vm/lib-cache.sh` in
-# its head and sources /job/lib-cache.sh.
+# What the tests of the cache target share. A test that wants it says `# files:
+# test/vm/lib-cache.sh` in its head and sources /job/lib-cache.sh.
 #
 # The usual stage: null_blk devices /dev/meta, /dev/fast, /dev/slow in $META, $CACHE, $ORIGIN.
 
-# devices META_MB CACHE_MB ORIGIN_MB [WRITE_CACHE_MB]: all of them with a volatile write cache if asked for
+# devices META_MB CACHE_MB ORIGIN_MB [WRITE_CACHE_MB]: all of them with a volatile write cache if
+# asked for
 devices() {
 	nb meta "$1" 0 64 ${4:+"$4"}
 	nb fast "$2" 0 64 ${4:+"$4"}
@@ -25,7 +26,10 @@ features_of() {
 noise() { dd if=/dev/urandom of="$1" bs=1M count="$2" iflag=fullblock 2> /dev/null; }
 
 # put FILE DEV [SEEK_MB [BS]]: past the page cache
-put() { dd if="$1" of="$2" bs="${4:-1M}" seek="$((${3:-0} * 1048576))" oflag=direct,seek_bytes conv=notrunc,fsync 2> /dev/null; }
+put() {
+	dd if="$1" of="$2" bs="${4:-1M}" seek="$((${3:-0} * 1048576))" oflag=direct,seek_bytes \
+		conv=notrunc,fsync 2> /dev/null
+}
 
 # same FILE DEV WHAT [MB [SKIP_MB]]: the device holds what the file holds (from SKIP_MB of both)
 same() {
@@ -46,11 +50,12 @@ differs() {
 # read_mb DEV MB SKIP_MB: past the page cache, to /tmp/read
 read_mb() {
 	dd if="$1" of=/tmp/read bs=1M count="$2" skip="$3" iflag=direct 2> /dev/null || :
-	[ "$(stat -c %s /tmp/read)" = $(($2 * 1048576)) ] || fail "cannot read $2 MB of $1 from MB $3 on"
+	[ "$(stat -c %s /tmp/read)" = $(($2 * 1048576)) ] ||
+		fail "cannot read $2 MB of $1 from MB $3 on"
 }
 
-# warm BLOCK_SECTORS BLOCKS FORMAT FILE [DIRTY]: origin = FILE, and its first BLOCKS blocks in the cache,
-# block i in cache block i. Clean, unless DIRTY is true: then the metadata says dirty.
+# warm BLOCK_SECTORS BLOCKS FORMAT FILE [DIRTY]: origin = FILE, and its first BLOCKS blocks in the
+# cache, block i in cache block i. Clean, unless DIRTY is true: then the metadata says dirty.
 warm() {
 	put "$4" "$ORIGIN"
 	dd if="$4" of="$CACHE" bs=$(($1 * 512)) count="$2" oflag=direct conv=fsync 2> /dev/null
@@ -75,12 +80,14 @@ quiet_fio() {
 	rm -f /tmp/fio.$$.out
 }
 
-# keep_busy NAME BLOCK [FIO-OPTION...]: a cache with a migration_threshold of 0 gets the usual one, and is never idle from before
-# that on: nothing is written back in the background. Reads one of its cached blocks of 32 KiB until $reader is killed.
+# keep_busy NAME BLOCK [FIO-OPTION...]: a cache with a migration_threshold of 0 gets the usual one,
+# and is never idle from before that on: nothing is written back in the background. Reads one of its
+# cached blocks of 32 KiB until $reader is killed.
 keep_busy() {
 	_c=$1 _b=$2 _h=$(st_read_hits "$1")
 	shift 2
-	fio --minimal --name=b --thread --filename="/dev/mapper/$_c" --direct=1 --rw=randread --bs=4k --offset=$((_b * 32768)) --size=32k \
+	fio --minimal --name=b --thread --filename="/dev/mapper/$_c" --direct=1 --rw=randread \
+		--bs=4k --offset=$((_b * 32768)) --size=32k \
 		--time_based --runtime=600 "$@" > /dev/null 2>&1 &
 	reader=$!
 	wait_for '[ $(st_read_hits $_c) -gt $((_h + 10)) ]' 30
@@ -92,20 +99,30 @@ quietly() { "$@" > /tmp/quietly.out 2>&1 || fail "$*: $(cat /tmp/quietly.out)"; 
 
 # read_blocks NAME BLOCK_SECTORS FIRST COUNT: one 4 KiB read in each block, not in order
 read_blocks() {
-	fio --minimal --name=r --filename="/dev/mapper/$1" --direct=1 --rw=randread --bs=4k --blockalign="$(($2 * 512))" --norandommap=1 \
-		--offset="$(($3 * $2 * 512))" --size="$(($4 * $2 * 512))" --io_size="$(($4 * 4096))" --randrepeat=0 > /dev/null 2>&1
+	fio --minimal --name=r --filename="/dev/mapper/$1" --direct=1 --rw=randread --bs=4k \
+		--blockalign="$(($2 * 512))" --norandommap=1 \
+		--offset="$(($3 * $2 * 512))" --size="$(($4 * $2 * 512))" \
+		--io_size="$(($4 * 4096))" --randrepeat=0 > /dev/null 2>&1
 }
 
-# read_at DEV SECTOR [SECTORS]: to stdout; write_at DEV SECTOR: from stdin. One I/O, past the page cache.
-read_at() { dd if="$1" bs=$((512 * ${3:-8})) count=1 skip=$(($2 * 512)) iflag=direct,skip_bytes 2> /dev/null; }
+# read_at DEV SECTOR [SECTORS]: to stdout; write_at DEV SECTOR: from stdin. One I/O, past the page
+# cache.
+read_at() {
+	dd if="$1" bs=$((512 * ${3:-8})) count=1 skip=$(($2 * 512)) iflag=direct,skip_bytes \
+		2> /dev/null
+}
 write_at() {
 	cat > /tmp/write_at
-	dd if=/tmp/write_at of="$1" bs="$(stat -c %s /tmp/write_at)" seek=$(($2 * 512)) oflag=direct,seek_bytes conv=notrunc 2> /dev/null
+	dd if=/tmp/write_at of="$1" bs="$(stat -c %s /tmp/write_at)" seek=$(($2 * 512)) \
+		oflag=direct,seek_bytes conv=notrunc 2> /dev/null
 }
 
 # page TEXT: 4 KiB of it
 # By the shell itself: processes are what a guest spends most on.
-page() { printf '%-511s\n%-511s\n%-511s\n%-511s\n%-511s\n%-511s\n%-511s\n%-511s\n' "$1" "$1" "$1" "$1" "$1" "$1" "$1" "$1"; }
+page() {
+	printf '%-511s\n%-511s\n%-511s\n%-511s\n%-511s\n%-511s\n%-511s\n%-511s\n' "$1" "$1" "$1" \
+		"$1" "$1" "$1" "$1" "$1"
+}
 
 # ----- what the block layer saw -----
 #
@@ -143,8 +160,8 @@ trace_stop() {
 # traced NAME REGEX-FOR-FLAGS: how many
 traced() { awk -v n="$1" -v f="$2" '$1 == n && $2 ~ f { c++ } END { print c + 0 }' /tmp/trace; }
 
-# check_suspended DEV: check_metadata for a device that a suspended cache still holds open. Of a copy, below a
-# loop device: cache_check 0.9 wants O_DIRECT, which a tmpfs may not have.
+# check_suspended DEV: check_metadata for a device that a suspended cache still holds open. Of a
+# copy, below a loop device: cache_check 0.9 wants O_DIRECT, which a tmpfs may not have.
 check_suspended() {
 	dd if="$1" of=/tmp/suspended.img bs=1M iflag=direct 2> /dev/null
 	modprobe loop

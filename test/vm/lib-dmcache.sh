@@ -9,8 +9,12 @@ dmcache() { dash /job/dmcache "$@"; }
 # With nothing but busybox, and the few programs that an initramfs has beside it.
 bb_dmcache() {
 	mkdir -p /tmp/bb
-	for p in dmsetup blkid flock blockdev cksum; do [ -e /tmp/bb/$p ] || ln -s "$(command -v $p)" /tmp/bb/$p; done
-	for p in cat dd dmesg grep id mkdir mv readlink rm sed stat sync tail tr; do [ -e /tmp/bb/$p ] || ln -s /bin/busybox /tmp/bb/$p; done
+	for p in dmsetup blkid flock blockdev cksum; do
+		[ -e /tmp/bb/$p ] || ln -s "$(command -v $p)" /tmp/bb/$p
+	done
+	for p in cat dd dmesg grep id mkdir mv readlink rm sed stat sync tail tr; do
+		[ -e /tmp/bb/$p ] || ln -s /bin/busybox /tmp/bb/$p
+	done
 	PATH=/tmp/bb /bin/busybox sh /job/dmcache "$@"
 }
 
@@ -28,7 +32,9 @@ said() { assert_match "$(cat $OUT)" "$1" "$2"; }
 
 # tested_lines WORD FILE: the lines of its fenced blocks behind "<!-- tested: WORD -->"
 tested_lines() {
-	awk -v mark="<!-- tested: $1 -->" '$0 == mark { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; next } on' "$2"
+	awk \
+		-v mark="<!-- tested: $1 -->" \
+		'$0 == mark { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; next } on' "$2"
 }
 # run_lines FILE COMMAND: each line must succeed; after it COMMAND is called with the line
 run_lines() {

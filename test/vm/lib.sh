@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What a VM test may use. Sourced before the test, in the guest; the test runs under `set -eu`, as root,
-# with dash. README.md in this folder says how a test is written.
+# What a VM test may use. Sourced before the test, in the guest; the test runs under `set -eu`, as
+# root, with dash. README.md in this folder says how a test is written.
 #
 # Set for a test:  $BOOT $BOOTS   which boot this is, of how many ("# boots: N")
 #                  $DISK0 $DISK1  block devices that survive reboots ("# disks: 64M,256M")
-#                  $STOCK         1: the kernel's own dm-cache, not ours      $KERNEL  as in uname -r
+#                  $STOCK         1: the kernel's own dm-cache, not ours      $KERNEL  as in uname
+#                                 -r
 
 KERNEL=$(uname -r)
 NEWLINE='
@@ -26,7 +27,9 @@ assert_ne() { [ "$1" != "$2" ] || fail "$3: expected anything but '$2'"; }
 assert_num() { test "$1" "$2" "$3" || fail "$4: expected $2 $3, got $1"; }
 
 # assert_match TEXT REGEX WHAT
-assert_match() { echo "$1" | grep -Eq -- "$2" || fail "$3: expected something like /$2/, got '$1'"; }
+assert_match() {
+	echo "$1" | grep -Eq -- "$2" || fail "$3: expected something like /$2/, got '$1'"
+}
 
 # assert CMD...: must succeed; refute CMD...: must fail
 assert() { "$@" || fail "must succeed, but gave status $?: $*"; }
@@ -45,7 +48,8 @@ wait_for() {
 
 # ----- the kernel log -----
 
-# A mark is a line in the log itself: to count the lines would go wrong once the log has dropped its oldest ones.
+# A mark is a line in the log itself: to count the lines would go wrong once the log has dropped its
+# oldest ones.
 dmesg_mark() {
 	DMESG_MARKS=$((DMESG_MARKS + 1))
 	echo "test: mark $DMESG_MARKS" > /dev/kmsg
@@ -59,13 +63,18 @@ dmesg_new() {
 }
 
 # assert_dmesg REGEX: in the lines since the last dmesg_mark
-assert_dmesg() { dmesg_new | grep -Eq -- "$1" || fail "kernel log: expected a line like /$1/ after mark $DMESG_MARKS, got:
+assert_dmesg() { dmesg_new | grep -Eq -- "$1" ||
+	fail "kernel log: expected a line like /$1/ after mark $DMESG_MARKS, got:
 $(dmesg_new)
 and the log ends
 $(dmesg | tail -n 5)"; }
 
 # refute_dmesg REGEX: not in them
-refute_dmesg() { if dmesg_new | grep -E -- "$1"; then fail "kernel log: a line like /$1/ after mark $DMESG_MARKS"; fi; }
+refute_dmesg() {
+	if dmesg_new | grep -E -- "$1"; then
+		fail "kernel log: a line like /$1/ after mark $DMESG_MARKS"
+	fi
+}
 
 # expect_fail REGEX CMD...: CMD must fail, and say why in the kernel log lines it causes
 expect_fail() {
@@ -73,7 +82,8 @@ expect_fail() {
 	shift
 	dmesg_mark
 	if "$@" > /tmp/expect_fail.out 2>&1; then fail "must fail, but succeeded: $*"; fi
-	dmesg_new | grep -Eq -- "$_re" || fail "'$*' failed, as it must, but no new kernel log line is like /$_re/:
+	dmesg_new | grep -Eq -- "$_re" ||
+		fail "'$*' failed, as it must, but no new kernel log line is like /$_re/:
 $(dmesg_new)
 it printed: $(cat /tmp/expect_fail.out)"
 }
@@ -91,8 +101,8 @@ sysfs() {
 sectors() { cat "$(sysfs "$1")/size"; }
 
 # nb NAME SIZE_MB LATENCY_NS [QUEUE_DEPTH [WRITE_CACHE_MB]]: a null_blk /dev/NAME, kept in memory.
-# Latency is per I/O; serial if the depth is 1. With a write cache it is volatile and wants FLUSH. Its sectors have
-# $NB_SECTOR bytes, 512 if that is not set.
+# Latency is per I/O; serial if the depth is 1. With a write cache it is volatile and wants FLUSH.
+# Its sectors have $NB_SECTOR bytes, 512 if that is not set.
 nb() {
 	[ -d /sys/module/null_blk ] || modprobe null_blk nr_devices=0
 	[ -d /sys/kernel/config/nullb ] || mount -t configfs config /sys/kernel/config
@@ -126,7 +136,9 @@ ram() { modprobe brd rd_nr="$1" rd_size=$(($2 * 1024)); }
 linear() { dmsetup create "$1" --table "0 $4 linear $2 $3"; }
 
 # zero DEV [MB]: all of it, or its first MB
-zero() { dd if=/dev/zero of="$1" bs=1M ${2:+count=$2} oflag=direct 2> /dev/null || [ -z "${2:-}" ]; }
+zero() {
+	dd if=/dev/zero of="$1" bs=1M ${2:+count=$2} oflag=direct 2> /dev/null || [ -z "${2:-}" ]
+}
 
 # Requests a device has completed, since it is there.
 dev_stat() { awk -v f="$2" '{ print $f }' "$(sysfs "$1")/stat"; }
@@ -140,10 +152,11 @@ dev_flushes() { dev_stat "$1" 16; }
 # md5_of FILE
 md5_of() { _sum=$(md5sum "$1") && echo "${_sum%% *}"; }
 
-# digest DEV [SKIP_MB [MB]]: of what is really on it, not in the page cache. By way of a file, here and elsewhere: a
-# pipe between two programs takes a guest several times as long as both of them.
+# digest DEV [SKIP_MB [MB]]: of what is really on it, not in the page cache. By way of a file, here
+# and elsewhere: a pipe between two programs takes a guest several times as long as both of them.
 digest() {
-	dd if="$1" of=/tmp/digest bs=1M skip="${2:-0}" ${3:+count=$3} iflag=direct 2> /dev/null || echo "cannot read all of $1" >&2
+	dd if="$1" of=/tmp/digest bs=1M skip="${2:-0}" ${3:+count=$3} iflag=direct 2> /dev/null ||
+		echo "cannot read all of $1" >&2
 	md5_of /tmp/digest
 	rm /tmp/digest
 }
@@ -158,7 +171,9 @@ cache_table() {
 	shift 3
 	# shellcheck disable=SC2086 # features are words
 	_nfeat=$(set -- $_feat && echo $#)
-	echo "0 $(sectors "$ORIGIN") cache $META $CACHE $ORIGIN $_bs $_nfeat${_feat:+ $_feat} $_policy $# $*" | sed 's/ *$//'
+	echo \
+		"0 $(sectors \
+		"$ORIGIN") cache $META $CACHE $ORIGIN $_bs $_nfeat${_feat:+ $_feat} $_policy $# $*" | sed 's/ *$//'
 }
 
 # make_cache NAME BLOCK_SECTORS "FEATURES" POLICY [POLICY ARGS...]
@@ -168,7 +183,8 @@ make_cache() {
 	dmsetup create "$_name" --table "$(cache_table "$@")"
 }
 
-# reload_cache NAME BLOCK_SECTORS "FEATURES" POLICY [POLICY ARGS...]: load the new table, suspend, resume
+# reload_cache NAME BLOCK_SECTORS "FEATURES" POLICY [POLICY ARGS...]: load the new table, suspend,
+# resume
 reload_cache() {
 	_name=$1
 	shift
@@ -177,11 +193,13 @@ reload_cache() {
 	dmsetup resume "$_name"
 }
 
-# Fields of the status line, by name. With one cache only, the name may be left out. Few programs: tests ask often.
+# Fields of the status line, by name. With one cache only, the name may be left out. Few programs:
+# tests ask often.
 st_line() {
 	[ -z "${1:-}" ] || { dmsetup status --noflush "$1"; return; }
 	_line=$(dmsetup status --noflush --target cache)
-	case $_line in *": "*) _line=${_line%%"$NEWLINE"*}; echo "${_line#*: }" ;; *) return 1 ;; esac
+	case $_line in *": "*) _line=${_line%%"$NEWLINE"*}; echo "${_line#*: }" ;; *) return 1 ;; \
+		esac
 }
 # st N [NAME]: the Nth word
 st() {
@@ -225,13 +243,15 @@ meta_format() {
 	rm /tmp/meta.xml
 }
 
-# check_metadata DEV [decoder options]: cache_check of Debian 12 and 13, and the project's own decoder.
-# The cache over it must be gone or suspended.
+# check_metadata DEV [decoder options]: cache_check of Debian 12 and 13, and the project's own
+# decoder. The cache over it must be gone or suspended.
 check_metadata() {
 	_dev=$1
 	shift
-	cache_check "$_dev" > /tmp/check.out 2>&1 || fail "cache_check 0.9 refuses $_dev: $(cat /tmp/check.out)"
-	/tpt1/cache_check "$_dev" > /tmp/check.out 2>&1 || fail "cache_check 1.x refuses $_dev: $(cat /tmp/check.out)"
+	cache_check "$_dev" > /tmp/check.out 2>&1 ||
+		fail "cache_check 0.9 refuses $_dev: $(cat /tmp/check.out)"
+	/tpt1/cache_check "$_dev" > /tmp/check.out 2>&1 ||
+		fail "cache_check 1.x refuses $_dev: $(cat /tmp/check.out)"
 	# Only what is in use: the image may be large, the decoder is slow here.
 	dd if="$_dev" of=/tmp/check.img bs=1M iflag=direct conv=sparse 2> /dev/null
 	python3 -I /decode_cache_metadata.pyc --summary "$@" /tmp/check.img > /tmp/check.out 2>&1 ||

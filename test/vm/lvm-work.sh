@@ -18,18 +18,22 @@ for debian in $DEBIANS; do
 	put /tmp/now $LV
 	for mode in $MODES; do
 		quietly lvcreate -y -L 16m -n fast vg /dev/fast
-		quietly lvconvert -y --type cache --cachevol fast --chunksize 64k --cachemode $mode vg/data
+		quietly lvconvert -y --type cache --cachevol fast --chunksize 64k \
+			--cachemode $mode vg/data
 		ours_is_loaded
 		assert_match " $(st_line vg-data) " " $mode " "mode"
 		same /tmp/now $LV "data when the cache joins ($mode)"
 		warm_lv $LV 16
-		dmsetup message vg-data 0 migration_threshold 0 # nothing is cleaned or promoted while the test looks
+		dmsetup message vg-data 0 migration_threshold 0 \
+			# nothing is cleaned or promoted while the test looks
 		scribble /tmp/now $LV 1
 		same /tmp/now $LV "data, written through the cache ($mode)"
 		lvs_agrees vg/data
 		case $mode in
 		writeback) assert_num "$(st_dirty vg-data)" -gt 0 "dirty blocks in writeback" ;;
-		writethrough) assert_num "$(st_dirty vg-data)" -eq 0 "dirty blocks in writethrough" ;;
+		writethrough)
+			assert_num "$(st_dirty vg-data)" -eq 0 "dirty blocks in writethrough"
+			;;
 		esac
 		dmsetup suspend vg-data
 		check_suspended /dev/mapper/vg-fast_cvol-cmeta
@@ -43,12 +47,14 @@ for debian in $DEBIANS; do
 		if [ $mode = writeback ]; then
 			quietly lvconvert -y --splitcache vg/data
 			same /tmp/now $LV "data after --splitcache"
-			quietly lvconvert -y --type cache --cachevol fast --chunksize 64k --cachemode $mode vg/data
+			quietly lvconvert -y --type cache --cachevol fast --chunksize 64k \
+				--cachemode $mode vg/data
 			scribble /tmp/now $LV 3
 		fi
 		quietly lvconvert -y --uncache vg/data
 		same /tmp/now $LV "data after --uncache ($mode)"
-		assert_eq "$(dmsetup ls --target cache | grep -c '^vg' || :)" 0 "caches after --uncache"
+		assert_eq "$(dmsetup ls --target cache | grep -c '^vg' || :)" 0 \
+			"caches after --uncache"
 	done
 	quietly lvm vgremove -y vg
 	quietly lvm pvremove -y /dev/slow /dev/fast

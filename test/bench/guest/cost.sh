@@ -7,10 +7,13 @@
 . /job/lib-cache.sh
 . /job/guest.sh
 
-# 64 MiB of cache over 64 MiB of the origin, block i at cblock i; the origin goes on behind. The cache is a
-# partition, since RAM disks are all of one size, and a dm device in its place would cost something itself.
+# 64 MiB of cache over 64 MiB of the origin, block i at cblock i; the origin goes on behind. The
+# cache is a partition, since RAM disks are all of one size, and a dm device in its place would cost
+# something itself.
 modprobe brd rd_nr=3 rd_size=393216 max_part=4
-for i in 0 1; do dd if=/dev/zero of=/dev/ram$i bs=1M count=$((i ? 80 : 192)) oflag=direct 2> /dev/null; done
+for i in 0 1; do
+	dd if=/dev/zero of=/dev/ram$i bs=1M count=$((i ? 80 : 192)) oflag=direct 2> /dev/null
+done
 printf 'o\nn\np\n1\n2048\n+64M\nw\n' | busybox fdisk -u /dev/ram1 > /dev/null 2>&1
 META=/dev/ram2 CACHE=/dev/ram1p1 ORIGIN=/dev/ram0 BS=128 NR=1024
 [ -b $CACHE ] || fail "no partition on /dev/ram1"
@@ -29,7 +32,8 @@ rows() { # WHO
 	WHO=$1
 	cached hit-read read "$SMALL" false metadata2 smq migration_threshold 0
 	cached hit-write-dirty write "$SMALL" true metadata2 smq migration_threshold 0
-	cached hit-write-writethrough write "$SMALL" false "metadata2 writethrough" smq migration_threshold 0
+	cached hit-write-writethrough write "$SMALL" false "metadata2 writethrough" smq \
+		migration_threshold 0
 	cached miss-read read "$MISS" false metadata2 cleaner
 	cached miss-write write "$MISS" false metadata2 cleaner
 	cached miss-write-all-dirty write "$MISS16" true metadata2 smq migration_threshold 0
@@ -43,7 +47,8 @@ LARGE="1048576 1 100 0 131072" LARGEMISS="1048576 1 100 131072 262144"
 
 plain() { # WHO DEV
 	WHO=$1
-	for _row in hit-read:read:"$SMALL" hit-write-dirty:write:"$SMALL" hit-write-writethrough:write:"$SMALL" miss-read:read:"$MISS" \
+	for _row in hit-read:read:"$SMALL" hit-write-dirty:write:"$SMALL" \
+		hit-write-writethrough:write:"$SMALL" miss-read:read:"$MISS" \
 		miss-write:write:"$MISS" miss-write-all-dirty:write:"$MISS16" hit-read-1m:read:"$LARGE" hit-write-1m:write:"$LARGE" \
 		miss-read-1m:read:"$LARGEMISS"; do
 		IFS=: read -r _name _op _io <<- E

@@ -14,17 +14,22 @@ nb meta 16 100000 16
 linear cd /dev/fast 0 262144
 META=/dev/meta CACHE=/dev/mapper/cd ORIGIN=/dev/slow WINDOW=30
 
-# load SECONDS FIO-OPTION...: 4 KiB requests, 16 at a time, over the whole device $DEV; leaves /tmp/windows, a line
-# for each $WINDOW seconds: requests a second; and /tmp/fio.json
+# load SECONDS FIO-OPTION...: 4 KiB requests, 16 at a time, over the whole device $DEV; leaves
+# /tmp/windows, a line for each $WINDOW seconds: requests a second; and /tmp/fio.json
 load() {
 	_seconds=$1
 	shift
 	rm -f /tmp/z_*
-	fio --name=z --filename="$DEV" --direct=1 --bs=4k --ioengine=libaio --iodepth=16 --size=500m --norandommap \
+	fio --name=z --filename="$DEV" --direct=1 --bs=4k --ioengine=libaio --iodepth=16 \
+		--size=500m --norandommap \
 		--random_generator=tausworthe64 --randseed=4711 --time_based --runtime="$_seconds" --thread --write_iops_log=/tmp/z \
-		--log_avg_msec=$((WINDOW * 1000)) --per_job_logs=0 --output-format=json --output=/tmp/fio.json "$@" > /tmp/fio.out 2>&1 ||
+		--log_avg_msec=$((WINDOW * 1000)) --per_job_logs=0 --output-format=json \
+		--output=/tmp/fio.json "$@" > /tmp/fio.out 2>&1 ||
 		fail "fio: $(tail -n 5 /tmp/fio.out)"
-	awk -F, -v w=$((WINDOW * 1000)) '{ sum[int($1 / w + 0.5)] += $2 } END { for (t in sum) print t, sum[t] }' /tmp/z_iops*.log | sort -n | cut -d' ' -f2 > /tmp/windows
+	awk -F, \
+		-v w=$((WINDOW * 1000)) \
+		'{ sum[int($1 / w + 0.5)] += $2 } END { for (t in sum) print t, sum[t] }' \
+		/tmp/z_iops*.log | sort -n | cut -d' ' -f2 > /tmp/windows
 }
 
 hits() { st_line c | awk '{ print $8 + $10, $8 + $9 + $10 + $11 }'; }
@@ -32,7 +37,8 @@ hits() { st_line c | awk '{ print $8 + $10, $8 + $9 + $10 + $11 }'; }
 # The first window, what the second half of them says, and the slowest request of all.
 report() {
 	note "$WHO $1: $(tr '\n' ' ' < /tmp/windows)"
-	awk '{ v[NR] = $1 } END { for (i = int(NR / 2) + 1; i <= NR; i++) { s += v[i]; n++; if (n == 1 || v[i] < least) least = v[i] }
+	awk \
+		'{ v[NR] = $1 } END { for (i = int(NR / 2) + 1; i <= NR; i++) { s += v[i]; n++; if (n == 1 || v[i] < least) least = v[i] }
 		printf "%d %d\n", s / n + 0.5, least * 100 * n / s }' /tmp/windows > /tmp/half
 	read -r mean least < /tmp/half
 	result "$1-first" "$(head -n 1 /tmp/windows)"
@@ -63,11 +69,13 @@ workload() {
 	dmsetup remove c
 }
 
-# minute NAME: what the load hit in it, per mille. The same requests each time: so the hot ones are the same.
+# minute NAME: what the load hit in it, per mille. The same requests each time: so the hot ones are
+# the same.
 minute() {
 	hits > /tmp/before
 	load 60 --rw=randrw --rwmixread=70 --random_distribution=zipf:1.1
-	result "restart-$1" "$(hits | paste -d' ' - /tmp/before | awk '{ printf "%d", ($1 - $3) * 1000 / ($2 - $4) }')"
+	result "restart-$1" "$(hits | paste -d' ' - /tmp/before |
+		awk '{ printf "%d", ($1 - $3) * 1000 / ($2 - $4) }')"
 }
 
 # The minute before a clean restart, and the first one after it.

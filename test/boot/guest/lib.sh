@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# What a test may use. Sourced before it, in the guest; the test runs as root, under `set -eu`, with dash, when the
-# system has booted. README.md says how a test is written.
+# What a test may use. Sourced before it, in the guest; the test runs as root, under `set -eu`, with
+# dash, when the system has booted. README.md says how a test is written.
 #
-# Set for a test:  $BOOT $BOOTS   which boot this is, of how many; disk NAME is /dev/disk/by-id/virtio-NAME
+# Set for a test:  $BOOT $BOOTS   which boot this is, of how many; disk NAME is
+#                  /dev/disk/by-id/virtio-NAME
 
 D=/dev/disk/by-id/virtio
 export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -13,8 +14,12 @@ note() { echo "  $*"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 skip() { echo "skip: $*"; exit 77; }
 assert_eq() { [ "$1" = "$2" ] || fail "$3: expected '$2', got '$1'"; }
-assert_match() { printf '%s\n' "$1" | grep -Eq -- "$2" || fail "$3: expected something like /$2/, got '$1'"; }
-refute_match() { ! printf '%s\n' "$1" | grep -Eq -- "$2" || fail "$3: expected nothing like /$2/, got '$1'"; }
+assert_match() {
+	printf '%s\n' "$1" | grep -Eq -- "$2" || fail "$3: expected something like /$2/, got '$1'"
+}
+refute_match() {
+	! printf '%s\n' "$1" | grep -Eq -- "$2" || fail "$3: expected nothing like /$2/, got '$1'"
+}
 assert() { "$@" || fail "must succeed, but gave status $?: $*"; }
 refute() { if "$@"; then fail "must fail, but succeeded: $*"; fi; }
 
@@ -29,7 +34,9 @@ wait_for() {
 }
 
 # A disk goes, and comes again, as when it is pulled and plugged: the driver lets go of it.
-virtio_of() { basename "$(readlink -f "/sys/class/block/$(basename "$(readlink -f "$1")")/device")"; }
+virtio_of() {
+	basename "$(readlink -f "/sys/class/block/$(basename "$(readlink -f "$1")")/device")"
+}
 unplug() { # NAME...
 	for _d in "$@"; do
 		_v=$(virtio_of "$D-$_d")

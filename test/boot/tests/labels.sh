@@ -11,11 +11,13 @@ hidden() { # NAME
 	assert_match "$_p" '^SYSTEMD_READY=0$' "udev, $1"
 	refute_match "$_p" '^ID_FS_(UUID|LABEL)=' "udev, $1"
 	refute_match "$_p" 'by-(uuid|label)/' "udev, $1"
-	assert_match "$(systemctl is-active "$(systemd-escape -p --suffix=device "$D-$1")")" inactive "the device unit of $1"
+	assert_match "$(systemctl is-active "$(systemd-escape -p --suffix=device "$D-$1")")" \
+		inactive "the device unit of $1"
 }
 seen() { # LABEL: by that name there is the cached device, and nothing else
 	udevadm settle
-	assert_eq "$(readlink -f "/dev/disk/by-label/$1")" "$(readlink -f "/dev/mapper/$2")" "by-label/$1"
+	assert_eq "$(readlink -f "/dev/disk/by-label/$1")" "$(readlink -f "/dev/mapper/$2")" \
+		"by-label/$1"
 	assert_eq "$(blkid -c /dev/null -t LABEL="$1" -o device | grep -c mapper)" 1 "blkid"
 }
 up() { wait_for "[ -b /dev/mapper/$1 ]" 60; udevadm settle; }

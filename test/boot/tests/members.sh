@@ -6,10 +6,14 @@
 # boot2: without=meta,spare,other
 # boot3: without=spare,other late=meta:40
 #
-# The origin is an adopted filesystem, and named by the tab; the cache and metadata devices have labels. labels.sh has other orders,
-# repeated events, and an origin that comes late.
+# The origin is an adopted filesystem, and named by the tab; the cache and metadata devices have
+# labels. labels.sh has other orders, repeated events, and an origin that comes late.
 
-heads() { for _d in slow fast meta spare; do [ ! -e $D-$_d ] || echo "$_d $(dd if=$D-$_d bs=4096 count=2 2> /dev/null | md5sum)"; done; }
+heads() {
+	for _d in slow fast meta spare; do
+		[ ! -e $D-$_d ] || echo "$_d $(dd if=$D-$_d bs=4096 count=2 2> /dev/null | md5sum)"
+	done
+}
 # again NAME...: they go, and come in this order, as if the machine had been off meanwhile
 again() {
 	unplug "$@"
@@ -17,7 +21,10 @@ again() {
 	SINCE=$(date +%s)
 	plug "$@"
 }
-said() { wait_for "journalctl -b -o cat --no-pager --since @$SINCE -u 'dmcache@*' | grep -Eq -- '$1'" 180; }
+said() {
+	wait_for \
+		"journalctl -b -o cat --no-pager --since @$SINCE -u 'dmcache@*' | grep -Eq -- '$1'" 180
+}
 idle() { wait_for '[ "$(systemctl is-active dmcache@c)" != activating ]' 180; udevadm settle; }
 # refused REGEX: why the set is not there; the origin is not to be had alone; no label was written
 refused() {
@@ -25,7 +32,8 @@ refused() {
 	idle
 	refute [ -e /dev/mapper/c ]
 	refute [ -e /dev/disk/by-label/data ]
-	assert_match "$(udev_of $D-slow)" '^SYSTEMD_READY=0$' "udev, the origin of a set that was refused"
+	assert_match "$(udev_of $D-slow)" '^SYSTEMD_READY=0$' \
+		"udev, the origin of a set that was refused"
 	assert_eq "$(heads)" "$HEADS" "the labels"
 }
 below() { ls "/sys/class/block/$(basename "$(readlink -f "/dev/mapper/$1")")/slaves"; }
@@ -35,7 +43,8 @@ whole() {
 	idle
 	assert_eq "$(below c-cdata)" "$(basename "$(readlink -f $D-$1)")" "the cache device"
 	assert_eq "$(below c-cmeta)" "$(basename "$(readlink -f $D-$2)")" "the metadata device"
-	assert_eq "$(readlink -f /dev/disk/by-label/data)" "$(readlink -f /dev/mapper/c)" "by-label/data"
+	assert_eq "$(readlink -f /dev/disk/by-label/data)" "$(readlink -f /dev/mapper/c)" \
+		"by-label/data"
 	mountpoint -q /mnt || mount /dev/mapper/c /mnt
 	(cd /mnt && assert md5sum -c --quiet sum)
 }
@@ -74,7 +83,8 @@ case $BOOT in
 	SINCE=$(date +%s)
 	plug spare
 	HEADS=$(heads)
-	refused 'c: /dev/vd. is stale: its label is of generation [0-9]+, that of the set is [0-9]+; the set ran without it'
+	refused \
+		'c: /dev/vd. is stale: its label is of generation [0-9]+, that of the set is [0-9]+; the set ran without it'
 	again slow spare meta
 	refused 'is stale'
 	unplug spare
@@ -89,8 +99,10 @@ case $BOOT in
 	plug spare
 	idle
 	dd if=/dev/zero of=$D-spare bs=1M count=2 conv=fsync 2> /dev/null
-	assert env DMCACHE_TAB=/run/other.tab dmcache create c --origin $D-other --cache $D-spare --no-tab --yes
-	udevadm trigger --settle --action=change "/sys/class/block/$(basename "$(readlink -f $D-other)")"
+	assert env DMCACHE_TAB=/run/other.tab dmcache create c --origin $D-other --cache $D-spare \
+		--no-tab --yes
+	udevadm trigger \
+		--settle --action=change "/sys/class/block/$(basename "$(readlink -f $D-other)")"
 	idle
 	assert dmcache stop c
 	SINCE=$(date +%s)
@@ -108,7 +120,8 @@ case $BOOT in
 	SINCE=$(date +%s)
 	plug slow meta
 	HEADS=$(heads)
-	refused 'c: not all there after 10 s: .*cache member is missing; next: attach the device.*given up until another member comes'
+	refused \
+		'c: not all there after 10 s: .*cache member is missing; next: attach the device.*given up until another member comes'
 	plug fast
 	whole fast meta
 	stop
@@ -134,6 +147,7 @@ case $BOOT in
 	# It comes when the system is up, or nearly so.
 	whole meta fast
 	wait_for 'mountpoint -q /mnt' 60
-	assert_eq "$(dmesg | grep -c 'device-mapper.*not shut down cleanly' || :)" 0 "caches that were not shut down cleanly"
+	assert_eq "$(dmesg | grep -c 'device-mapper.*not shut down cleanly' || :)" 0 \
+		"caches that were not shut down cleanly"
 	;;
 esac

@@ -10,10 +10,14 @@
 on_cache() {
 	assert_eq "$(findmnt -no SOURCE /)" /dev/mapper/vg-root "what is mounted as /"
 	assert_eq "$(dmsetup table vg-root | awk '{ print $3 }')" cache "its target"
-	assert_eq "$(cat /sys/module/dm_cache/srcversion)" "$(modinfo -F srcversion "$(modinfo -n dm-cache)")" "the dm-cache that the initramfs loaded"
+	assert_eq "$(cat /sys/module/dm_cache/srcversion)" \
+		"$(modinfo -F srcversion "$(modinfo -n dm-cache)")" \
+		"the dm-cache that the initramfs loaded"
 	assert_match "$(modinfo -n dm-cache)" /updates/ "where dm-cache is from"
-	assert_eq "$(lvs --noheadings -o kernel_cache_policy,cache_mode vg/root | tr -s ' ')" " smq writeback" "what lvs says of it"
-	assert_eq "$(systemctl --failed --no-legend --plain | awk '{ print $1 }')" "" "units that failed"
+	assert_eq "$(lvs --noheadings -o kernel_cache_policy,cache_mode vg/root | tr -s ' ')" \
+		" smq writeback" "what lvs says of it"
+	assert_eq "$(systemctl --failed --no-legend --plain | awk '{ print $1 }')" "" \
+		"units that failed"
 }
 
 case $BOOT in
@@ -24,14 +28,19 @@ case $BOOT in
 	mount /dev/vg/root /mnt
 	echo "/dev/mapper/vg-root / ext4 errors=remount-ro 0 1" > /mnt/etc/fstab
 	umount /mnt
-	lvcreate -q -y --type cache-pool --poolmetadataspare n --chunksize 64k --cachemode writeback --cachepolicy smq -L 72m -n pool vg $D-fast
+	lvcreate -q -y --type cache-pool --poolmetadataspare n --chunksize 64k \
+		--cachemode writeback --cachepolicy smq -L 72m -n pool vg $D-fast
 	lvconvert -q -y --type cache --cachepool vg/pool --poolmetadataspare n vg/root
-	assert_eq "$(dmsetup table vg-root | awk '{ print $3 }')" cache "the target of what will be /"
+	assert_eq "$(dmsetup table vg-root | awk '{ print $3 }')" cache \
+		"the target of what will be /"
 	;;
 2)
 	on_cache
-	(cd /root && dd if=/dev/urandom of=file bs=1M count=8 conv=fsync 2> /dev/null && md5sum file > sum)
-	for i in 1 2 3; do dd if=/dev/urandom of=/root/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null; done
+	(cd /root && dd if=/dev/urandom of=file bs=1M count=8 conv=fsync 2> /dev/null &&
+		md5sum file > sum)
+	for i in 1 2 3; do
+		dd if=/dev/urandom of=/root/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null
+	done
 	dmsetup status vg-root
 	;;
 3)
@@ -45,9 +54,11 @@ case $BOOT in
 	on_cache
 	(cd /root && assert md5sum -c --quiet sum)
 	assert_eq "$(cat /root/acked)" before "what was flushed before the power cut"
-	[ "$(lvs --noheadings -o cache_read_hits vg/root)" -gt 0 ] || fail "no read of / was a hit: $(dmsetup status vg-root)"
+	[ "$(lvs --noheadings -o cache_read_hits vg/root)" -gt 0 ] ||
+		fail "no read of / was a hit: $(dmsetup status vg-root)"
 	assert lvconvert -q -y --uncache vg/root
-	assert_eq "$(dmsetup table vg-root | awk '{ print $3 }')" linear "the target of / without its cache"
+	assert_eq "$(dmsetup table vg-root | awk '{ print $3 }')" linear \
+		"the target of / without its cache"
 	(cd /root && echo 3 > /proc/sys/vm/drop_caches && assert md5sum -c --quiet sum)
 	;;
 esac

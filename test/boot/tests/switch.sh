@@ -15,7 +15,9 @@ case $BOOT in
 	mkfs.ext4 -q -L data $D-slow
 	assert dmcache create c --origin $D-slow --cache $D-fast --yes
 	mount /dev/mapper/c /mnt
-	for i in 1 2 3; do dd if=/dev/urandom of=/mnt/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null; done
+	for i in 1 2 3; do
+		dd if=/dev/urandom of=/mnt/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null
+	done
 	(cd /mnt && md5sum hot > sum)
 	sync -f /mnt
 	# The labels say open: nobody knows what is dirty.
@@ -26,18 +28,25 @@ case $BOOT in
 	p=$(udev_of $D-slow)
 	assert_match "$p" '^SYSTEMD_READY=0$' "udev, a dirty origin"
 	refute [ -e /dev/disk/by-label/data ]
-	if dmcache assemble c; then fail "assembled though switched off"; else assert_eq $? 9 "status"; fi
+	if dmcache assemble c; then
+		fail "assembled though switched off"
+	else
+		assert_eq $? 9 "status"
+	fi
 	# Everything written back, and stopped: the origin is complete.
 	assert dmcache assemble --force c
-	dmsetup reload c --table "$(dmsetup table c | sed -E 's/ (default|payback) [0-9]+.*/ cleaner 0/')"
+	dmsetup reload c --table "$(dmsetup table c |
+		sed -E 's/ (default|payback) [0-9]+.*/ cleaner 0/')"
 	dmsetup suspend c
 	dmsetup resume c
 	wait_for '[ "$(dirty)" = 0 ]' 60
 	assert dmcache stop c
-	udevadm trigger --settle --action=change "/sys/class/block/$(basename "$(readlink -f $D-slow)")"
+	udevadm trigger \
+		--settle --action=change "/sys/class/block/$(basename "$(readlink -f $D-slow)")"
 	wait_for '[ -e /dev/disk/by-label/data ]' 30
 	assert mount -o ro LABEL=data /mnt
-	assert_eq "$(readlink -f "$(findmnt -no SOURCE /mnt)")" "$(readlink -f $D-slow)" "what is mounted"
+	assert_eq "$(readlink -f "$(findmnt -no SOURCE /mnt)")" "$(readlink -f $D-slow)" \
+		"what is mounted"
 	(cd /mnt && assert md5sum -c --quiet sum)
 	umount /mnt
 	refute [ -e /dev/mapper/c ]

@@ -13,12 +13,14 @@ debug_fail() {
 # A detector that gave up is silent too.
 case $debug_kind in
 debug) grep -q 'debug_locks: *1$' /proc/lockdep_stats || debug_fail "lockdep turned itself off" ;;
-kcsan) awk '/^enabled: 1/ { on = 1 } /^setup_watchpoints: [1-9]/ { seen = 1 } END { exit !(on && seen) }' /sys/kernel/debug/kcsan ||
+kcsan) awk \
+	'/^enabled: 1/ { on = 1 } /^setup_watchpoints: [1-9]/ { seen = 1 } END { exit !(on && seen) }' /sys/kernel/debug/kcsan ||
 	debug_fail "KCSAN is off" ;;
 esac
 
 if [ "$test_rc" = 0 ] && [ "$debug_kind" = debug ]; then
-	# An object younger than five seconds is not reported, and none at the first scan that sees it.
+	# An object younger than five seconds is not reported, and none at the first scan that sees
+	# it.
 	sleep 6
 	if echo scan > /sys/kernel/debug/kmemleak && echo scan > /sys/kernel/debug/kmemleak; then
 		# shellcheck disable=SC2154 # head.sh sets it
@@ -28,7 +30,8 @@ if [ "$test_rc" = 0 ] && [ "$debug_kind" = debug ]; then
 				if (show) print first }
 			show' /sys/kernel/debug/kmemleak > /tmp/leaks
 		[ ! -s /tmp/leaks ] || {
-			debug_fail "LEAK: kmemleak found $(grep -c '^unreferenced' /tmp/leaks) objects:"
+			debug_fail "LEAK: kmemleak found $(grep \
+				-c '^unreferenced' /tmp/leaks) objects:"
 			head -n 200 /tmp/leaks
 		}
 	else

@@ -8,7 +8,8 @@ case $KERNEL in
 *) debug_kind=debug ;;
 esac
 
-# What means a hang on a stock kernel may just be slow here, on an emulated CPU under KASAN and lockdep.
+# What means a hang on a stock kernel may just be slow here, on an emulated CPU under KASAN and
+# lockdep.
 echo 180 > /proc/sys/kernel/hung_task_timeout_secs
 echo 120 > /sys/module/workqueue/parameters/watchdog_thresh
 # One scan at the end, not one in the middle of a test.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Sourced by test/vm/run. KCSAN also reports the races of the kernel's own code: those that have none
-# of our modules on either stack are not ours to mend.
+# Sourced by test/vm/run. KCSAN also reports the races of the kernel's own code: those that have
+# none of our modules on either stack are not ours to mend.
 
 races_of_ours() { # KERNEL-LOG
 	awk '/==================/ && !report { report = 1; text = $0; next }

@@ -4,7 +4,8 @@
 # files: test/vm/lib-cache.sh test/sanitizers/dm-fail-nth.py
 # expect-dmesg: Call Trace:
 
-# Call Trace: alone is what vmalloc prints when it gets no memory; all that is bad has a line of its own above it.
+# Call Trace: alone is what vmalloc prints when it gets no memory; all that is bad has a line of its
+# own above it.
 . /job/lib-cache.sh
 [ -d /sys/kernel/debug/failslab ] || skip "this kernel cannot inject faults"
 devices 8 16 48
@@ -24,12 +25,14 @@ modprobe dm-cache-mq
 
 # sweep OPERATION SECONDS FORMAT POLICY
 sweep() {
-	python3 -I /job/dm-fail-nth.py "$1" c "$2" "$(cache_table 64 "$(features_of "$3")" "$4")" > /tmp/sweep 2>&1 || fail "$1, format $3: $(cat /tmp/sweep)"
+	python3 -I /job/dm-fail-nth.py "$1" c "$2" "$(cache_table 64 "$(features_of "$3")" "$4")" \
+		> /tmp/sweep 2>&1 || fail "$1, format $3: $(cat /tmp/sweep)"
 	note "format $3, $4: $(cat /tmp/sweep)"
 }
 
 for io in 0 1; do
-	# The second time metadata's I/O fails too, which may leave it with needs_check: so each sweep has its own.
+	# The second time metadata's I/O fails too, which may leave it with needs_check: so each
+	# sweep has its own.
 	echo $io > /sys/block/meta/make-it-fail
 	for format in 1 2; do
 		blank

@@ -5,7 +5,8 @@
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
-# Slow metadata, so that a message of many blocks takes many commits and a suspend falls between them.
+# Slow metadata, so that a message of many blocks takes many commits and a suspend falls between
+# them.
 nb meta 8 3000000
 nb fast 16 0
 nb slow 16 0

@@ -5,13 +5,15 @@
 # files: test/vm/lib-cache.sh
 # expect-dmesg: Call Trace:
 
-# Call Trace: alone is what vmalloc prints when it gets no memory; all that is bad has a line of its own above it.
+# Call Trace: alone is what vmalloc prints when it gets no memory; all that is bad has a line of its
+# own above it.
 . /job/lib-cache.sh
 [ -d /sys/kernel/debug/fail_make_request ] || skip "this kernel cannot inject faults"
 devices 8 16 48 4
 noise /tmp/data 32
 
-# faults PERCENT-OF-I/O PERCENT-OF-ALLOCATIONS DEV...: on these devices, and for allocations that must not wait
+# faults PERCENT-OF-I/O PERCENT-OF-ALLOCATIONS DEV...: on these devices, and for allocations that
+# must not wait
 FAULTS=/sys/kernel/debug
 faults() {
 	for _d in meta fast slow; do echo 0 > /sys/block/$_d/make-it-fail; done
@@ -29,9 +31,11 @@ faults() {
 
 # work SECONDS: fio that takes errors as they come
 work() {
-	fio --thread --direct=1 --ioengine=libaio --time_based --runtime="$1" --filename=/dev/mapper/c --continue_on_error=all \
+	fio --thread --direct=1 --ioengine=libaio --time_based --runtime="$1" \
+		--filename=/dev/mapper/c --continue_on_error=all \
 		--name=mixed --rw=randrw --bsrange=4k-128k --blockalign=4k --iodepth=16 --size=16m \
-		--name=whole --rw=randwrite --bs=32k --iodepth=4 --offset=16m --size=16m --fsync=32 > /tmp/fio.out 2>&1 &
+		--name=whole --rw=randwrite --bs=32k --iodepth=4 --offset=16m --size=16m \
+		--fsync=32 > /tmp/fio.out 2>&1 &
 	fio=$!
 	while kill -0 $fio 2> /dev/null; do
 		sleep 0.5
@@ -45,7 +49,8 @@ work() {
 	grep -q 'err=' /tmp/fio.out || fail "fio did not run: $(tail -n 5 /tmp/fio.out)"
 }
 
-for t in "writeback smq fast" "writeback mq slow" "writethrough smq fast slow" "writeback smq meta" "writeback smq meta fast slow"; do
+for t in "writeback smq fast" "writeback mq slow" "writethrough smq fast slow" \
+	"writeback smq meta" "writeback smq meta fast slow"; do
 	# shellcheck disable=SC2086 # words
 	set -- $t
 	features="metadata2 $1" policy=$2

@@ -14,8 +14,8 @@ before="$(digest $META) $(digest $CACHE) $(digest $ORIGIN)"
 len=$(sectors $ORIGIN)
 held() { for _h in fast slow; do find "/sys/block/$_h/holders/" -mindepth 1; done; }
 
-# bad REGEX LINE: for `dmsetup create`, of which the reload must fail: a resume that fails is too late to
-# tell the user, and for a live device too late to go on.
+# bad REGEX LINE: for `dmsetup create`, of which the reload must fail: a resume that fails is too
+# late to tell the user, and for a live device too late to go on.
 bad() {
 	expect_fail "$1" dmsetup create bad --table "0 ${3:-$len} cache $2"
 	refute dmsetup info bad > /dev/null 2>&1
@@ -56,7 +56,9 @@ bad '[Pp]olicy|[Tt]unable|config|set|migration_threshold' "$D 64 0 smq 2 migrati
 # devices
 for i in 1 2 3; do
 	set -- $META $CACHE $ORIGIN
-	bad '[Oo]pen|device|lookup' "$(case $i in 1) echo /dev/none $2 $3 ;; 2) echo $1 /dev/none $3 ;; 3) echo $1 $2 /dev/none ;; esac) 64 0 smq 0"
+	bad '[Oo]pen|device|lookup' \
+		"$(case $i in \
+		1) echo /dev/none $2 $3 ;; 2) echo $1 /dev/none $3 ;; 3) echo $1 $2 /dev/none ;; esac) 64 0 smq 0"
 done
 mknod /dev/ghost b 240 77
 bad '[Oo]pen|device' "$META $CACHE /dev/ghost 64 0 smq 0"
@@ -82,8 +84,10 @@ modprobe dm-zero
 expect_fail 'block size' dmsetup create bad /tmp/two
 
 # A good one loads after all this, and so the devices were free and the metadata blank.
-assert_eq "$(digest $META) $(digest $CACHE) $(digest $ORIGIN)" "$before" "contents of metadata, cache and origin"
-for t in "0 smq 0" "1 writeback mq 0" "2 writethrough metadata2 cleaner 0" "3 metadata2 no_discard_passdown passthrough default 0" \
+assert_eq "$(digest $META) $(digest $CACHE) $(digest $ORIGIN)" "$before" \
+	"contents of metadata, cache and origin"
+for t in "0 smq 0" "1 writeback mq 0" "2 writethrough metadata2 cleaner 0" \
+	"3 metadata2 no_discard_passdown passthrough default 0" \
 	"0 smq 2 migration_threshold 4096"; do
 	[ "$STOCK" = 1 ] && case $t in *" mq "*) continue ;; esac
 	blank

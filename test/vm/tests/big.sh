@@ -19,7 +19,8 @@ META=/dev/meta CACHE=/dev/mapper/fast ORIGIN=/dev/mapper/slow
 
 # Clean mappings: low and high cache blocks hold high and low origin blocks. Hot: uncached.
 {
-	echo "<superblock uuid=\"\" block_size=\"$BLOCK\" nr_cache_blocks=\"196608\" policy=\"smq\" hint_width=\"4\"><mappings>"
+	echo \
+		"<superblock uuid=\"\" block_size=\"$BLOCK\" nr_cache_blocks=\"196608\" policy=\"smq\" hint_width=\"4\"><mappings>"
 	echo '<mapping cache_block="2" origin_block="195000" dirty="false"/>'
 	echo '<mapping cache_block="131072" origin_block="0" dirty="false"/>'
 	echo '<mapping cache_block="190000" origin_block="150000" dirty="false"/>'
@@ -37,17 +38,22 @@ page "hot 9" | write_at $ORIGIN "$(at 9 24)"
 
 make_cache c $BLOCK metadata2 smq
 assert_eq "$(st_used c)/$(st_total c) $(st_dirty c)" "4/196608 1" "blocks used, all, dirty"
-check() { read_at "$1" "$(at "$2" "${4:-24}")" > /tmp/got; page "$3" | cmp - /tmp/got || fail "$1: block $2 does not hold '$3'"; }
+check() {
+	read_at "$1" "$(at "$2" "${4:-24}")" > /tmp/got
+	page "$3" | cmp - /tmp/got || fail "$1: block $2 does not hold '$3'"
+}
 for b in 195000 0 150000 1; do check /dev/mapper/c $b "block $b"; done
 check /dev/mapper/c 140000 "hot 140000"
 # Had a product been cut to 32 bits, one of these would hold something.
 for b in 63928 18928 65528; do
-	dd if=/dev/mapper/c bs=512 skip="$(at $b 24)" count=8 iflag=direct 2> /dev/null | cmp - /dev/zero -n 4096 || fail "block $b holds something"
+	dd if=/dev/mapper/c bs=512 skip="$(at $b 24)" count=8 iflag=direct 2> /dev/null |
+		cmp - /dev/zero -n 4096 || fail "block $b holds something"
 done
 
 for b in 195000 0 150000 1; do page "new $b" | write_at /dev/mapper/c "$(at $b 40)"; done
 assert_num "$(st_dirty c)" -ge 1 "dirty blocks"
-# Make some uncached high blocks hot, so that they are promoted; the block layer complains about a wrong sector.
+# Make some uncached high blocks hot, so that they are promoted; the block layer complains about a
+# wrong sector.
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	check /dev/mapper/c 140000 "hot 140000"
 	check /dev/mapper/c 9 "hot 9"
@@ -67,7 +73,8 @@ for b in 195000 0 150000 1; do
 done
 for d in slow fast nothing; do dmsetup remove $d; done
 
-# --- 384 TiB in blocks of 32 KiB: the mapping table holds the upper bits of a block's number elsewhere ---
+# --- 384 TiB in blocks of 32 KiB: the mapping table holds the upper bits of a block's number
+# elsewhere ---
 BLOCK=64 M=4294967296
 # cache_check reserves a bit for each of them, and uses few.
 echo 1 > /proc/sys/vm/overcommit_memory
@@ -79,7 +86,8 @@ CACHE=/dev/small
 # All the same in their lower 32 bits, or with all of those set.
 blocks="5 $((M + 5)) $((2 * M + 5)) $((M - 1)) $((2 * M - 1)) $((3 * M - 1))"
 {
-	echo "<superblock uuid=\"\" block_size=\"$BLOCK\" nr_cache_blocks=\"256\" policy=\"smq\" hint_width=\"4\"><mappings>"
+	echo \
+		"<superblock uuid=\"\" block_size=\"$BLOCK\" nr_cache_blocks=\"256\" policy=\"smq\" hint_width=\"4\"><mappings>"
 	i=0
 	for b in $blocks; do
 		echo "<mapping cache_block=\"$i\" origin_block=\"$b\" dirty=\"false\"/>"

@@ -13,9 +13,11 @@ for bs in 64 192 320 2048; do
 	assert_num "$(st_block_size c)" -eq $bs "block size in the status"
 	assert_num "$(st_total c)" -eq $((24 * 2048 / bs)) "cache blocks in the status"
 	# Whole blocks go to a cold cache at once; smaller I/O follows, hits and misses.
-	quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite \
+	quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 \
+		--rw=randwrite \
 		--bs=$((bs * 512)) --size=8m --verify=crc32c --do_verify=1
-	quiet_fio --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite \
+	quiet_fio --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 \
+		--rw=randwrite \
 		--bsrange=4k-256k --blockalign=4k --size=16m --verify=crc32c --do_verify=1
 	assert_num "$(st_used c)" -gt 0 "blocks in use with $bs sectors a block"
 	d=$(digest /dev/mapper/c)

@@ -29,7 +29,9 @@ dmsetup message tp 0 create_thin 0
 dmsetup create thin --table "0 24576 thin /dev/mapper/tp 0"
 dmsetup create era --table "0 32768 era /dev/mapper/ometa /dev/mapper/c 64"
 dmsetup create snap --table "0 32768 snapshot /dev/mapper/era /dev/mapper/cow N 16"
-for m in dm_persistent_data dm_thin_pool dm_era dm_snapshot dm_cache dm_cache_persistent_data; do assert grep -q "^$m " /proc/modules; done
+for m in dm_persistent_data dm_thin_pool dm_era dm_snapshot dm_cache dm_cache_persistent_data; do
+	assert grep -q "^$m " /proc/modules
+done
 put /tmp/data /dev/mapper/thin
 dmsetup message tp 0 create_snap 1 0
 dmsetup create thin1 --table "0 24576 thin /dev/mapper/tp 1"
@@ -62,7 +64,9 @@ dmsetup remove c
 use_kernels
 make_cache c 64 metadata2 smq
 for m in dm-cache-mq dm-cache-s3fifo dm-cache-persistent-data; do
-	expect_fail "kernel's own dm-cache is loaded.*rmmod dm_cache_smq dm_cache.*modprobe dm-cache" modprobe $m
+	expect_fail \
+		"kernel's own dm-cache is loaded.*rmmod dm_cache_smq dm_cache.*modprobe dm-cache" \
+		modprobe $m
 done
 refute insmod "$(modinfo -n dm-cache)" 2> /dev/null
 refute grep -q dm_cache_persistent_data /proc/modules

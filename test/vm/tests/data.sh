@@ -9,7 +9,8 @@ devices 8 8 32
 
 # verify OPTIONS: the whole of the device, each byte once, by two jobs
 load() {
-	quiet_fio --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=16 --rw="$1" --bsrange=4k-96k \
+	quiet_fio --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=16 \
+		--rw="$1" --bsrange=4k-96k \
 		--blockalign=4k --size=24m --verify=crc32c --verify_fatal=1 --randseed="$2" "$3"
 }
 

@@ -9,8 +9,8 @@
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
-# Ten caches of 192 blocks, 160 of them mapped, odd ones in format 1, even ones in format 2. What happens
-# to each after the first power cut:
+# Ten caches of 192 blocks, 160 of them mapped, odd ones in format 1, even ones in format 2. What
+# happens to each after the first power cut:
 #   1 2  ours opens it; blocks were written and cleaned before, and nothing was flushed since
 #   9 10 ours opens it
 #   3 4  the kernel's own module opens it, writes to a cached block, and the power goes again
@@ -28,15 +28,21 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 	linear s$i "$DISK2" $(((i - 1) * 16384)) 16384
 done
 format_of() { echo $((2 - $1 % 2)); }
-table() { echo "0 16384 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $([ "$(format_of "$1")" = 2 ] && echo 1 metadata2 || echo 0) $2"; }
+table() {
+	echo \
+		"0 16384 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $([ \
+		"$(format_of "$1")" = 2 ] && echo 1 metadata2 || echo 0) $2"
+}
 create() { dmsetup create c$1 --table "$(table "$1" "${2:-smq 2 migration_threshold 0}")"; }
-# change FILE DEV WORD BLOCKS...: 4 KiB in each of the blocks, in the device and in the file that says what it holds
+# change FILE DEV WORD BLOCKS...: 4 KiB in each of the blocks, in the device and in the file that
+# says what it holds
 change() {
 	_f=$1 _d=$2 _w=$3
 	shift 3
 	for _b in "$@"; do
 		page "$_w $_b" > /tmp/page
-		dd if=/tmp/page of="$_d" bs=4096 seek=$((_b * 8 + 1)) oflag=direct conv=notrunc,fdatasync 2> /dev/null
+		dd if=/tmp/page of="$_d" bs=4096 seek=$((_b * 8 + 1)) oflag=direct \
+			conv=notrunc,fdatasync 2> /dev/null
 		dd if=/tmp/page of="$_f" bs=4096 seek=$((_b * 8 + 1)) conv=notrunc 2> /dev/null
 	done
 }
@@ -50,9 +56,13 @@ recall() {
 	dd if="$DISK3" of=/tmp/want bs=1M skip=8 count=8 iflag=direct 2> /dev/null
 }
 # What the superblock holds in bytes that only ours uses
-live_mark() { dd if="$1" bs=4096 count=1 iflag=direct 2> /dev/null | dd bs=1 skip=96 count=16 2> /dev/null | od -An -v -tx1 | tr -d ' \n'; }
+live_mark() {
+	dd if="$1" bs=4096 count=1 iflag=direct 2> /dev/null |
+		dd bs=1 skip=96 count=16 2> /dev/null | od -An -v -tx1 | tr -d ' \n'
+}
 NO_MARK=00000000000000000000000000000000
-# All of it is read right, written back, and then on the origin alone: so no block was wrongly taken for clean.
+# All of it is read right, written back, and then on the origin alone: so no block was wrongly taken
+# for clean.
 verify() {
 	same "$2" /dev/mapper/c$1 "c$1, $3"
 	reload_table="$(table $1 'cleaner 0')"
@@ -73,7 +83,8 @@ if [ "$BOOT" = 1 ]; then
 	done
 	cp /tmp/want /tmp/want12
 	for i in 1 2; do
-		# Their bits may stay for a while, but not all of them; and those that go, go after a flush of the origin.
+		# Their bits may stay for a while, but not all of them; and those that go, go after
+		# a flush of the origin.
 		create $i "cleaner 0"
 		cp /tmp/want /tmp/want12
 		dmsetup message c$i 0 migration_threshold 0
@@ -88,7 +99,8 @@ if [ "$BOOT" = 1 ]; then
 		assert_num "$(st_dirty c$i)" -eq 6 "dirty blocks of c$i"
 	done
 	keep
-	# Only now: the disk below is the others', too, and each FLUSH of theirs would make durable what was cleaned.
+	# Only now: the disk below is the others', too, and each FLUSH of theirs would make durable
+	# what was cleaned.
 	for i in 1 2; do dmsetup message c$i 0 migration_threshold 2048; done
 	for i in 1 2; do wait_for "[ \$(st_dirty c$i) = 0 ]" 60; done
 	sleep 3
@@ -99,7 +111,8 @@ recall
 if [ "$BOOT" = 2 ]; then
 	for i in 1 2 3 4 5 6 7 8 9 10; do
 		check_metadata /dev/mapper/m$i
-		assert_ne "$(live_mark /dev/mapper/m$i)" "$NO_MARK" "the mark of a running cache, c$i"
+		assert_ne "$(live_mark /dev/mapper/m$i)" "$NO_MARK" \
+			"the mark of a running cache, c$i"
 	done
 	for i in 1 2 9 10; do
 		n=6 want=/tmp/want
@@ -109,25 +122,36 @@ if [ "$BOOT" = 2 ]; then
 		note "c$i: $(st_dirty c$i) of $(st_used c$i) blocks count as dirty, $n are"
 		assert_num "$(st_used c$i)" -eq $MAPPED "blocks cached in c$i after the power cut"
 		assert_num "$(st_dirty c$i)" -ge $n "dirty blocks of c$i after the power cut"
-		assert_num "$(st_dirty c$i)" -le $((n + BUDGET)) "dirty blocks of c$i after the power cut"
-		assert_dmesg "not shut down cleanly: $(st_dirty c$i) of $MAPPED cached blocks count as dirty"
+		assert_num "$(st_dirty c$i)" -le $((n + BUDGET)) \
+			"dirty blocks of c$i after the power cut"
+		assert_dmesg \
+			"not shut down cleanly: $(st_dirty \
+			c$i) of $MAPPED cached blocks count as dirty"
 		verify $i $want "after the power cut"
 	done
 
 	# The kernel's own module, on images of a crash of ours.
-	for m in $(awk '/^dm_cache/ { print $1 }' /proc/modules); do rmmod "$m" 2> /dev/null || :; done
+	for m in $(awk '/^dm_cache/ { print $1 }' /proc/modules); do
+		rmmod "$m" 2> /dev/null || :
+	done
 	for m in $(awk '/^dm_cache/ { print $1 }' /proc/modules); do rmmod "$m"; done
 	modprobe -a dm-bufio dm-persistent-data dm-bio-prison
-	for m in dm-cache dm-cache-smq; do insmod "$(find "/lib/modules/$KERNEL/kernel" -name "$m.ko*" | head -n 1)"; done
+	for m in dm-cache dm-cache-smq; do
+		insmod "$(find "/lib/modules/$KERNEL/kernel" -name "$m.ko*" | head -n 1)"
+	done
 	refute grep -q dm_cache_persistent_data /proc/modules
 	for i in 3 4 5 6 7 8; do
 		create $i
-		note "c$i under the kernel's module: $(st_dirty c$i) of $(st_used c$i) blocks count as dirty, 6 are"
+		note \
+			"c$i under the kernel's module: $(st_dirty c$i) of $(st_used \
+			c$i) blocks count as dirty, 6 are"
 		assert_num "$(st_used c$i)" -eq $MAPPED "blocks cached in c$i"
 		assert_num "$(st_dirty c$i)" -ge 6 "dirty blocks of c$i under the kernel's module"
-		assert_num "$(st_dirty c$i)" -le $((6 + BUDGET)) "dirty blocks of c$i under the kernel's module"
+		assert_num "$(st_dirty c$i)" -le $((6 + BUDGET)) \
+			"dirty blocks of c$i under the kernel's module"
 		same /tmp/want /dev/mapper/c$i "c$i under the kernel's module"
-		# A clean block; the kernel's module need not write anything to the metadata for that.
+		# A clean block; the kernel's module need not write anything to the metadata for
+		# that.
 		cp /tmp/want /tmp/want.next
 		change /tmp/want.next /dev/mapper/c$i kernel $KERNELS
 	done
@@ -135,7 +159,8 @@ if [ "$BOOT" = 2 ]; then
 	for i in 5 6; do
 		dmsetup message c$i 0 migration_threshold 204800
 		head -c 32768 /dev/zero > /tmp/zero
-		wait_for "dd if=/tmp/zero of=/dev/mapper/c$i bs=32k seek=200 oflag=direct conv=notrunc,fsync 2> /dev/null; [ \$(st_used c$i) -gt $MAPPED ]" 60
+		wait_for \
+			"dd if=/tmp/zero of=/dev/mapper/c$i bs=32k seek=200 oflag=direct conv=notrunc,fsync 2> /dev/null; [ \$(st_used c$i) -gt $MAPPED ]" 60
 		dmsetup message c$i 0 migration_threshold 0
 		dmsetup status c$i > /dev/null
 		note "c$i: $(st_used c$i) blocks cached"
@@ -143,35 +168,43 @@ if [ "$BOOT" = 2 ]; then
 	for i in 7 8; do
 		d=$(st_dirty c$i)
 		dmsetup remove c$i
-		assert_eq "$(live_mark /dev/mapper/m$i)" "$NO_MARK" "the mark after a clean shutdown of the kernel's module, c$i"
+		assert_eq "$(live_mark /dev/mapper/m$i)" "$NO_MARK" \
+			"the mark after a clean shutdown of the kernel's module, c$i"
 		check_metadata /dev/mapper/m$i
-		echo "$d" | dd of="$DISK3" bs=512 seek=$((40000 + i)) conv=sync,notrunc,fsync 2> /dev/null
+		echo "$d" | dd of="$DISK3" bs=512 seek=$((40000 + i)) conv=sync,notrunc,fsync \
+			2> /dev/null
 	done
 	keep
 	power_cut
 fi
 
 for i in 3 4; do
-	# Whether the kernel's module commits after it was opened and written to is its own affair: CLEAN is what tells.
+	# Whether the kernel's module commits after it was opened and written to is its own affair:
+	# CLEAN is what tells.
 	if [ "$(live_mark /dev/mapper/m$i)" = "$NO_MARK" ]; then _m=gone; else _m="still there"; fi
 	note "c$i, written to under the kernel's module before the power cut: the mark is $_m"
 	create $i
-	assert_num "$(st_dirty c$i)" -eq $MAPPED "dirty blocks of c$i, that the kernel's module had open when the power went"
+	assert_num "$(st_dirty c$i)" \
+		-eq $MAPPED \
+		"dirty blocks of c$i, that the kernel's module had open when the power went"
 	verify $i /tmp/want "after a crash under the kernel's module"
 done
 cp /tmp/want /tmp/want56
 dd if=/dev/zero of=/tmp/want56 bs=32k count=1 seek=200 conv=notrunc 2> /dev/null
 for i in 5 6; do
-	assert_eq "$(live_mark /dev/mapper/m$i)" "$NO_MARK" "the mark after a commit of the kernel's module, c$i"
+	assert_eq "$(live_mark /dev/mapper/m$i)" "$NO_MARK" \
+		"the mark after a commit of the kernel's module, c$i"
 	create $i
 	assert_num "$(st_used c$i)" -gt $MAPPED "blocks cached in c$i"
-	assert_num "$(st_dirty c$i)" -eq "$(st_used c$i)" "dirty blocks of c$i, that the kernel's module had open when the power went"
+	assert_num "$(st_dirty c$i)" -eq "$(st_used c$i)" \
+		"dirty blocks of c$i, that the kernel's module had open when the power went"
 	verify $i /tmp/want56 "after a commit and a crash under the kernel's module"
 done
 for i in 7 8; do
 	d=$(dd if="$DISK3" bs=512 skip=$((40000 + i)) count=1 2> /dev/null | tr -d '\0')
 	create $i
-	assert_num "$(st_dirty c$i)" -eq "$d" "dirty blocks of c$i after a clean shutdown of the kernel's module"
+	assert_num "$(st_dirty c$i)" \
+		-eq "$d" "dirty blocks of c$i after a clean shutdown of the kernel's module"
 	assert_num "$d" -lt 20 "the same"
 	verify $i /tmp/want "after a clean shutdown of the kernel's module"
 done

@@ -14,7 +14,8 @@ mkfs.ext4 -q $DISK0
 below f 24
 run 0 dmcache create c --origin $DISK0 --yes
 mount /dev/mapper/c /mnt
-(i=0; while [ ! -e /tmp/enough ]; do i=$((i + 1)); dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync,notrunc 2> /dev/null; echo $i > /tmp/rounds.new; mv /tmp/rounds.new /tmp/rounds; done) &
+(i=0; while \
+	[ ! -e /tmp/enough ]; do i=$((i + 1)); dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync,notrunc 2> /dev/null; echo $i > /tmp/rounds.new; mv /tmp/rounds.new /tmp/rounds; done) &
 writer=$!
 # goes_on WHAT: it is as it was, nothing is left, and the writer gets on
 goes_on() {

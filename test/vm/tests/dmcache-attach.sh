@@ -16,7 +16,8 @@ if [ "$BOOT" = 2 ]; then
 	echo "$tab" > $DMCACHE_TAB
 	dd if=$DISK2 of=$DISK1 bs=1M skip=4 count=24 conv=fsync 2> /dev/null
 	run 0 dmcache assemble c
-	assert_match "$(dmsetup table c)" ' linear ' "a set whose cache was detached, the old cache being there"
+	assert_match "$(dmsetup table c)" ' linear ' \
+		"a set whose cache was detached, the old cache being there"
 	mount -o ro /dev/mapper/c /mnt
 	assert_eq "$(cat /mnt/last)" "after the detach" "what was written after the detach"
 	umount /mnt
@@ -28,14 +29,16 @@ mkfs.ext4 -q $DISK0
 run 0 dmcache create c --origin $DISK0 --yes
 assert_match "$(dmsetup table c)" linear "a device without a cache"
 mount /dev/mapper/c /mnt
-(i=0; while [ ! -e /tmp/enough ]; do i=$((i + 1)); dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync,notrunc 2> /dev/null; echo $i > /tmp/rounds; done) &
+(i=0; while \
+	[ ! -e /tmp/enough ]; do i=$((i + 1)); dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync,notrunc 2> /dev/null; echo $i > /tmp/rounds; done) &
 writer=$!
 run 0 dmcache attach c --cache $DISK1 --yes --policy smq
 assert_match "$(dmsetup table c)" ' cache .* smq ' "after attach"
 dd if=/dev/urandom of=/mnt/a bs=64k count=64 conv=fsync 2> /dev/null
 sum=$(md5sum < /mnt/a)
 run 4 dmcache attach c --cache $DISK2 --yes
-# The cache as it is now, for the second boot; its label not where labels are, or there would be two of it
+# The cache as it is now, for the second boot; its label not where labels are, or there would be two
+# of it
 dd if=$DISK1 of=$DISK2 bs=1M seek=4 conv=fsync 2> /dev/null
 r=$(cat /tmp/rounds)
 run 0 dmcache detach c --yes

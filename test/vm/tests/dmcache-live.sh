@@ -10,7 +10,12 @@
 # expect-dmesg: device-mapper: ioctl: error adding target to table
 
 . /job/lib-dmcache.sh
-json() { python3 -c 'import json, sys; print(json.load(open("/tmp/dmcache.out"))[0].get(sys.argv[1]))' "$1"; }
+json() {
+	python3 \
+		-c \
+		'import json, sys; print(json.load(open("/tmp/dmcache.out"))[0].get(sys.argv[1]))' \
+		"$1"
+}
 flush_bg() {
 	dash /job/dmcache flush c > /tmp/flush.out 2>&1 &
 	pid=$!
@@ -44,11 +49,13 @@ run 1 dmcache set c --policy nonesuch
 assert_eq "$(st_policy c)" smq "the policy after one that there is not"
 run 1 dmcache set c --mode writethrough --policy mq sequential_threshold=7 sideways=1
 assert_eq "$(st_policy c)" smq "the policy after a tunable that is refused"
-assert_match "$(st_line c)" ' writeback .* migration_threshold 0 ' "mode and threshold after a tunable that is refused"
+assert_match "$(st_line c)" ' writeback .* migration_threshold 0 ' \
+	"mode and threshold after a tunable that is refused"
 run 0 dmcache label $DISK1
 said '^policy +smq$' "the label after a tunable that is refused"
 run 0 dmcache set c --policy mq sequential_threshold=7
-assert_match "$(st_line c)" ' writeback .* migration_threshold 0 mq .*sequential_threshold 7 ' "after set"
+assert_match "$(st_line c)" ' writeback .* migration_threshold 0 mq .*sequential_threshold 7 ' \
+	"after set"
 run 0 dmcache label $DISK1
 said '^policy_args +migration_threshold,0,sequential_threshold,7$' "the label after set"
 assert_num "$(st_dirty c)" -ge "$dirty" "dirty blocks after set"
@@ -69,7 +76,8 @@ sleep 1.5
 run 0 dmcache flush c
 said 'all is written back' flush
 assert_eq "$(st_policy c)" mq "the policy after a flush"
-assert_match "$(st_line c)" ' writeback .* migration_threshold 0 .*sequential_threshold 7 ' "mode and tunables after a flush"
+assert_match "$(st_line c)" ' writeback .* migration_threshold 0 .*sequential_threshold 7 ' \
+	"mode and tunables after a flush"
 # As set said above what comes before passthrough
 run 0 dmcache set c --mode writethrough
 run 0 dmcache flush c

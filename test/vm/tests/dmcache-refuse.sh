@@ -10,13 +10,20 @@
 O=$DISK0 C=$DISK1 M=$DISK2 FULL=$DISK3 TINY=$DISK4 SMALL=$DISK5
 
 # What the disks have been sent, and what is on them.
-sent() { for d in $DISK0 $DISK1 $DISK2 $DISK3 $DISK4 $DISK5; do echo "$d $(dev_write_sectors "$d") $(dev_discards "$d")"; done; }
-on_disks() { for d in $DISK0 $DISK1 $DISK2 $DISK3 $DISK4 $DISK5; do echo "$d $(digest "$d")"; done; }
+sent() {
+	for d in $DISK0 $DISK1 $DISK2 $DISK3 $DISK4 $DISK5; do
+		echo "$d $(dev_write_sectors "$d") $(dev_discards "$d")"
+	done
+}
+on_disks() {
+	for d in $DISK0 $DISK1 $DISK2 $DISK3 $DISK4 $DISK5; do echo "$d $(digest "$d")"; done
+}
 # begin WHAT, then `no` for each command that is refused, then unchanged
 begin() {
 	note "$1"
 	sync
-	WHAT=$1 SENT=$(sent) SUMS=$(on_disks) DM=$(dmsetup ls | sort) TABSUM=$(cat $DMCACHE_TAB 2> /dev/null || :)
+	WHAT=$1 SENT=$(sent) SUMS=$(on_disks) DM=$(dmsetup ls |
+		sort) TABSUM=$(cat $DMCACHE_TAB 2> /dev/null || :)
 }
 # no STATUS REGEX COMMAND...: refused, with a reason and with what to do
 no() {
@@ -51,7 +58,9 @@ no 2 'a multiple of 32K' create c --origin $O --cache $C --block-size 2G
 no 2 'key=value' create c --origin $O --cache $C --set nonsense
 no 2 '--metadata wants --cache' create c --origin $O --metadata $M
 no 2 'wants --cache or --label-origin' create c --origin $O --no-tab
-for name in a/b .hidden -x c-cdata c-cmeta c-corig control 'two words'; do no 2 "$name" create "$name" --origin $O --cache $C; done
+for name in a/b .hidden -x c-cdata c-cmeta c-corig control 'two words'; do
+	no 2 "$name" create "$name" --origin $O --cache $C
+done
 no 2 'one name' create c d --origin $O --cache $C
 no 2 'name a set' dmcache assemble
 no 2 'no option --nonsense' dmcache assemble --nonsense
@@ -77,7 +86,8 @@ no 2 "$O and $O are the same device" create c --origin $O --cache $O
 no 2 "$C and $C are the same device" create c --origin $O --cache $C --metadata $C
 ln -s $O /tmp/link
 no 2 "/tmp/link and $O are the same device" create c --origin $O --cache /tmp/link
-for word in assemble flush resize 'set --mode writethrough' detach 'attach --cache '$C check repair; do
+for word in assemble flush resize 'set --mode writethrough' detach 'attach --cache '$C check \
+	repair; do
 	# shellcheck disable=SC2086 # words
 	no 6 nonesuch dmcache $word nonesuch
 done
@@ -88,10 +98,12 @@ unchanged
 begin "too small, or not empty"
 no 4 "cache device $SMALL has 2 MiB: too small" create c --origin $O --cache $SMALL
 no 4 "cache device $TINY has 1 MiB: too small" create c --origin $O --cache $TINY
-no 4 "metadata device $SMALL has 2 MiB; .* blocks need" create c --origin $O --cache $C --metadata $SMALL
+no 4 "metadata device $SMALL has 2 MiB; .* blocks need" create c --origin $O --cache $C \
+	--metadata $SMALL
 no 4 "origin $TINY is smaller than a MiB" create c --origin $TINY --cache $C --label-origin
 no 2 'this cache needs' create c --origin $O --cache $C --metadata-size 1M
-no 4 "cache device $FULL holds ext4, .*overwritten; next: .*--wipe" create c --origin $O --cache $FULL
+no 4 "cache device $FULL holds ext4, .*overwritten; next: .*--wipe" create c --origin $O \
+	--cache $FULL
 no 4 "metadata device $FULL holds ext4" create c --origin $O --cache $C --metadata $FULL
 no 4 "origin $O holds ext4" create c --origin $O --cache $C --label-origin
 run 8 dmcache create c --origin $O --cache $FULL --wipe
@@ -136,7 +148,8 @@ no 2 'line 1: .*; next: correct that line' dmcache assemble --all
 rm $DMCACHE_TAB; TABSUM=
 unchanged
 
-# The tab cannot be written: what was done by then is undone. The cache device's content was given up.
+# The tab cannot be written: what was done by then is undone. The cache device's content was given
+# up.
 note "a full disk"
 before=$(digest $O)
 # An old tab stays whole.

@@ -58,12 +58,18 @@ run 0 dmcache check c
 said 'is in order' check
 assert_eq "$(dmsetup ls | wc -l)" 2 "devices after check"
 start=$(dmcache label /dev/mapper/f | awk '$1 == "metadata_start" { print $2 }')
-# A block that cache_check 1.x finds damaged: of what the metadata say of themselves, or of the mappings
+# A block that cache_check 1.x finds damaged: of what the metadata say of themselves, or of the
+# mappings
 PATH=/tpt1:$PATH
 for b in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	dd if=/dev/mapper/f of=/tmp/block bs=4096 skip=$((start / 8 + b)) count=1 2> /dev/null
-	dd if=/dev/urandom of=/dev/mapper/f bs=512 seek=$((start + b * 8)) count=1 conv=notrunc,fsync 2> /dev/null
-	! dmcache check c > $OUT 2>&1 || { dd if=/tmp/block of=/dev/mapper/f bs=4096 seek=$((start / 8 + b)) conv=notrunc,fsync 2> /dev/null; continue; }
+	dd if=/dev/urandom of=/dev/mapper/f bs=512 seek=$((start + b * 8)) count=1 \
+		conv=notrunc,fsync 2> /dev/null
+	! dmcache check c > $OUT 2>&1 || {
+		dd if=/tmp/block of=/dev/mapper/f bs=4096 seek=$((start / 8 + b)) \
+			conv=notrunc,fsync 2> /dev/null
+		continue
+	}
 	break
 done
 note "block $b: $(cat $OUT)"

@@ -15,13 +15,15 @@ umount /mnt
 head -c 65536 /dev/urandom | dd of=$metadata oflag=direct bs=65536 2> /dev/null
 
 # Each fenced block behind a line "<!-- tested -->".
-awk '/^<!-- tested -->$/ { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; if (on) print "echo ---"; next } on' \
+awk \
+	'/^<!-- tested -->$/ { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; if (on) print "echo ---"; next } on' \
 	/job/first-cache.md > /tmp/commands
 assert_num "$(grep -c '^echo ---' /tmp/commands)" -ge 7 "tested blocks in first-cache.md"
 
 # Between the blocks: some life on the filesystem.
 echo 'n=0' > /tmp/all
-sed 's/^echo ---$/n=$((n + 1)); if [ -e \/mnt\/before ]; then seq 20000 > \/mnt\/after.$n; sync; fi/' /tmp/commands >> /tmp/all
+sed \
+	's/^echo ---$/n=$((n + 1)); if [ -e \/mnt\/before ]; then seq 20000 > \/mnt\/after.$n; sync; fi/' /tmp/commands >> /tmp/all
 set -x
 # shellcheck source=/dev/null
 . /tmp/all

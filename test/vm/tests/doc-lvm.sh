@@ -12,7 +12,8 @@ nb fast 32 0
 slow=/dev/slow fast=/dev/fast
 lvm_use 12 $slow $fast
 
-awk '/^<!-- tested lvm -->$/ { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; next } on' /job/lvm.md > /tmp/commands
+awk \
+	'/^<!-- tested lvm -->$/ { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; next } on' /job/lvm.md > /tmp/commands
 assert_num "$(wc -l < /tmp/commands)" -ge 8 "lvm2 commands in lvm.md"
 n=0
 while read -r line <&3; do

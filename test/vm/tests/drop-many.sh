@@ -13,7 +13,8 @@ T=/sys/kernel/tracing
 # calls FUNCTION: how often it was called since it is probed
 calls() { awk -v p="p_$1" '$1 == p { print $2 }' $T/kprobe_profile; }
 
-# Devices of any size, that forget all: only who is asked for what, and how often, is looked at here.
+# Devices of any size, that forget all: only who is asked for what, and how often, is looked at
+# here.
 n=$((BLOCKS * 64))
 nb m0 32 0
 nb x0 1 0 64 1
@@ -40,7 +41,8 @@ while [ $i -lt "$SYNCS" ]; do
 	i=$((i + 1))
 done
 for p in $pids; do assert wait "$p"; done
-note "$BLOCKS blocks, $SYNCS FLUSHes: from $begin s to $(cut -d" " -f1 /proc/uptime) s, $(calls mg_alloc) migrations wanted, $(calls table_remove) made"
+note "$BLOCKS blocks, $SYNCS FLUSHes: from $begin s to $(cut -d" " \
+	-f1 /proc/uptime) s, $(calls mg_alloc) migrations wanted, $(calls table_remove) made"
 assert_num "$(calls table_remove)" -ge $((BLOCKS / 2)) "blocks dropped"
 # The policy may want some of its own meanwhile.
 assert_num "$(calls mg_alloc)" -le $((4 * BLOCKS)) "migrations that were asked for"

@@ -20,7 +20,8 @@ refused() {
 	before=$(on_disk)
 	$hurt
 	expect_fail "$1" create
-	[ ! -e /dev/mapper/c ] || dmsetup remove c || fail "$2: what failed to load cannot be removed"
+	[ ! -e /dev/mapper/c ] || dmsetup remove c ||
+		fail "$2: what failed to load cannot be removed"
 	assert_eq "$(opened m) $(opened f) $(opened s)" "0 0 0" "devices held, $2"
 	$heal
 	assert_eq "$(on_disk)" "$before" "all three devices, $2"
@@ -28,7 +29,8 @@ refused() {
 # loads WHAT: with its blocks, all dirty, and data
 loads() {
 	create
-	assert_eq "$(st_mode c) $(st_used c) $(st_dirty c)" "rw 100 100" "mode, blocks cached and dirty, $1"
+	assert_eq "$(st_mode c) $(st_used c) $(st_dirty c)" "rw 100 100" \
+		"mode, blocks cached and dirty, $1"
 	same /tmp/data /dev/mapper/c "$1"
 }
 hurt_block() { bad m $((b * 8)) 8; }
@@ -39,11 +41,17 @@ hurt=hurt_block heal=heal_block
 for format in 1 2; do
 	warm 64 100 $format /tmp/data true
 	# Format 1 has its dirty bits with the mappings.
-	for what in superblock space-map mapping-root mapping-leaf $(test $format = 1 || echo dirty-root dirty-leaf) discards; do
+	for what in superblock space-map mapping-root mapping-leaf $(test $format = 1 ||
+		echo dirty-root dirty-leaf) discards; do
 		reason='cannot load \(-5\)|not activated \(-5\)'
 		case $what in
-		superblock) b=0 reason='metadata device [0-9:]+: I/O error on the metadata device' ;;
-		space-map) b=$(u64 m 0 $SM_INDEX) reason='metadata device [0-9:]+: I/O error on the metadata device' ;;
+		superblock)
+			b=0 reason='metadata device [0-9:]+: I/O error on the metadata device'
+			;;
+		space-map)
+			b=$(u64 m 0 $SM_INDEX) \
+				reason='metadata device [0-9:]+: I/O error on the metadata device'
+			;;
 		mapping-root) b=$(u64 m 0 $MAPPINGS) ;;
 		mapping-leaf) b=$(leaf_of m $MAPPINGS) ;;
 		dirty-root) b=$(u64 m 0 $DIRTY) ;;
@@ -65,7 +73,8 @@ heal_block
 assert_dmesg 'hints cannot be read \(-5\): continuing without'
 dmsetup remove c
 
-# --- metadata that can be read, but not written, or not flushed; blank metadata that is to be formatted ---
+# --- metadata that can be read, but not written, or not flushed; blank metadata that is to be
+# formatted ---
 hurt="gone m error_writes" heal="back m"
 refused 'not activated \(-5\)' "metadata unwritable"
 loads "metadata writable again"
@@ -99,7 +108,8 @@ read_at /dev/mapper/c $((150 * 64)) 64 > /tmp/got || fail "a miss while the cach
 block /tmp/data 150 | cmp - /tmp/got || fail "a miss while the cache device is gone"
 back f
 same /tmp/data /dev/mapper/c "loaded while the cache device was gone"
-assert_eq "$(st_mode c) $(st_used c) $(st_dirty c)" "rw 100 100" "mode, blocks cached and dirty, the cache device back"
+assert_eq "$(st_mode c) $(st_used c) $(st_dirty c)" "rw 100 100" \
+	"mode, blocks cached and dirty, the cache device back"
 
 # --- resume without a new table, and with one ---
 dmsetup suspend c

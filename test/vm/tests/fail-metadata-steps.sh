@@ -21,7 +21,8 @@ step() {
 	if [ "$1" = shutdown ]; then
 		# Acknowledged, and flushed.
 		change /tmp/data 3 20
-		dd if=/tmp/change of=/dev/mapper/c bs=32k seek=3 oflag=direct conv=notrunc,fsync 2> /dev/null
+		dd if=/tmp/change of=/dev/mapper/c bs=32k seek=3 oflag=direct conv=notrunc,fsync \
+			2> /dev/null
 	fi
 	dmesg_mark
 	ev=$(events c)
@@ -33,11 +34,13 @@ step() {
 	esac
 	if [ "$3" = ro ]; then
 		dmsetup resume c
-		assert_eq "$(core_arg c origin_errors) $(core_arg c cache_errors)" "0 0" "errors of the data devices, $1 with $2"
+		assert_eq "$(core_arg c origin_errors) $(core_arg c cache_errors)" "0 0" \
+			"errors of the data devices, $1 with $2"
 		same /tmp/data /dev/mapper/c "$1 with $2, read-only"
 		if [ "$1" != invalidate ]; then
 			change /tmp/data 7
-			write_at /dev/mapper/c $((7 * 64)) < /tmp/change || fail "$1 with $2: a write to a read-only cache"
+			write_at /dev/mapper/c $((7 * 64)) < /tmp/change ||
+				fail "$1 with $2: a write to a read-only cache"
 			assert sync_of c
 		fi
 	else

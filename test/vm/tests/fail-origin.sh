@@ -15,7 +15,8 @@ whole() {
 	read_at /dev/mapper/c $(($1 * 64)) 64 > /tmp/got || fail "$2: block $1 was not read"
 	block /tmp/data "$1" | cmp - /tmp/got || fail "$2: block $1"
 }
-# put_page BLOCK SECTOR: 4 KiB of news to that sector of the block; into the file only if that succeeds
+# put_page BLOCK SECTOR: 4 KiB of news to that sector of the block; into the file only if that
+# succeeds
 put_page() {
 	page "news of $1" | write_at /dev/mapper/c $(($1 * 64 + $2)) || return 1
 	page "news of $1" | dd of=/tmp/data bs=512 seek=$(($1 * 64 + $2)) conv=notrunc 2> /dev/null
@@ -42,14 +43,17 @@ assert put_page 5 16
 whole 5 "written, bad on the origin"
 # Each of these asks for a promotion of block 300, which cannot be copied.
 for i in 1 2 3 4 5 6 7 8; do
-	read_at /dev/mapper/c $((300 * 64)) > /tmp/got || fail "a good sector of a bad block was not read"
+	read_at /dev/mapper/c $((300 * 64)) > /tmp/got ||
+		fail "a good sector of a bad block was not read"
 	page "news of 300" | cmp - /tmp/got || fail "a good sector of a bad block"
 	sleep 0.2
 done
 calm s 40 "promotions failing"
-assert_eq "$(st_used c) $(st_mode c) $(core_arg c cache_errors)" "64 rw 0" "blocks cached, mode, errors of the cache device"
+assert_eq "$(st_used c) $(st_mode c) $(core_arg c cache_errors)" "64 rw 0" \
+	"blocks cached, mode, errors of the cache device"
 assert_num "$(core_arg c origin_errors)" -ge 3 "errors of the origin"
-wait_for 'dmesg_new | grep -Eq "origin device [0-9:]+: [0-9]+ I/O errors, each given to whoever asked"' 10
+wait_for \
+	'dmesg_new | grep -Eq "origin device [0-9:]+: [0-9]+ I/O errors, each given to whoever asked"' 10
 assert_num "$(st_dirty c)" -ge 1 "dirty blocks over a bad origin block"
 good s $((5 * 64)) 64
 good s $((300 * 64 + 8)) 8
@@ -59,7 +63,8 @@ whole 300 "promoted when the origin was good again"
 refute read_at /dev/mapper/c $((400 * 64)) > /dev/null
 back s
 
-# --- FLUSH: an error until the origin has done it, and none for who wrote to the cache device alone ---
+# --- FLUSH: an error until the origin has done it, and none for who wrote to the cache device alone
+# ---
 threshold 0
 sleep 0.5
 assert sync_of c
@@ -74,7 +79,8 @@ put_page 6 0
 assert sync_of c
 back s
 
-# --- DISCARD: what failed is not taken for discarded, or this write would be cached in a block of zeroes ---
+# --- DISCARD: what failed is not taken for discarded, or this write would be cached in a block of
+# zeroes ---
 bad s $((400 * 64)) 8
 refute blkdiscard -o $((400 * 32768)) -l 32768 /dev/mapper/c 2> /dev/null
 good s $((400 * 64)) 8
@@ -83,7 +89,8 @@ put_page 400 24
 wait_for 'read_at /dev/mapper/c $((400 * 64)) > /dev/null; [ "$(st_used c)" -ge 66 ]' 20
 whole 400 "written after a discard that failed"
 
-# --- writeback: the block that cannot be written stays dirty, and no other, though null_blk fails merged requests as a whole ---
+# --- writeback: the block that cannot be written stays dirty, and no other, though null_blk fails
+# merged requests as a whole ---
 threshold 0
 change /tmp/data 0 32
 dd if=/tmp/change of=/dev/mapper/c bs=32k oflag=direct conv=notrunc 2> /dev/null
@@ -111,7 +118,8 @@ for i in 1 2 3 4; do
 done
 # All 256 may fail; a policy lets 32 do so in a second.
 calm s 200 "demotions failing"
-assert_eq "$(st_demotions c) $(st_used c)" "0 256" "demotions, and blocks cached, over an origin that does not flush"
+assert_eq "$(st_demotions c) $(st_used c)" "0 256" \
+	"demotions, and blocks cached, over an origin that does not flush"
 assert_dmesg 'cannot flush the origin device \(-[0-9]+\): not demoting'
 same /tmp/data /dev/mapper/c "with demotions that failed"
 back s

@@ -37,36 +37,43 @@ reads() {
 		_i=$((_i + 1))
 		read_at /dev/mapper/c "$1" "$2" > /tmp/got
 	done
-	dd if=/tmp/now bs=512 skip="$1" count="$2" 2> /dev/null | cmp - /tmp/got || fail "wrong data from sector $1 on"
+	dd if=/tmp/now bs=512 skip="$1" count="$2" 2> /dev/null | cmp - /tmp/got ||
+		fail "wrong data from sector $1 on"
 }
 
 for format in 1 2; do
 	f=$(features_of $format)
 
-	# The table covers a part of the origin; another device begins behind it, in the middle of block 500. The cache holds that
-	# block, of a time when it was whole.
+	# The table covers a part of the origin; another device begins behind it, in the middle of
+	# block 500. The cache holds that block, of a time when it was whole.
 	linear other $SLOW0 32040 24
 	warm 64 501 $format /tmp/data
 	dmsetup create c --table "$(table 32040 "$f" smq migration_threshold 0)"
 	assert_eq "$(sectors /dev/mapper/c)" 32040 "size"
-	[ "$STOCK" = 1 ] || assert_eq "$(st_used c)" 500 "blocks, without the one that ends beyond the table"
+	[ "$STOCK" = 1 ] ||
+		assert_eq "$(st_used c)" 500 "blocks, without the one that ends beyond the table"
 	pages "the tail" 5 | write_at /dev/mapper/c 32000
 	pages "the other's" 3 | write_at /dev/mapper/other 0
 	pages "over the border" 10 | write_at /dev/mapper/c 31960
 	{ pages "over the border" 10; pages "the other's" 3; } > /tmp/want
-	read_at /dev/mapper/c 31960 80 | cmp - /tmp/want -n 40960 || fail "data before the end of the table"
-	refute dd if=/dev/zero of=/dev/mapper/c bs=512 seek=32040 count=1 oflag=direct conv=notrunc 2> /dev/null
+	read_at /dev/mapper/c 31960 80 | cmp - /tmp/want -n 40960 ||
+		fail "data before the end of the table"
+	refute dd if=/dev/zero of=/dev/mapper/c bs=512 seek=32040 count=1 oflag=direct \
+		conv=notrunc 2> /dev/null
 	clean_up 32040 "$f"
-	read_at $SLOW0 31960 104 | cmp - /tmp/want || fail "origin, and what is another device's, after cleaning"
+	read_at $SLOW0 31960 104 | cmp - /tmp/want ||
+		fail "origin, and what is another device's, after cleaning"
 	dmsetup remove other
 
-	# A shorter table, as lvm2 preloads it. Over blocks that are dirty now: refused at once. Over one that gets dirty
+	# A shorter table, as lvm2 preloads it. Over blocks that are dirty now: refused at once.
+	# Over one that gets dirty
 	# later: at the resume, with nothing changed; and the device goes on with a table that fits.
 	warm 64 502 $format /tmp/data
 	dmsetup create c --table "$(table 65536 "$f" smq migration_threshold 0)"
 	pages "dirty" 8 | write_at /dev/mapper/c 32000
 	if [ "$STOCK" = 0 ]; then
-		expect_fail 'origin to 500 blocks: block 500, cached in block 500, is dirty; clean the cache' dmsetup reload c --table "$(table 32040 "$f" smq)"
+		expect_fail \
+			'origin to 500 blocks: block 500, cached in block 500, is dirty; clean the cache' dmsetup reload c --table "$(table 32040 "$f" smq)"
 		assert_match "$(cat /tmp/expect_fail.out)" 'File too large' "what dmsetup says"
 	fi
 	dmsetup message c 0 migration_threshold 2048
@@ -90,15 +97,17 @@ for format in 1 2; do
 	dmsetup message c 0 migration_threshold 2048
 	wait_for '[ $(st_dirty c) = 0 ]' 60
 	load c "$(table 32040 "$f" smq)"
-	[ "$STOCK" = 1 ] || assert_eq "$(st_used c) $(sectors /dev/mapper/c)" "500 32040" "blocks and size of a shorter table over clean blocks"
+	[ "$STOCK" = 1 ] || assert_eq "$(st_used c) $(sectors /dev/mapper/c)" "500 32040" \
+		"blocks and size of a shorter table over clean blocks"
 	dmsetup remove c
 	check_metadata $META
 	put /tmp/data $SLOW0
 done
 cp /tmp/data /tmp/now
 
-# An origin that ends in mid-block grows, after a clean shutdown, a crash, live, and after the kernel's module wrote there. What the cache
-# device holds behind the former end is not seen, nor written back.
+# An origin that ends in mid-block grows, after a clean shutdown, a crash, live, and after the
+# kernel's module wrote there. What the cache device holds behind the former end is not seen, nor
+# written back.
 noise /tmp/poison 16
 linear tail $SLOW0 0 40984
 CACHE=$FAST0
@@ -163,7 +172,8 @@ for features in "" no_discard_passdown; do
 	page "in the new part" | write_at /dev/mapper/c $((40960 + 32))
 	wait_for '[ $(st_used c) -ge 1 ]' 30
 	dd if=/tmp/data bs=512 skip=41000 count=24 2> /dev/null > /tmp/want
-	read_at /dev/mapper/c 41000 24 | cmp - /tmp/want || fail "what came behind a discarded end (${features:-passed down})"
+	read_at /dev/mapper/c 41000 24 | cmp - /tmp/want ||
+		fail "what came behind a discarded end (${features:-passed down})"
 	dmsetup remove c
 	check_metadata $META
 done
@@ -184,11 +194,13 @@ resize_linear f $FAST0 32768
 dmesg_mark
 dmsetup resume c
 assert_dmesg 'cache device .* has grown to 512 blocks, of which 256 are used: reload the table'
-assert_eq "$(st_used c)/$(st_total c) $(st_dirty c)" "256/256 1" "blocks after a resume over a larger cache device"
+assert_eq "$(st_used c)/$(st_total c) $(st_dirty c)" "256/256 1" \
+	"blocks after a resume over a larger cache device"
 dmsetup suspend c
 resize_linear f $FAST0 8192
 before=$(digest $META)
-expect_fail 'cache device .* has shrunk to 128 blocks, the table was loaded for 256: ' dmsetup resume c
+expect_fail 'cache device .* has shrunk to 128 blocks, the table was loaded for 256: ' dmsetup \
+	resume c
 resize_linear f $FAST0 16384
 resize_linear tail $SLOW0 65528
 expect_fail 'origin device .* has shrunk to 65528 sectors, the table needs 65536: ' dmsetup resume c

@@ -8,13 +8,15 @@
 # builds: test/tools/mutate-metadata.c
 
 . /job/lib-cache.sh
-# The seeds are the same each time; test/soak/hostile runs more of them. The kernel's own module crashes on some.
+# The seeds are the same each time; test/soak/hostile runs more of them. The kernel's own module
+# crashes on some.
 FIRST=${FIRST:-1} IMAGES=${IMAGES:-60}
 modprobe dm-mod
 nb meta 4 0
 nb fast 160 0
 nb slow 128 0
-for v in g06-all-dirty-v2 g07-hints-v1 g13-kernel-dirty-discards-clean-v1 g14-kernel-dirty-discards-clean-v2 g28-shared-array-block-v1; do
+for v in g06-all-dirty-v2 g07-hints-v1 g13-kernel-dirty-discards-clean-v1 \
+	g14-kernel-dirty-discards-clean-v2 g28-shared-array-block-v1; do
 	gzip -dc /job/vectors/$v.img.gz > /tmp/$v.img
 done
 noise /tmp/data 1
@@ -34,26 +36,33 @@ loaded=0 refused=0 broke=0
 # try SEED NAME FORMAT CACHE-BLOCKS POLICY
 try() {
 	what=$(/job/mutate-metadata "/tmp/$2.img" /dev/meta "$1")
-	_table="0 262144 cache /dev/meta /dev/mapper/f /dev/slow 64 $([ "$3" = 2 ] && echo 1 metadata2 || echo 0) $5 0"
+	_table="0 262144 cache /dev/meta /dev/mapper/f /dev/slow 64 $([ "$3" = 2 ] &&
+		echo 1 metadata2 || echo 0) $5 0"
 	dmesg_mark
 	if ! timeout 60 dmsetup create c --table "$_table" 2> /tmp/said; then
 		refused=$((refused + 1))
 		assert_dmesg 'device-mapper: (cache|table)'
-		[ ! -e /dev/mapper/c ] || dmsetup remove c || fail "seed $1 ($2: $what): refused, but the device stays"
+		[ ! -e /dev/mapper/c ] || dmsetup remove c ||
+			fail "seed $1 ($2: $what): refused, but the device stays"
 		return 0
 	fi
 	loaded=$((loaded + 1))
 	# I/O may fail, the kernel may not.
-	timeout 60 dd if=/tmp/data of=/dev/mapper/c bs=32k count=8 seek=$(($1 % 900)) oflag=direct conv=notrunc,fsync 2> /dev/null || :
+	timeout 60 dd if=/tmp/data of=/dev/mapper/c bs=32k count=8 seek=$(($1 % 900)) oflag=direct \
+		conv=notrunc,fsync 2> /dev/null || :
 	timeout 60 dd if=/dev/mapper/c of=/dev/null bs=128k count=16 iflag=direct 2> /dev/null || :
 	case $(($1 % 4)) in
 	0) timeout 60 blkdiscard -o 0 -l 1048576 /dev/mapper/c 2> /dev/null || : ;;
 	1) timeout 60 dmsetup suspend c && timeout 60 dmsetup resume c 2> /dev/null || : ;;
-	2) timeout 60 dmsetup reload c --table "$(echo "$_table" | sed "s/ $5 0/ cleaner 0/")" && timeout 60 dmsetup suspend c && timeout 60 dmsetup resume c 2> /dev/null || : ;;
+	2) timeout 60 dmsetup reload c --table "$(echo "$_table" | sed "s/ $5 0/ cleaner 0/")" &&
+		timeout 60 dmsetup suspend c && timeout 60 dmsetup resume c 2> /dev/null || : ;;
 	esac
 	timeout 60 dmsetup status c > /tmp/status
 	case $(cat /tmp/status) in *' rw -') ;; *) broke=$((broke + 1)) ;; esac
-	timeout 60 dmsetup remove c 2> /dev/null || { dmsetup resume c 2> /dev/null; dmsetup remove c 2> /dev/null; } || :
+	timeout 60 dmsetup remove c 2> /dev/null || {
+		dmsetup resume c 2> /dev/null
+		dmsetup remove c 2> /dev/null
+	} || :
 	[ ! -e /dev/mapper/c ] || fail "seed $1 ($2: $what): cannot be removed"
 }
 
@@ -77,8 +86,9 @@ cat > /tmp/bases <<-'END'
 	g28-shared-array-block-v1 1 2545
 	END
 blocks=
-# The first ones warm up what stays by right: modules, caches of the allocator, areas that vmalloc() frees lazily. After
-# 30 images it goes up and down by 300 kB, but no longer grows (7.2 and 5.10, 300 images).
+# The first ones warm up what stays by right: modules, caches of the allocator, areas that vmalloc()
+# frees lazily. After 30 images it goes up and down by 300 kB, but no longer grows (7.2 and 5.10,
+# 300 images).
 i=0
 while [ $i -lt 30 ]; do
 	one $((1000000 + i))
@@ -91,16 +101,22 @@ i=0
 while [ $i -lt $IMAGES ]; do
 	one $((FIRST + i))
 	i=$((i + 1))
-	[ $((i % 50)) != 0 ] || note "$i of $IMAGES images: $refused refused, $loaded loaded, $broke of them not read-write in the end"
+	[ $((i % 50)) != 0 ] ||
+		note \
+		"$i of $IMAGES images: $refused refused, $loaded loaded, $broke of them not read-write in the end"
 done
 after=$(kernel_kb)
-note "$IMAGES images: $refused refused, $loaded loaded, $broke of them not read-write in the end; slab memory $before kB before, $after kB after"
+note \
+	"$IMAGES images: $refused refused, $loaded loaded, $broke of them not read-write in the end; slab memory $before kB before, $after kB after"
 assert_num $refused -ge $((IMAGES / 20)) "images refused"
 assert_num $loaded -ge $((IMAGES / 20)) "images loaded"
 # A leaked cache of 512 blocks with its buffers is some 50 kB.
 more=$((after - before)) limit=$((512 + IMAGES * 4))
 if [ $more -ge $limit ]; then
-	awk 'FNR == NR { was[$1] = $2; next } { print $2 - was[$1], "kB", $1 }' /tmp/slabs.before /tmp/slabs | sort -rn | head -n 12
+	awk 'FNR == NR { was[$1] = $2; next } { print $2 - was[$1], "kB", $1 }' /tmp/slabs.before \
+		/tmp/slabs | sort -rn | head -n 12
 fi
 assert_num $more -lt $limit "kB of slab memory that did not come back"
-for m in $(awk '/^dm_cache/ && $3 != 0 && $4 == "-" { print $1 }' /proc/modules); do fail "module $m is in use by nobody"; done
+for m in $(awk '/^dm_cache/ && $3 != 0 && $4 == "-" { print $1 }' /proc/modules); do
+	fail "module $m is in use by nobody"
+done

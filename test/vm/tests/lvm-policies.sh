@@ -17,15 +17,21 @@ for debian in 12 13; do
 	quietly vgcreate -y -s 1m vg /dev/slow /dev/fast
 	quietly lvcreate -y -L 12m -n data vg /dev/slow
 	put /tmp/now $LV
-	for t in "smq 2 migration_threshold=1024" "mq 1 migration_threshold=1536" "cleaner 2 migration_threshold=4096"; do
+	for t in "smq 2 migration_threshold=1024" "mq 1 migration_threshold=1536" \
+		"cleaner 2 migration_threshold=4096"; do
 		# shellcheck disable=SC2086 # words
 		set -- $t
-		quietly lvcreate -y --type cache-pool --chunksize 64k --cachemode writeback --cachemetadataformat $2 -L 8m -n pool vg /dev/fast
-		quietly lvconvert -y --type cache --cachepool vg/pool --cachepolicy $1 --cachesettings "$3" vg/data
+		quietly lvcreate -y --type cache-pool --chunksize 64k --cachemode writeback \
+			--cachemetadataformat $2 -L 8m -n pool vg /dev/fast
+		quietly lvconvert -y --type cache --cachepool vg/pool --cachepolicy $1 \
+			--cachesettings "$3" vg/data
 		# mq is an alias of smq to lvm, since a version of the target that we have too.
-		case $1 in mq) assert_match "$(st_policy vg-data)" '^s?mq$' "policy" ;; *) assert_eq "$(st_policy vg-data)" $1 "policy" ;; esac
-		assert_eq "$(setting migration_threshold)" "${3#*=}" "migration_threshold in the status line"
-		assert_match "$(lv vg/data kernel_cache_settings)" "migration_threshold=${3#*=}" "settings that lvs shows"
+		case $1 in mq) assert_match "$(st_policy vg-data)" '^s?mq$' "policy" ;; *) \
+			assert_eq "$(st_policy vg-data)" $1 "policy" ;; esac
+		assert_eq "$(setting migration_threshold)" "${3#*=}" \
+			"migration_threshold in the status line"
+		assert_match "$(lv vg/data kernel_cache_settings)" "migration_threshold=${3#*=}" \
+			"settings that lvs shows"
 		lvs_agrees vg/data
 		assert_eq "$(lv vg/data kernel_metadata_format)" "$2" "metadata format"
 		scribble /tmp/now $LV $2
@@ -35,7 +41,8 @@ for debian in 12 13; do
 		for p in cleaner smq; do
 			quietly lvchange -y --cachepolicy $p vg/data
 			assert_eq "$(st_policy vg-data)" $p "policy, changed"
-			assert_eq "$(lv vg/data kernel_cache_policy)" $p "policy, changed, as lvs shows it"
+			assert_eq "$(lv vg/data kernel_cache_policy)" $p \
+				"policy, changed, as lvs shows it"
 			if [ $p = cleaner ]; then wait_for '[ $(st_dirty vg-data) = 0 ]' 30; fi
 			scribble /tmp/now $LV 7
 		done

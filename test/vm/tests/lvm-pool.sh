@@ -25,7 +25,8 @@ for debian in 12 13; do
 	cp /tmp/other /tmp/others
 
 	# A pool, joined to a volume that holds data.
-	quietly lvcreate -y --type cache-pool --chunksize 64k --cachemode writeback -L 12m -n pool vg /dev/fast
+	quietly lvcreate -y --type cache-pool --chunksize 64k --cachemode writeback -L 12m \
+		-n pool vg /dev/fast
 	quietly lvconvert -y --type cache --cachepool vg/pool vg/data
 	ours_is_loaded
 	same /tmp/now $LV "data when the pool is joined"
@@ -51,20 +52,27 @@ for debian in 12 13; do
 	same /tmp/now $LV "data after vgchange -an and -ay"
 
 	# Modes and policies of the live cache.
-	for change in "--cachemode writethrough" "--cachepolicy cleaner" "--cachepolicy smq" "--cachepolicy mq" \
-		"--cachesettings migration_threshold=4096" "--cachemode passthrough" "--cachemode writeback"; do
+	for change in "--cachemode writethrough" "--cachepolicy cleaner" "--cachepolicy smq" \
+		"--cachepolicy mq" \
+		"--cachesettings migration_threshold=4096" "--cachemode passthrough" \
+		"--cachemode writeback"; do
 		# shellcheck disable=SC2086 # two words
 		quietly lvchange -y $change vg/data
 		scribble /tmp/now $LV ${#change}
 		same /tmp/now $LV "data after lvchange $change"
 		lvs_agrees vg/data
 		case $change in
-		*mode*) assert_match " $(st_line vg-data) " " ${change#* } " "the mode in the status line after lvchange $change" ;;
+		*mode*)
+			assert_match " $(st_line vg-data) " " ${change#* } " \
+				"the mode in the status line after lvchange $change"
+			;;
 		*policy*)
 			# An alias of smq to lvm, as it is in the kernel's own.
-			assert_match "$(st_policy vg-data)" "^(${change#* }|smq)\$" "the policy in the status line after lvchange $change"
+			assert_match "$(st_policy vg-data)" "^(${change#* }|smq)\$" \
+				"the policy in the status line after lvchange $change"
 			;;
-		*) assert_match "$(st_line vg-data)" 'migration_threshold 4096' "the status line after lvchange $change" ;;
+		*) assert_match "$(st_line vg-data)" 'migration_threshold 4096' \
+			"the status line after lvchange $change" ;;
 		esac
 	done
 
@@ -79,7 +87,8 @@ for debian in 12 13; do
 	same /tmp/now $LV "data after --uncache"
 	assert_eq "$(lv vg lv_name | grep -c pool || :)" 0 "pools after --uncache"
 	# In one step.
-	quietly lvcreate -y --type cache --chunksize 64k --cachemode writeback -L 12m -n fastpool vg/data /dev/fast
+	quietly lvcreate -y --type cache --chunksize 64k --cachemode writeback -L 12m \
+		-n fastpool vg/data /dev/fast
 	scribble /tmp/now $LV 98
 	same /tmp/now $LV "data behind a cache that lvcreate made"
 

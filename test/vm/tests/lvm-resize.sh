@@ -20,18 +20,22 @@ for debian in 12 13; do
 	quietly vgcreate -y -s 1m vg /dev/slow /dev/fast /dev/slow2 /dev/fast2
 	quietly lvcreate -y -L 16m -n data vg /dev/slow
 	put /tmp/now $LV
-	quietly lvcreate -y --type cache-pool --poolmetadataspare n --chunksize 64k --cachemode writeback -L 8m -n pool vg /dev/fast
+	quietly lvcreate -y --type cache-pool --poolmetadataspare n --chunksize 64k \
+		--cachemode writeback -L 8m -n pool vg /dev/fast
 	quietly lvconvert -y --type cache --cachepool vg/pool --poolmetadataspare n vg/data
 	warm_lv $LV 16
 	scribble /tmp/now $LV 1
 
 	# Both devices move, while something writes; fio finds what it wrote.
-	fio --name=m --thread --filename=$LV --direct=1 --offset=8m --size=8m --rw=randwrite --bs=4k --ioengine=libaio --iodepth=2 --verify=crc32c \
-		--verify_fatal=1 --time_based --runtime=40 --loops=1000 --rate_iops=200 > /tmp/fio.log 2>&1 &
+	fio --name=m --thread --filename=$LV --direct=1 --offset=8m --size=8m --rw=randwrite \
+		--bs=4k --ioengine=libaio --iodepth=2 --verify=crc32c \
+		--verify_fatal=1 --time_based --runtime=40 --loops=1000 --rate_iops=200 \
+		> /tmp/fio.log 2>&1 &
 	pid=$!
 	for d in fast slow; do
 		quietly pvmove -i 1 /dev/$d /dev/${d}2
-		assert_eq "$(lvm pvs --noheadings -o pv_used --nosuffix --units b /dev/$d | tr -d ' ')" 0 "what is left on /dev/$d"
+		assert_eq "$(lvm pvs --noheadings -o pv_used --nosuffix --units b /dev/$d |
+			tr -d ' ')" 0 "what is left on /dev/$d"
 		scribble /tmp/now $LV 2 8388608
 	done
 	kill -INT $pid
@@ -53,7 +57,8 @@ for debian in 12 13; do
 	lvm_refuses "Can't resize internal logical volume" lvextend -y -L 12m vg/pool_cpool_cdata
 	quietly lvconvert -y --uncache vg/data
 	same /tmp/more $LV "data after --uncache"
-	quietly lvcreate -y --type cache-pool --poolmetadataspare n --chunksize 64k --cachemode writeback -L 12m -n pool vg /dev/fast2
+	quietly lvcreate -y --type cache-pool --poolmetadataspare n --chunksize 64k \
+		--cachemode writeback -L 12m -n pool vg /dev/fast2
 	quietly lvconvert -y --type cache --cachepool vg/pool --poolmetadataspare n vg/data
 	assert_eq "$(st_total vg-data)" 192 "blocks of the larger cache"
 	warm_lv $LV 24
@@ -76,7 +81,8 @@ for debian in 12 13; do
 	same /tmp/more $LV "data after --splitcache"
 	quietly lvextend -y -L 16m vg/cv /dev/fast2
 	quietly $cachevol
-	assert_num "$(st_total vg-data)" -ge $((small + 100)) "blocks of the extended cache: 8 MiB more, some of them for metadata, than $small"
+	assert_num "$(st_total vg-data)" -ge $((small + 100)) \
+		"blocks of the extended cache: 8 MiB more, some of them for metadata, than $small"
 	warm_lv $LV 24
 	scribble /tmp/more $LV 5
 	same /tmp/more $LV "data on the extended cache"

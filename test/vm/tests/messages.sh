@@ -36,10 +36,12 @@ parse() {
 	END
 }
 
-for t in "0 smq 0=writeback smq" "1 writeback smq 0=writeback smq" "1 writethrough smq 0=writethrough smq" \
+for t in "0 smq 0=writeback smq" "1 writeback smq 0=writeback smq" \
+	"1 writethrough smq 0=writethrough smq" \
 	"2 metadata2 passthrough smq 0=metadata2 passthrough smq" "1 metadata2 cleaner 0=metadata2 writeback cleaner" \
 	"3 no_discard_passdown writethrough metadata2 smq 2 migration_threshold 100=metadata2 no_discard_passdown writethrough smq" \
-	"1 writeback mq 0=writeback mq" "1 writeback mq 4 sequential_threshold 1000 random_threshold 8=writeback mq"; do
+	"1 writeback mq 0=writeback mq" \
+	"1 writeback mq 4 sequential_threshold 1000 random_threshold 8=writeback mq"; do
 	[ "$STOCK" = 1 ] && case $t in *" mq "*) continue ;; esac
 	blank
 	line="0 $(sectors $ORIGIN) cache $META $CACHE $ORIGIN 64 ${t%=*}"
@@ -72,7 +74,8 @@ before=$(dmsetup status c | cut -d' ' -f4-)
 table=$(dmsetup table c)
 refused() {
 	expect_fail 'cache' dmsetup message -- c 0 "$@"
-	assert_eq "$(dmsetup status c | cut -d' ' -f4-)" "$before" "status after the bad message '$*'"
+	assert_eq "$(dmsetup status c | cut -d' ' -f4-)" "$before" \
+		"status after the bad message '$*'"
 }
 for v in "" x -1 12x 99999999999999999999 "1 2"; do refused migration_threshold $v; done
 refused nosuch

@@ -30,7 +30,8 @@ for format in 1 2; do
 	promoted=$(st_promotions c)
 	noise /tmp/more 4
 	put /tmp/more /dev/mapper/c 1
-	assert_eq "$(digest /dev/mapper/c 1 4)" "$(md5_of /tmp/more)" "what was written to a read-only cache"
+	assert_eq "$(digest /dev/mapper/c 1 4)" "$(md5_of /tmp/more)" \
+		"what was written to a read-only cache"
 	read_blocks c 64 64 400
 	assert_eq "$(st_promotions c)" "$promoted" "promotions on read-only metadata"
 
@@ -40,13 +41,16 @@ for format in 1 2; do
 	assert_eq "$(st_mode c)" ro "the mode after suspend and resume"
 	dmsetup remove c
 
-	# It is not used again before somebody has looked at it. The tool finds the leaks we made, and frees them.
+	# It is not used again before somebody has looked at it. The tool finds the leaks we made,
+	# and frees them.
 	expect_fail 'needs_check|cache_check' make_cache c 64 "$features" mq
-	/tpt1/cache_check --auto-repair $META > /tmp/said 2>&1 || fail "cache_check --auto-repair: $(cat /tmp/said)"
+	/tpt1/cache_check --auto-repair $META > /tmp/said 2>&1 ||
+		fail "cache_check --auto-repair: $(cat /tmp/said)"
 	make_cache c 64 "$features" mq
 	assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "the mode after the repair"
 
-	assert_eq "$(digest /dev/mapper/c 1 4)" "$(md5_of /tmp/more)" "what was written while read-only"
+	assert_eq "$(digest /dev/mapper/c 1 4)" "$(md5_of /tmp/more)" \
+		"what was written while read-only"
 	dmsetup remove c
 	check_metadata $META
 done

@@ -27,12 +27,14 @@ for format in 1 2; do
 		repair) assert /tpt1/cache_repair -i $META -o /dev/mapper/larger > /dev/null ;;
 		restore)
 			/tpt1/cache_dump $META > /tmp/meta.xml
-			assert /tpt1/cache_restore -q --metadata-version $format -i /tmp/meta.xml -o /dev/mapper/larger
+			assert /tpt1/cache_restore -q --metadata-version $format -i /tmp/meta.xml \
+				-o /dev/mapper/larger
 			;;
 		esac
 		META=/dev/mapper/larger
 		make_cache c 64 "$f" smq migration_threshold 0
-		assert_eq "$(st_metadata_total c)" 4096 "metadata blocks on the larger device ($how)"
+		assert_eq "$(st_metadata_total c)" 4096 \
+			"metadata blocks on the larger device ($how)"
 		assert_eq "$(st_used c)/$(st_dirty c)" 400/32 "blocks, metadata moved with $how"
 		same /tmp/now /dev/mapper/c "data, metadata moved with $how"
 		dmsetup remove c

@@ -9,7 +9,8 @@ devices 8 48 96
 META0=$META
 noise /tmp/data 16
 
-# refused REGEX CMD: creating fails, at the latest at resume, a reason is logged, and the metadata is as it was
+# refused REGEX CMD: creating fails, at the latest at resume, a reason is logged, and the metadata
+# is as it was
 refused() {
 	_d=$(digest $META)
 	_r=$1
@@ -73,19 +74,22 @@ python3 -I - $META <<-'END'
 	END
 dmesg_mark
 if make_cache c 64 metadata2 smq 2> /dev/null; then
-	assert_match "$(st_mode c) $(st_needs_check c)" '^(ro|Fail) ' "mode of a cache that needs a check"
+	assert_match "$(st_mode c) $(st_needs_check c)" '^(ro|Fail) ' \
+		"mode of a cache that needs a check"
 	dmsetup remove c
 else
 	dmsetup remove c 2> /dev/null || :
 fi
 assert_dmesg 'check|repair'
-/tpt1/cache_check --clear-needs-check-flag $META > /dev/null 2>&1 || cache_check --clear-needs-check-flag $META > /dev/null
+/tpt1/cache_check --clear-needs-check-flag $META > /dev/null 2>&1 ||
+	cache_check --clear-needs-check-flag $META > /dev/null
 make_cache c 64 metadata2 smq
 same /tmp/data /dev/mapper/c "data after needs_check was cleared"
 dmsetup remove c
 
-# As small a metadata device as is taken for 1500 blocks: how full it gets depends on the number of array blocks that
-# a commit must copy. Whatever happens, data is right, and the word "space" or "full" or "small" is in the log.
+# As small a metadata device as is taken for 1500 blocks: how full it gets depends on the number of
+# array blocks that a commit must copy. Whatever happens, data is right, and the word "space" or
+# "full" or "small" is in the log.
 loaded=0
 for blocks in 12 16 20 24 26 28 30 32 36 40 48 64; do
 	[ $loaded = 0 ] || break
@@ -95,25 +99,29 @@ for blocks in 12 16 20 24 26 28 30 32 36 40 48 64; do
 	dmesg_mark
 	if ! make_cache c 64 metadata2 smq 2> /dev/null; then
 		dmsetup remove c 2> /dev/null || :
-		note "$blocks metadata blocks: refused: $(dmesg_new | grep -i cache | head -n 1 | cut -c1-150)"
+		note "$blocks metadata blocks: refused: $(dmesg_new | grep -i cache | head -n 1 |
+			cut -c1-150)"
 		assert_dmesg '[Ss]pace|full|small|allocat'
 		dmsetup remove tiny
 		continue
 	fi
 	loaded=1
-	# Writes may fail once the metadata is read-only and a block cannot be used; none may be wrong.
+	# Writes may fail once the metadata is read-only and a block cannot be used; none may be
+	# wrong.
 	i=0
 	: > /tmp/said
 	while [ $i -lt 3 ]; do
 		i=$((i + 1))
-		fio --name=w --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite --bs=32k --size=40m --fsync=64 \
+		fio --name=w --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 \
+			--rw=randwrite --bs=32k --size=40m --fsync=64 \
 			--randseed=$i --verify=crc32c --do_verify=1 > /tmp/said 2>&1 || break
 		dmsetup suspend c 2>> /tmp/said || :
 		dmsetup resume c 2>> /tmp/said || break
 	done
 	refute grep -q 'verify: bad' /tmp/said
 	line=$(st_line c)
-	note "$blocks metadata blocks: $(st_mode c) $(st_needs_check c), $(st_metadata_used c 2> /dev/null) used"
+	note "$blocks metadata blocks: $(st_mode c) $(st_needs_check c), $(st_metadata_used c \
+		2> /dev/null) used"
 	case $line in
 	*"rw -"*) ;;
 	*) assert_dmesg '[Ss]pace|full|read-only|abort' ;;

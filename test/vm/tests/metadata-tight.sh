@@ -6,8 +6,9 @@
 # files: test/vm/lib-cache.sh test/tools/fill-metadata.py
 
 . /job/lib-cache.sh
-# 32768 blocks, whose mappings are in 65 metadata blocks; in each of those one cache block is free. A commit takes long, so all
-# promotions that come meanwhile join the next one, and change as many metadata blocks.
+# 32768 blocks, whose mappings are in 65 metadata blocks; in each of those one cache block is free.
+# A commit takes long, so all promotions that come meanwhile join the next one, and change as many
+# metadata blocks.
 nb meta 2 20000000
 nb fast 1024 0
 nb slow 2048 0
@@ -22,11 +23,13 @@ note "$(python3 -I /job/fill-metadata.py $META 36)"
 
 make_cache c 64 metadata2 default
 assert_eq "$(st_used c)/$(st_total c)" 32703/32768 "cached blocks"
-quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=32k --offset=1g --size=512m --ioengine=libaio --iodepth=64 \
+quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=32k --offset=1g \
+	--size=512m --ioengine=libaio --iodepth=64 \
 	--number_ios=64
 note "$(st_promotions c) promotions, $(st_metadata_used c) metadata blocks in use"
 assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "the mode after many changes at a time"
 assert_num "$(st_promotions c)" -ge 60 "promotions"
 dmsetup remove c
 # What was made to look used is leaked; nothing else is wrong.
-/tpt1/cache_check --auto-repair $META > /tmp/said 2>&1 || fail "cache_check --auto-repair: $(cat /tmp/said)"
+/tpt1/cache_check --auto-repair $META > /tmp/said 2>&1 ||
+	fail "cache_check --auto-repair: $(cat /tmp/said)"

@@ -14,7 +14,8 @@ devices 8 12 24 8
 to() {
 	if [ "$1" = passthrough ] && [ "$(st_dirty c)" != 0 ]; then
 		# Refused with the reason; what runs goes on as it was.
-		expect_fail "dirty blocks: clean them first" dmsetup reload c --table "$(cache_table 64 "$f passthrough" smq)"
+		expect_fail "dirty blocks: clean them first" dmsetup reload c \
+			--table "$(cache_table 64 "$f passthrough" smq)"
 		assert_match "$(st_line c)" " $mode " "the mode after a switch that was refused"
 		dmsetup clear c
 		dmsetup resume c
@@ -41,13 +42,17 @@ for format in 1 2; do
 		mode=writeback
 		make_cache c 64 "$f $mode" smq migration_threshold 0
 		# Each ordered pair of modes once.
-		for next in writethrough writeback passthrough writethrough passthrough writeback; do
+		for next in writethrough writeback passthrough writethrough passthrough \
+			writeback; do
 			agrees /tmp/data /dev/mapper/c "format $format, $how, in $mode"
-			[ $mode != writeback ] || assert_num "$(st_dirty c)" -ge 1 "dirty blocks in writeback"
+			[ $mode != writeback ] || assert_num "$(st_dirty c)" \
+				-ge 1 "dirty blocks in writeback"
 			was=$mode
 			to $next $how
 			same /tmp/data /dev/mapper/c "format $format, $how, from $was to $next"
-			[ $next != passthrough ] || same /tmp/data $ORIGIN "format $format, $how: the origin in passthrough"
+			[ $next != passthrough ] ||
+				same /tmp/data $ORIGIN \
+				"format $format, $how: the origin in passthrough"
 		done
 		agrees /tmp/data /dev/mapper/c "format $format, $how, at the end"
 		clean_all c 64 "$f"

@@ -16,7 +16,8 @@ write_some() {
 	for i in 1 2 3; do
 		b=$((($1 * 97 + i * 61) % 350))
 		head -c 98304 /dev/urandom > /tmp/piece
-		dd if=/tmp/piece of=/dev/mapper/c bs=32k seek=$b oflag=direct conv=notrunc 2> /dev/null
+		dd if=/tmp/piece of=/dev/mapper/c bs=32k seek=$b oflag=direct conv=notrunc \
+			2> /dev/null
 		dd if=/tmp/piece of=/tmp/data bs=32k seek=$b conv=notrunc 2> /dev/null
 	done
 	# What was read before may be on its way into the cache, in front of this.
@@ -26,7 +27,8 @@ write_some() {
 	for i in 1 2 3; do
 		b=$((($1 * 97 + i * 61) % 350))
 		head -c 4096 /dev/urandom > /tmp/piece
-		dd if=/tmp/piece of=/dev/mapper/c bs=4k seek=$((b * 8 + i)) oflag=direct conv=notrunc 2> /dev/null
+		dd if=/tmp/piece of=/dev/mapper/c bs=4k seek=$((b * 8 + i)) oflag=direct \
+			conv=notrunc 2> /dev/null
 		dd if=/tmp/piece of=/tmp/data bs=4k seek=$((b * 8 + i)) conv=notrunc 2> /dev/null
 	done
 }
@@ -40,8 +42,11 @@ for format in 1 2; do
 		n=$((n + 1))
 		use_$who
 		make_cache c 64 "$f" smq migration_threshold 0
-		note "format $format, $who: $(st_used c) blocks cached, $(st_dirty c) dirty, $(st_read_hits c) read hits"
-		assert_eq "$(st_used c) $(st_dirty c)" "$used $dirty" "blocks cached and dirty, as the other module left them"
+		note \
+			"format $format, $who: $(st_used c) blocks cached, $(st_dirty \
+			c) dirty, $(st_read_hits c) read hits"
+		assert_eq "$(st_used c) $(st_dirty c)" "$used $dirty" \
+			"blocks cached and dirty, as the other module left them"
 		same /tmp/data /dev/mapper/c "data seen by $who (round $n)" 12
 		write_some $n
 		blkdiscard -o $((25 * 1048576)) -l 1048576 /dev/mapper/c

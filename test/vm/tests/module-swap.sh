@@ -16,7 +16,10 @@ for i in 1 2; do
 done
 linear l /dev/log 0 2048
 
-table() { echo "0 24576 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(test $1 = 2 && echo 1 metadata2 || echo 0) smq 2 migration_threshold 0"; }
+table() {
+	echo "0 24576 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(test $1 = 2 &&
+		echo 1 metadata2 || echo 0) smq 2 migration_threshold 0"
+}
 # Nothing is copied in the background while the test looks.
 background() { for i in 1 2; do dmsetup message c$i 0 migration_threshold "$1"; done; }
 create() { for i in 1 2; do dmsetup create c$i --table "$(table $i)"; done; }
@@ -28,8 +31,9 @@ remove() {
 	done
 }
 
-# job GENERATION OPTIONS: fio on both, every block, in no order; each holds its generation and its place. All but the last one of
-# the origin: after the kernel's own module that may be a partial block of an earlier version, and is dropped (doc/dev/metadata.md).
+# job GENERATION OPTIONS: fio on both, every block, in no order; each holds its generation and its
+# place. All but the last one of the origin: after the kernel's own module that may be a partial
+# block of an earlier version, and is dropped (doc/dev/metadata.md).
 job() {
 	cat > /tmp/job <<-END
 		[global]
@@ -68,7 +72,8 @@ while [ $n -lt 10 ]; do
 	case $((n % 2)) in 0) who=kernels ;; *) who=ours ;; esac
 	use_$who
 	create
-	assert_eq "$(st_used c1) $(st_dirty c1), $(st_used c2) $(st_dirty c2)" "$left1, $left2" "blocks cached and dirty, format 1 and 2, as the other module left them (swap $n, now $who)"
+	assert_eq "$(st_used c1) $(st_dirty c1), $(st_used c2) $(st_dirty c2)" "$left1, $left2" \
+		"blocks cached and dirty, format 1 and 2, as the other module left them (swap $n, now $who)"
 	if [ $n -gt 1 ]; then
 		[ $n -gt 2 ] || refute read_all 77 # it would notice
 		read_all $((n - 1)) || fail "swap $n, now $who: $(cat /tmp/fio.out)"
@@ -81,16 +86,21 @@ note "after ten swaps: $left1 blocks cached and dirty in format 1, $left2 in for
 assert_num "${left1#* }" -gt 0 "dirty blocks, format 1"
 assert_num "${left2#* }" -gt 0 "dirty blocks, format 2"
 
-# A crash, without a boot: all devices stop at once (the log of what was acknowledged first, then metadata, so that nothing
-# that has to follow something else is ahead of it), and what is on them then is what the other module gets.
+# A crash, without a boot: all devices stop at once (the log of what was acknowledged first, then
+# metadata, so that nothing that has to follow something else is ahead of it), and what is on them
+# then is what the other module gets.
 crash() {
 	for d in l m1 m2 f1 f2 s1 s2; do dmsetup suspend --noflush --nolockfs $d; done
-	for d in meta fast slow log; do dd if=/dev/$d of=/tmp/crash.$d bs=1M iflag=direct 2> /dev/null; done
+	for d in meta fast slow log; do
+		dd if=/dev/$d of=/tmp/crash.$d bs=1M iflag=direct 2> /dev/null
+	done
 	for d in l m1 m2 f1 f2 s1 s2; do dmsetup resume $d; done
 	kill -9 $writer
 	wait $writer 2> /dev/null || :
 	for i in 1 2; do dmsetup remove c$i; done
-	for d in meta fast slow log; do dd if=/tmp/crash.$d of=/dev/$d bs=1M oflag=direct 2> /dev/null; done
+	for d in meta fast slow log; do
+		dd if=/tmp/crash.$d of=/dev/$d bs=1M oflag=direct 2> /dev/null
+	done
 }
 
 use_ours
@@ -103,21 +113,28 @@ while [ $n -lt 6 ]; do
 	create
 	if [ $n -gt 1 ]; then
 		for i in 1 2; do
-			note "crash $((n - 1)), now $who, format $i: $(st_used c$i) blocks cached, $(st_dirty c$i) dirty"
-			assert_num "$(st_used c$i)" -gt 0 "cached blocks after crash $((n - 1)), format $i"
-			assert_num "$(st_dirty c$i)" -gt 0 "dirty blocks after crash $((n - 1)), format $i"
+			note \
+				"crash $((n - 1)), now $who, format $i: $(st_used \
+				c$i) blocks cached, $(st_dirty c$i) dirty"
+			assert_num "$(st_used c$i)" -gt 0 \
+				"cached blocks after crash $((n - 1)), format $i"
+			assert_num "$(st_dirty c$i)" -gt 0 \
+				"dirty blocks after crash $((n - 1)), format $i"
 		done
-		python3 -I /job/pwriter.py check /dev/mapper/l /dev/mapper/c1 /dev/mapper/c2 || fail "acknowledged writes are lost after crash $((n - 1)), now $who"
+		python3 -I /job/pwriter.py check /dev/mapper/l /dev/mapper/c1 /dev/mapper/c2 ||
+			fail "acknowledged writes are lost after crash $((n - 1)), now $who"
 	fi
 	background 2048
-	python3 -I /job/pwriter.py write /dev/mapper/l 100 /dev/mapper/c1 /dev/mapper/c2 > /dev/null 2>&1 &
+	python3 -I /job/pwriter.py write /dev/mapper/l 100 /dev/mapper/c1 /dev/mapper/c2 \
+		> /dev/null 2>&1 &
 	writer=$!
 	sleep 3
 	crash
 done
 use_ours
 create
-python3 -I /job/pwriter.py check /dev/mapper/l /dev/mapper/c1 /dev/mapper/c2 || fail "acknowledged writes are lost after the last crash"
+python3 -I /job/pwriter.py check /dev/mapper/l /dev/mapper/c1 /dev/mapper/c2 ||
+	fail "acknowledged writes are lost after the last crash"
 for i in 1 2; do
 	dmsetup reload c$i --table "$(table $i | sed 's/smq 2 migration_threshold 0/cleaner 0/')"
 	dmsetup suspend c$i
@@ -125,5 +142,6 @@ for i in 1 2; do
 	wait_for "[ \$(st_dirty c$i) = 0 ]" 60
 	dmsetup remove c$i
 done
-python3 -I /job/pwriter.py check /dev/mapper/l /dev/mapper/s1 /dev/mapper/s2 || fail "the origins lack writes after cleaning"
+python3 -I /job/pwriter.py check /dev/mapper/l /dev/mapper/s1 /dev/mapper/s2 ||
+	fail "the origins lack writes after cleaning"
 for i in 1 2; do check_metadata /dev/mapper/m$i; done

@@ -19,15 +19,18 @@ for m in $ALL; do
 done
 for p in mq smq cleaner payback s3fifo sieve tinylfu basic; do
 	assert_match "$(modinfo -F depends dm-cache-$p)" 'dm[-_]cache(,|$)' "dm-cache-$p depends on"
-	assert_match "$(modinfo -F depends dm-cache-$p)" 'dm[-_]cache[-_]policy[-_]lib' "dm-cache-$p depends on"
+	assert_match "$(modinfo -F depends dm-cache-$p)" 'dm[-_]cache[-_]policy[-_]lib' \
+		"dm-cache-$p depends on"
 done
 
 # Loading and unloading, all and one by one, leaves nothing.
 i=0
 while [ $i -lt 5 ]; do
 	for m in $ALL; do assert modprobe "$m"; done
-	for m in dm_cache_mq dm_cache_smq dm_cache_cleaner dm_cache_payback dm_cache_s3fifo dm_cache_sieve dm_cache_tinylfu \
-		dm_cache_basic dm_cache_policy_lib dm_cache dm_cache_persistent_data; do assert rmmod $m; done
+	for m in dm_cache_mq dm_cache_smq dm_cache_cleaner dm_cache_payback dm_cache_s3fifo \
+		dm_cache_sieve dm_cache_tinylfu \
+		dm_cache_basic dm_cache_policy_lib dm_cache dm_cache_persistent_data; do assert \
+		rmmod $m; done
 	i=$((i + 1))
 done
 refute grep -q '^dm_cache' /proc/modules
@@ -45,14 +48,19 @@ for p in mq smq cleaner default; do
 	# In use: neither core nor policy may go.
 	for m in $(awk '/^dm_cache/ { print $1 }' /proc/modules); do
 		case $m in
-		dm_cache | dm_cache_persistent_data | dm_cache_policy_lib | "dm_cache_$p") refute rmmod "$m" 2> /dev/null ;;
+		dm_cache | dm_cache_persistent_data | dm_cache_policy_lib | "dm_cache_$p")
+			refute rmmod "$m" 2> /dev/null
+			;;
 		esac
 	done
-	assert_eq "$(cat /sys/module/dm_cache/srcversion)" "$(modinfo -F srcversion "$(modinfo -n dm-cache)")" "the module that is loaded"
+	assert_eq "$(cat /sys/module/dm_cache/srcversion)" \
+		"$(modinfo -F srcversion "$(modinfo -n dm-cache)")" "the module that is loaded"
 	refute grep -q '^dm_persistent_data ' /proc/modules
 	dmsetup remove c
 	while grep -q '^dm_cache' /proc/modules; do
-		for m in $(awk '/^dm_cache/ && $3 == 0 { print $1 }' /proc/modules); do assert rmmod "$m"; done
+		for m in $(awk '/^dm_cache/ && $3 == 0 { print $1 }' /proc/modules); do
+			assert rmmod "$m"
+		done
 	done
 done
 

@@ -7,8 +7,10 @@
 . /job/lib-cache.sh
 . /job/lib-fail.sh
 # There the trace shows the flags that were asked for, before those of the task are looked at.
-case $(uname -r) in 5.*) skip "this kernel's trace does not tell what memalloc_noio_save() changed" ;; esac
-# Each page that is taken with leave to write others out (__GFP_IO, a bit that no kernel has moved), with the stack.
+case $(uname -r) in 5.*) skip \
+	"this kernel's trace does not tell what memalloc_noio_save() changed" ;; esac
+# Each page that is taken with leave to write others out (__GFP_IO, a bit that no kernel has moved),
+# with the stack.
 [ -d $TRACEFS/events ] || mount -t tracefs trace $TRACEFS
 event=$TRACEFS/events/kmem/mm_page_alloc
 noio_start() {
@@ -18,7 +20,9 @@ noio_start() {
 # noio_stop: stacks with an entry point of ours, a line each, to /tmp/stacks
 noio_stop() {
 	echo 0 > $TRACEFS/tracing_on
-	awk -v ours=' (cache_(ctr|dtr|map|end_io|preresume|resume|presuspend|postsuspend|message|status)|(engine|commit|tick)_work_fn|dmc_[a-z_]*)(\\.|$| )' '
+	awk \
+		-v \
+		ours=' (cache_(ctr|dtr|map|end_io|preresume|resume|presuspend|postsuspend|message|status)|(engine|commit|tick)_work_fn|dmc_[a-z_]*)(\\.|$| )' '
 		/<stack trace>/ { if (s ~ ours) print s; s = ""; next }
 		/ => / { sub(/.* => /, ""); s = s " " $0 }
 		END { if (s ~ ours) print s }' $TRACEFS/trace > /tmp/stacks
@@ -26,7 +30,9 @@ noio_stop() {
 # none WHAT
 none() {
 	noio_stop
-	[ ! -s /tmp/stacks ] || fail "$1: $(wc -l < /tmp/stacks) pages with leave to do I/O, the first: $(head -n 1 /tmp/stacks)"
+	[ ! -s /tmp/stacks ] ||
+		fail "$1: $(wc -l < /tmp/stacks) pages with leave to do I/O, the first: $(head \
+		-n 1 /tmp/stacks)"
 }
 echo 0 > $TRACEFS/tracing_on
 echo 16384 > $TRACEFS/buffer_size_kb
@@ -48,7 +54,8 @@ dmsetup resume c
 none "the first resume"
 
 noio_start
-quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=4k --size=32m --io_size=8m --iodepth=8 --ioengine=libaio
+quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=4k --size=32m \
+	--io_size=8m --iodepth=8 --ioengine=libaio
 wait_for '[ "$(st_demotions)" -gt 0 ]' 20
 none "promotions, demotions, commits"
 
@@ -69,7 +76,8 @@ none "resume"
 # The commit fails, and the metadata is opened again.
 noio_start
 gone m error_writes
-fio --minimal --name=w --filename=/dev/mapper/c --direct=1 --rw=randread --bs=4k --offset=32m --size=16m --io_size=1m > /tmp/fio.out 2>&1 || :
+fio --minimal --name=w --filename=/dev/mapper/c --direct=1 --rw=randread --bs=4k --offset=32m \
+	--size=16m --io_size=1m > /tmp/fio.out 2>&1 || :
 wait_for '[ "$(st_mode)" != rw ]' 30
 none "a commit that fails"
 note "after a commit that failed: $(st_mode) $(st_needs_check)"

@@ -5,7 +5,8 @@
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
-# The origin is a slice: any access beyond it is refused by the block layer and complained about in the log.
+# The origin is a slice: any access beyond it is refused by the block layer and complained about in
+# the log.
 devices 16 16 48
 META0=$META SLOW0=$ORIGIN
 noise /tmp/data 21
@@ -31,7 +32,8 @@ for t in "8 1 writeback" "37 2 writeback" "63 1 writethrough" "1 2 writethrough"
 		read_at /dev/mapper/c $((size - 1)) 1 > /dev/null
 		read_at /dev/mapper/c $((last - 8)) $((tail + 8)) > /dev/null
 	done
-	dd if=/tmp/now bs=512 skip=$last 2> /dev/null | cmp - /tmp/got || fail "tail $tail, format $format, $mode: wrong data at the end"
+	dd if=/tmp/now bs=512 skip=$last 2> /dev/null | cmp - /tmp/got ||
+		fail "tail $tail, format $format, $mode: wrong data at the end"
 
 	# Writes: the whole tail, its last sector, and across.
 	yes "tail $tail $format $mode" | head -c $(((tail + 8) * 512)) > /tmp/piece
@@ -39,9 +41,11 @@ for t in "8 1 writeback" "37 2 writeback" "63 1 writethrough" "1 2 writethrough"
 	dd if=/tmp/piece of=/tmp/now bs=512 count=$tail seek=$last conv=notrunc 2> /dev/null
 	dd if=/tmp/piece bs=512 count=1 2> /dev/null | write_at /dev/mapper/c $((size - 1))
 	dd if=/tmp/piece of=/tmp/now bs=512 count=1 seek=$((size - 1)) conv=notrunc 2> /dev/null
-	dd if=/tmp/piece of=/dev/mapper/c bs=$(((tail + 8) * 512)) seek=$(((last - 8) * 512)) oflag=direct,seek_bytes conv=notrunc 2> /dev/null
+	dd if=/tmp/piece of=/dev/mapper/c bs=$(((tail + 8) * 512)) seek=$(((last - 8) * 512)) \
+		oflag=direct,seek_bytes conv=notrunc 2> /dev/null
 	dd if=/tmp/piece of=/tmp/now bs=512 seek=$((last - 8)) conv=notrunc 2> /dev/null
-	refute dd if=/dev/zero of=/dev/mapper/c bs=512 seek=$size count=1 oflag=direct conv=notrunc 2> /dev/null
+	refute dd if=/dev/zero of=/dev/mapper/c bs=512 seek=$size count=1 oflag=direct \
+		conv=notrunc 2> /dev/null
 	want=$(md5_of /tmp/now)
 	assert_eq "$(digest /dev/mapper/c)" "$want" "data (tail $tail, format $format, $mode)"
 	h=$(st_read_hits c) w=$(st_write_hits c)
@@ -49,7 +53,8 @@ for t in "8 1 writeback" "37 2 writeback" "63 1 writethrough" "1 2 writethrough"
 	dd if=/tmp/piece bs=512 count=$tail 2> /dev/null | write_at /dev/mapper/c $last
 	dd if=/tmp/piece of=/tmp/now bs=512 count=$tail seek=$last conv=notrunc 2> /dev/null
 	want=$(md5_of /tmp/now)
-	assert_eq "$(st_read_hits c) $(st_write_hits c)" "$h $w" "hits of the partial block (tail $tail, format $format, $mode)"
+	assert_eq "$(st_read_hits c) $(st_write_hits c)" "$h $w" \
+		"hits of the partial block (tail $tail, format $format, $mode)"
 
 	# Clean shutdown, the metadata as every tool wants it, and what is dirty is found again.
 	dmsetup remove c

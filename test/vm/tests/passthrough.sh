@@ -16,7 +16,8 @@ for format in 1 2; do
 	d=$(digest $META)
 	expect_fail 'passthrough|clean|dirty' make_cache c 64 "$p" smq
 	dmsetup remove c 2> /dev/null || :
-	[ "$STOCK" = 1 ] || assert_eq "$(digest $META)" "$d" "metadata after a refused passthrough table"
+	[ "$STOCK" = 1 ] ||
+		assert_eq "$(digest $META)" "$d" "metadata after a refused passthrough table"
 
 	warm 64 256 $format /tmp/old
 	# Something else on the origin than in the cache: only the origin counts in this mode.
@@ -30,7 +31,8 @@ for format in 1 2; do
 	page new > /tmp/piece
 	for block in 0 1 17 255; do
 		write_at /dev/mapper/c $((block * 64 + 8)) < /tmp/piece
-		dd if=/tmp/piece of=/tmp/now bs=512 seek=$((block * 64 + 8)) conv=notrunc 2> /dev/null
+		dd if=/tmp/piece of=/tmp/now bs=512 seek=$((block * 64 + 8)) conv=notrunc \
+			2> /dev/null
 	done
 	wait_for '[ $(st_used c) = 252 ]' 10
 	write_at /dev/mapper/c $((300 * 64)) < /tmp/piece
@@ -47,7 +49,8 @@ for format in 1 2; do
 		dmesg_mark
 		refute dmsetup message -- c 0 invalidate_cblocks 20-30 "$bad" 2> /dev/null
 		assert_dmesg 'cache'
-		[ "$STOCK" = 1 ] || assert_num "$(st_used c)" -eq 252 "blocks in use after the bad range '$bad'"
+		[ "$STOCK" = 1 ] || assert_num "$(st_used c)" \
+			-eq 252 "blocks in use after the bad range '$bad'"
 	done
 	assert dmsetup message c 0 invalidate_cblocks 2
 	assert dmsetup message c 0 invalidate_cblocks 100-110 120 130-131 400-500

@@ -20,7 +20,8 @@ make_cache c 64 metadata2 twice
 assert grep -q '^dm_cache_twice .* 1 ' /proc/modules
 assert_eq "$(st_policy c)" twice "policy"
 refute rmmod dm_cache_twice
-# 128 cache blocks. What is read once stays out, what is read twice comes in, until the first must leave.
+# 128 cache blocks. What is read once stays out, what is read twice comes in, until the first must
+# leave.
 read_blocks c 64 0 64
 same /tmp/data /dev/mapper/c "data" 4
 wait_for 'read_blocks c 64 0 200; [ "$(st_demotions c)" -ge 5 ]' 60

@@ -14,7 +14,10 @@ for i in 1 2; do
 	linear f$i "$DISK1" $(((i - 1) * 16384)) 16384
 	linear s$i "$DISK2" $(((i - 1) * 65536)) 65536
 done
-table() { echo "0 65536 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(test $1 = 2 && echo 1 metadata2 || echo 0) ${2:-fifo 0}"; }
+table() {
+	echo "0 65536 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(test $1 = 2 &&
+		echo 1 metadata2 || echo 0) ${2:-fifo 0}"
+}
 # The same in each boot. Of 256 cached blocks the first 32 are new.
 seq 1 2000000 | head -c 8388608 > /tmp/old
 { seq 3000000 4000000 | head -c 1048576; tail -c +1048577 /tmp/old; } > /tmp/data
@@ -24,18 +27,23 @@ if [ "$BOOT" = 1 ]; then
 		META=/dev/mapper/m$i CACHE=/dev/mapper/f$i ORIGIN=/dev/mapper/s$i
 		warm 64 256 $i /tmp/old
 		dmsetup create c$i --table "$(table $i 'fifo 2 migration_threshold 0')"
-		dd if=/tmp/data of=/dev/mapper/c$i bs=32k count=32 oflag=direct conv=notrunc,fsync 2> /dev/null
+		dd if=/tmp/data of=/dev/mapper/c$i bs=32k count=32 oflag=direct conv=notrunc,fsync \
+			2> /dev/null
 		assert_num "$(st_dirty c$i)" -eq 32 "dirty blocks of c$i"
-		# They would be written back in the background else, and the origin flushed for that.
+		# They would be written back in the background else, and the origin flushed for
+		# that.
 		keep_busy c$i 255
 		n=0
 		while [ "$(st_dirty c$i)" -gt 20 ]; do
 			n=$((n + 1))
-			[ $n -lt 200 ] || fail "c$i: $(st_demotions c$i) demotions after $n rounds of reading"
+			[ $n -lt 200 ] ||
+				fail "c$i: $(st_demotions c$i) demotions after $n rounds of reading"
 			read_blocks c$i 64 300 700
 		done
 		assert_num "$(st_demotions c$i)" -ge 10 "demotions of c$i"
-		note "c$i: $(st_demotions c$i) demotions, $(st_dirty c$i) of 32 blocks dirty when the power goes"
+		note \
+			"c$i: $(st_demotions c$i) demotions, $(st_dirty \
+			c$i) of 32 blocks dirty when the power goes"
 	done
 	power_cut
 fi

@@ -8,9 +8,9 @@
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
-# The kernel's own module leaves the clean-shutdown flag on disk set when a suspend is followed by a resume
-# without a new table; what is written then is forgotten by a crash. Four caches, of formats 1 and 2:
-# suspended, suspended with --noflush, reloaded, and never suspended.
+# The kernel's own module leaves the clean-shutdown flag on disk set when a suspend is followed by a
+# resume without a new table; what is written then is forgotten by a crash. Four caches, of formats
+# 1 and 2: suspended, suspended with --noflush, reloaded, and never suspended.
 linear_of() { linear $1$2 "$3" $((($2 - 1) * $4)) $4; }
 for i in 1 2 3 4; do
 	linear_of m $i "$DISK0" 16384
@@ -18,7 +18,11 @@ for i in 1 2 3 4; do
 	linear_of s $i "$DISK2" 32768
 done
 feature() { [ $(($1 % 2)) = 0 ] && echo "1 metadata2" || echo 0; }
-table() { echo "0 32768 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(feature $1) smq 2 migration_threshold 0"; }
+table() {
+	echo \
+		"0 32768 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(feature \
+		$1) smq 2 migration_threshold 0"
+}
 
 if [ "$BOOT" = 1 ]; then
 	noise /tmp/old 8
@@ -40,7 +44,9 @@ if [ "$BOOT" = 1 ]; then
 			;;
 		esac
 		assert_num "$(st_dirty c$i)" -eq 0 "dirty blocks of c$i before the write"
-		page "new $i" | dd of=/dev/mapper/c$i bs=4096 seek=80 oflag=direct conv=fdatasync,notrunc 2> /dev/null
+		page "new $i" |
+			dd of=/dev/mapper/c$i bs=4096 seek=80 oflag=direct conv=fdatasync,notrunc \
+			2> /dev/null
 		assert_num "$(st_dirty c$i)" -eq 1 "dirty blocks of c$i after the write"
 	done
 	power_cut
@@ -53,12 +59,14 @@ for i in 1 2 3 4; do
 	note "c$i: $(st_dirty c$i) of 256 blocks count as dirty"
 	assert_num "$(st_dirty c$i)" -ge 1 "dirty blocks of c$i after the power cut"
 	page "new $i" > /tmp/want
-	read_at /dev/mapper/c$i 640 8 | cmp - /tmp/want || fail "c$i: the write before the power cut is not read back"
+	read_at /dev/mapper/c$i 640 8 | cmp - /tmp/want ||
+		fail "c$i: the write before the power cut is not read back"
 	dmsetup reload c$i --table "$(table $i | sed 's/smq.*/cleaner 0/')"
 	dmsetup suspend c$i
 	dmsetup resume c$i
 	wait_for "[ \$(st_dirty c$i) = 0 ]" 30
-	read_at /dev/mapper/s$i 640 8 | cmp - /tmp/want || fail "c$i: the write before the power cut never reached the origin"
+	read_at /dev/mapper/s$i 640 8 | cmp - /tmp/want ||
+		fail "c$i: the write before the power cut never reached the origin"
 	dmsetup remove c$i
 	check_metadata /dev/mapper/m$i
 done

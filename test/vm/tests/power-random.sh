@@ -9,10 +9,11 @@
 # builds: test/tools/power-load.c
 
 . /job/lib-cache.sh
-# Three caches on slices of the same disks: format 1 and 2 in writeback, format 2 in writethrough. Each origin ends
-# within a block. Load on all three, with promotions, demotions, cleaning and discards, while tables are suspended,
-# reloaded, and switched between policies and modes; $SEED decides what, and when the power goes: a part of the cuts
-# falls into assembly, cleaning or tear-down. test/soak runs the same for longer.
+# Three caches on slices of the same disks: format 1 and 2 in writeback, format 2 in writethrough.
+# Each origin ends within a block. Load on all three, with promotions, demotions, cleaning and
+# discards, while tables are suspended, reloaded, and switched between policies and modes; $SEED
+# decides what, and when the power goes: a part of the cuts falls into assembly, cleaning or
+# tear-down. test/soak runs the same for longer.
 COUNT='' ORIGIN_SECTORS=$((32 * 2048 + 24)) FAST_SECTORS=$((7 * 2048))
 # The kernel's own module cannot load a partial last block that is dirty; what it loses is counted.
 if [ "$STOCK" = 1 ]; then COUNT=1 ORIGIN_SECTORS=$((32 * 2048)); fi
@@ -38,8 +39,13 @@ table() {
 	echo "0 $ORIGIN_SECTORS cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64" \
 		"$([ "$1" = 1 ] && echo 1 || echo "2 metadata2") ${3:-$(mode "$1")} $2 0"
 }
-switch() { dmsetup reload c$1 --table "$(table "$@")" && dmsetup suspend c$1 && dmsetup resume c$1; }
-check() { /job/power-load check "$DISK3" ${COUNT:+-k} "$@" || fail "boot $BOOT, seed $SEED: what is read is not what may be there"; }
+switch() {
+	dmsetup reload c$1 --table "$(table "$@")" && dmsetup suspend c$1 && dmsetup resume c$1
+}
+check() {
+	/job/power-load check "$DISK3" ${COUNT:+-k} "$@" ||
+		fail "boot $BOOT, seed $SEED: what is read is not what may be there"
+}
 assemble() { for i in 1 2 3; do dmsetup create c$i --table "$(table $i smq)"; done; }
 all_clean() {
 	for i in 1 2 3; do switch $i cleaner; done
@@ -48,11 +54,17 @@ all_clean() {
 
 if [ "$BOOT" -gt 1 ]; then
 	for i in 1 2 3; do
-		/tpt1/cache_check /dev/mapper/m$i > /tmp/check.out 2>&1 || fail "boot $BOOT, seed $SEED: cache_check of m$i: $(cat /tmp/check.out)"
+		/tpt1/cache_check /dev/mapper/m$i > /tmp/check.out 2>&1 ||
+			fail "boot $BOOT, seed $SEED: cache_check of m$i: $(cat /tmp/check.out)"
 	done
 	assemble
-	note "boot $BOOT, blocks cached and dirty: $(st_used c1) $(st_dirty c1), $(st_used c2) $(st_dirty c2), $(st_used c3) $(st_dirty c3)"
-	for i in 1 2 3; do assert_eq "$(st_mode c$i) $(st_needs_check c$i)" "rw -" "mode of c$i, boot $BOOT, seed $SEED"; done
+	note \
+		"boot $BOOT, blocks cached and dirty: $(st_used c1) $(st_dirty c1), $(st_used \
+		c2) $(st_dirty c2), $(st_used c3) $(st_dirty c3)"
+	for i in 1 2 3; do
+		assert_eq "$(st_mode c$i) $(st_needs_check c$i)" "rw -" \
+			"mode of c$i, boot $BOOT, seed $SEED"
+	done
 	check $caches
 	if [ "$BOOT" = "$BOOTS" ] || [ $((BOOT % 3)) = 0 ]; then
 		# Cleaned, and from the origins alone, all must be as it was read from the caches.

@@ -44,32 +44,40 @@ for format in 1 2; do
 	dmsetup remove s
 	linear s $SLOW0 0 $((400 * 64))
 	make_cache c 64 "$f" smq migration_threshold 0
-	assert_eq "$(st_used c) $(sectors /dev/mapper/c)" "400 25600" "blocks and size after shrinking the origin"
+	assert_eq "$(st_used c) $(sectors /dev/mapper/c)" "400 25600" \
+		"blocks and size after shrinking the origin"
 	same /tmp/data /dev/mapper/c "data after shrinking the origin" 12
 	dmsetup remove c
 	check_metadata $META --cache-blocks 512
-	# Over a clean block: its mapping goes. Over a dirty one: refused before anything is written, and the log names the block
-	# and what to do.
+	# Over a clean block: its mapping goes. Over a dirty one: refused before anything is
+	# written, and the log names the block and what to do.
 	if [ "$STOCK" = 0 ]; then
 		dmsetup remove s
 		linear s $SLOW0 0 $((398 * 64))
 		make_cache c 64 "$f" smq migration_threshold 0
 		assert_eq "$(st_used c)" 398 "blocks after shrinking the origin over two clean ones"
-		dd if=/tmp/more of=/dev/mapper/c bs=32k count=1 seek=397 oflag=direct conv=notrunc 2> /dev/null
+		dd if=/tmp/more of=/dev/mapper/c bs=32k count=1 seek=397 oflag=direct conv=notrunc \
+			2> /dev/null
 		# Live: refused at the reload, and the old table goes on.
 		linear s2 $SLOW0 0 $((397 * 64))
-		expect_fail 'origin to 397 blocks: block 397, cached in block 397, is dirty; clean the cache' dmsetup reload c --table "$(ORIGIN=/dev/mapper/s2; cache_table 64 "$f" smq)"
+		expect_fail \
+			'origin to 397 blocks: block 397, cached in block 397, is dirty; clean the cache' dmsetup reload c --table "$(ORIGIN=/dev/mapper/s2; cache_table 64 "$f" smq)"
 		dmsetup remove s2
 		dd if=/tmp/more bs=32k count=1 2> /dev/null > /tmp/want
-		dd if=/dev/mapper/c bs=32k count=1 skip=397 iflag=direct 2> /dev/null | cmp - /tmp/want || fail "data after a refused reload"
+		dd if=/dev/mapper/c bs=32k count=1 skip=397 iflag=direct 2> /dev/null |
+			cmp - /tmp/want || fail "data after a refused reload"
 		dmsetup remove c
 		dmsetup remove s
 		linear s $SLOW0 0 $((397 * 64))
 		before=$(digest $META)
-		expect_fail 'cache block 397 .*origin block 397.*former size' make_cache c 64 "$f" smq
-		if dmesg_new | grep -q cache_check; then fail "the log asks for cache_check, which could not help"; fi
+		expect_fail 'cache block 397 .*origin block 397.*former size' make_cache c 64 "$f" \
+			smq
+		if dmesg_new | grep -q cache_check; then
+			fail "the log asks for cache_check, which could not help"
+		fi
 		dmsetup remove c 2> /dev/null || :
-		assert_eq "$(digest $META)" "$before" "metadata after a refused shrink of the origin"
+		assert_eq "$(digest $META)" "$before" \
+			"metadata after a refused shrink of the origin"
 	fi
 
 	# The cache device, too small for a dirty block: which, and what to do.
@@ -77,7 +85,9 @@ for format in 1 2; do
 	linear s $SLOW0 0 49152
 	linear f $FAST0 0 $((15 * 64))
 	CACHE=/dev/mapper/f
-	[ "$STOCK" = 1 ] || expect_fail 'from 512 to 15 cache blocks: block 397 is dirty; .*cleaner' make_cache c 64 "$f" smq
+	[ "$STOCK" = 1 ] ||
+		expect_fail 'from 512 to 15 cache blocks: block 397 is dirty; .*cleaner' \
+		make_cache c 64 "$f" smq
 	dmsetup remove c 2> /dev/null || :
 	dmsetup remove f
 	CACHE=$FAST0

@@ -20,7 +20,8 @@ for format in 1 2; do
 	make_cache c 64 "$f" smq
 	assert_eq "$(st_used c)/$(st_total c)" 400/512 "blocks at first"
 
-	# Grow under the live cache: a reload with the same table, the device having grown meanwhile.
+	# Grow under the live cache: a reload with the same table, the device having grown
+	# meanwhile.
 	dmsetup reload f --table "0 81920 linear $FAST0 0"
 	dmsetup suspend c
 	dmsetup suspend f
@@ -30,7 +31,8 @@ for format in 1 2; do
 	assert_eq "$(st_used c)/$(st_total c)" 400/1280 "blocks after growing"
 	same /tmp/data /dev/mapper/c "data after growing"
 	# The new blocks are used.
-	dd if=/tmp/data of=/dev/mapper/c bs=32k skip=400 seek=400 count=600 oflag=direct conv=notrunc 2> /dev/null
+	dd if=/tmp/data of=/dev/mapper/c bs=32k skip=400 seek=400 count=600 oflag=direct \
+		conv=notrunc 2> /dev/null
 	assert_num "$(st_used c)" -gt 512 "blocks in use after filling a grown cache"
 	same /tmp/data /dev/mapper/c "data in a grown cache"
 	clean_all c 64 "$f"
@@ -49,7 +51,8 @@ for format in 1 2; do
 	check_metadata $META --cache-blocks 512
 	dmsetup remove f
 
-	# Shrink over dirty blocks: refused with a reason; metadata untouched, so that the right device loads again.
+	# Shrink over dirty blocks: refused with a reason; metadata untouched, so that the right
+	# device loads again.
 	linear f $FAST0 0 32768
 	warm 64 400 $format /tmp/data true
 	dmsetup remove f
@@ -63,10 +66,12 @@ for format in 1 2; do
 	make_cache c 64 "$f" smq migration_threshold 0
 	assert_eq "$(st_used c)/$(st_dirty c)" 400/400 "blocks after a refused shrink"
 
-	# Likewise under a live cache: reload with a smaller device is refused, the live table runs on.
+	# Likewise under a live cache: reload with a smaller device is refused, the live table runs
+	# on.
 	linear f2 $FAST0 0 16384
 	dmesg_mark
-	if dmsetup reload c --table "$(CACHE=/dev/mapper/f2; cache_table 64 "$f" smq)" 2> /dev/null; then
+	if dmsetup reload c --table "$(CACHE=/dev/mapper/f2; cache_table 64 "$f" smq)" \
+			2> /dev/null; then
 		dmsetup suspend c
 		refute dmsetup resume c 2> /dev/null
 		dmsetup reload c --table "$(cache_table 64 "$f" smq migration_threshold 0)"

@@ -23,17 +23,24 @@ for format in 1 2; do
 		put /tmp/new /dev/mapper/c 16 32k
 		dmsetup suspend c
 		before=$(dmsetup status c | cut -d' ' -f6-)
-		before_hits="$(st_read_hits c) $(st_read_misses c) $(st_write_hits c) $(st_write_misses c)"
+		before_hits="$(st_read_hits c) $(st_read_misses c) $(st_write_hits \
+			c) $(st_write_misses c)"
 		dmsetup remove c
 		check_metadata $META
 		hints > /tmp/hints1
 		mappings > /tmp/map1
-		assert_num "$(grep -c 'dirty="true"' /tmp/map1)" -eq "$(echo "$before" | awk '{ print $9 }')" "dirty mappings on disk"
-		make_cache c 64 "$f" $policy migration_threshold 0 # or it might clean before we look
+		assert_num "$(grep -c 'dirty="true"' /tmp/map1)" \
+			-eq "$(echo "$before" | awk '{ print $9 }')" "dirty mappings on disk"
+		make_cache c 64 "$f" $policy migration_threshold 0 \
+			# or it might clean before we look
 		note "format $format, $policy: $(dmsetup status c | cut -d' ' -f4-14)"
-		assert_eq "$(st_read_hits c) $(st_read_misses c) $(st_write_hits c) $(st_write_misses c)" "$before_hits" "statistics after a restart"
-		assert_eq "$(st_used c)/$(st_total c)" "$(echo "$before" | awk '{ print $2 }')" "blocks in use after a restart"
-		assert_eq "$(st_dirty c)" "$(echo "$before" | awk '{ print $9 }')" "dirty blocks after a restart"
+		assert_eq \
+			"$(st_read_hits c) $(st_read_misses c) $(st_write_hits \
+			c) $(st_write_misses c)" "$before_hits" "statistics after a restart"
+		assert_eq "$(st_used c)/$(st_total c)" "$(echo "$before" | awk '{ print $2 }')" \
+			"blocks in use after a restart"
+		assert_eq "$(st_dirty c)" "$(echo "$before" | awk '{ print $9 }')" \
+			"dirty blocks after a restart"
 		dmsetup remove c
 		check_metadata $META
 		mappings > /tmp/map2
@@ -41,9 +48,12 @@ for format in 1 2; do
 		hints > /tmp/hints2
 		assert_eq "$(wc -l < /tmp/hints2)" "$(wc -l < /tmp/hints1)" "number of hints"
 		# The kernel's smq moves blocks between its levels while it loads them.
-		[ "$STOCK" = 1 ] || cmp /tmp/hints1 /tmp/hints2 || fail "hints changed by a restart ($policy): $(diff /tmp/hints1 /tmp/hints2 | grep -c '^[<>]') lines"
+		[ "$STOCK" = 1 ] || cmp /tmp/hints1 /tmp/hints2 ||
+			fail "hints changed by a restart ($policy): $(diff /tmp/hints1 /tmp/hints2 |
+			grep -c '^[<>]') lines"
 		if [ $policy = mq ]; then
-			assert_num "$(sort -u -t= -k3 /tmp/hints1 | wc -l)" -gt 1 "different hints of mq (hit counts)"
+			assert_num "$(sort -u -t= -k3 /tmp/hints1 | wc -l)" \
+				-gt 1 "different hints of mq (hit counts)"
 		fi
 
 		# Warm: blocks that were cached are hits at once.
@@ -52,14 +62,19 @@ for format in 1 2; do
 		r=$(dev_reads $ORIGIN)
 		read_blocks c 64 20 100
 		assert_num "$(st_read_hits c)" -ge $((h + 100)) "hits right after a restart"
-		assert_num "$(dev_reads $ORIGIN)" -eq "$r" "reads of the origin right after a restart"
-		[ "$(digest /dev/mapper/c 2 4)" = "$(md5_of /tmp/new)" ] || fail "dirty data at 2 MB after restarts"
-		[ "$(digest /dev/mapper/c 16 4)" = "$(md5_of /tmp/new)" ] || fail "dirty data at 16 MB after restarts"
+		assert_num "$(dev_reads $ORIGIN)" -eq "$r" \
+			"reads of the origin right after a restart"
+		[ "$(digest /dev/mapper/c 2 4)" = "$(md5_of /tmp/new)" ] ||
+			fail "dirty data at 2 MB after restarts"
+		[ "$(digest /dev/mapper/c 16 4)" = "$(md5_of /tmp/new)" ] ||
+			fail "dirty data at 16 MB after restarts"
 		same /tmp/old /dev/mapper/c "clean data after a restart" 8 8
 		clean_all c 64 "$f"
 		dmsetup remove c
-		[ "$(digest $ORIGIN 2 4)" = "$(md5_of /tmp/new)" ] || fail "origin at 2 MB after cleaning"
-		[ "$(digest $ORIGIN 16 4)" = "$(md5_of /tmp/new)" ] || fail "origin at 16 MB after cleaning"
+		[ "$(digest $ORIGIN 2 4)" = "$(md5_of /tmp/new)" ] ||
+			fail "origin at 2 MB after cleaning"
+		[ "$(digest $ORIGIN 16 4)" = "$(md5_of /tmp/new)" ] ||
+			fail "origin at 16 MB after cleaning"
 	done
 done
 
@@ -69,5 +84,6 @@ for format in 1 2; do
 	make_cache c 64 "$(features_of $((3 - format)))" smq
 	assert_num "$(st_used c)" -eq 100 "blocks in use, format $format opened as $((3 - format))"
 	dmsetup remove c
-	assert_eq "$(dd if=$META bs=1 skip=40 count=1 2> /dev/null | od -An -tu1 | tr -d ' ')" $format "format on disk"
+	assert_eq "$(dd if=$META bs=1 skip=40 count=1 2> /dev/null | od -An -tu1 | tr -d ' ')" \
+		$format "format on disk"
 done

@@ -31,7 +31,8 @@ for format in 1 2; do
 	refute sync_of c
 	assert_num "$(st_dirty)" -eq 64 "dirty blocks after a FLUSH that failed, format $format"
 	wait_for 'dmesg_new | grep -q "written back to it are dirty again"' 30
-	assert_num "$(core_arg c origin_errors)" -ge 1 "errors of the origin in the status, format $format"
+	assert_num "$(core_arg c origin_errors)" -ge 1 \
+		"errors of the origin in the status, format $format"
 	back s
 	same /tmp/new /dev/mapper/c "the cached device, format $format"
 	wait_for '[ "$(st_dirty)" = 0 ]' 90

@@ -21,7 +21,8 @@ if [ "$BOOT" = 1 ]; then
 	assert_eq "$(st_total)" 8200 "cache blocks"
 	dd if=/tmp/new of=/dev/mapper/c bs=32k seek=100 oflag=direct conv=notrunc,fsync 2> /dev/null
 	wait_for '[ "$(st_used) $(st_dirty)" = "8 0" ]' 60
-	# From here on the first blocks of the cache device, which are these, cannot be read. Some are read alone, some in a run.
+	# From here on the first blocks of the cache device, which are these, cannot be read. Some
+	# are read alone, some in a run.
 	dmsetup reload f --table "0 4096 error
 4096 520704 linear $DISK1 4096"
 	dmsetup suspend --noflush --nolockfs f
@@ -34,6 +35,7 @@ if [ "$BOOT" = 1 ]; then
 fi
 
 check_metadata $META
-blocks_of $ORIGIN | cmp - /tmp/new || fail "the origin has lost what was written back before its blocks were dropped"
+blocks_of $ORIGIN | cmp - /tmp/new ||
+	fail "the origin has lost what was written back before its blocks were dropped"
 make_cache c 64 metadata2 smq
 blocks_of /dev/mapper/c | cmp - /tmp/new || fail "the cached device"

@@ -15,7 +15,8 @@ for format in 1 2; do
 	for which in none s f; do
 		warm 64 256 $format /tmp/data
 		make_cache c 64 "$f" smq migration_threshold 0
-		# One write to each device that no FLUSH follows: not an idle cache's own either, which a slow machine gives time for.
+		# One write to each device that no FLUSH follows: not an idle cache's own either,
+		# which a slow machine gives time for.
 		[ $which = none ] || unflushable $which
 		page "hit $which" | write_at /dev/mapper/c $((9 * 64))
 		page "miss $which" | write_at /dev/mapper/c $((300 * 64))
@@ -26,15 +27,19 @@ for format in 1 2; do
 		dmesg_mark
 		make_cache c 64 "$f" smq migration_threshold 0
 		if [ $which = none ]; then
-			if dmesg_new | grep -q 'not shut down cleanly'; then fail "a clean shutdown was not: $(dmesg_new)"; fi
+			if dmesg_new | grep -q 'not shut down cleanly'; then
+				fail "a clean shutdown was not: $(dmesg_new)"
+			fi
 		elif [ "$STOCK" = 0 ]; then
 			assert_dmesg 'not shut down cleanly'
 		fi
 		assert_num "$(st_dirty c)" -ge 1 "dirty blocks"
 		page "hit $which" > /tmp/want
-		read_at /dev/mapper/c $((9 * 64)) | cmp - /tmp/want || fail "$which: the write that hit"
+		read_at /dev/mapper/c $((9 * 64)) | cmp - /tmp/want ||
+			fail "$which: the write that hit"
 		page "miss $which" > /tmp/want
-		read_at /dev/mapper/c $((300 * 64)) | cmp - /tmp/want || fail "$which: the write that missed"
+		read_at /dev/mapper/c $((300 * 64)) | cmp - /tmp/want ||
+			fail "$which: the write that missed"
 		clean_all c 64 "$f"
 		dmsetup remove c
 		check_metadata $META

@@ -35,7 +35,8 @@ nb leg1 40 0 64 8
 nb leg2 40 0 64 8
 modprobe raid1
 mkdir -p /run/mdadm
-quietly mdadm --create /dev/md7 --run --assume-clean --metadata=1.2 --bitmap=none --level=1 --raid-devices=2 /dev/leg1 /dev/leg2
+quietly mdadm --create /dev/md7 --run --assume-clean --metadata=1.2 --bitmap=none --level=1 \
+	--raid-devices=2 /dev/leg1 /dev/leg2
 META=/dev/meta CACHE=/dev/fast ORIGIN=/dev/md7
 lose_leg() {
 	quietly mdadm /dev/md7 --fail /dev/leg2
@@ -74,7 +75,8 @@ for set in "meta4 fast4 slow4" "meta fast slow4" "meta4 fast4 leg1"; do
 	META=/dev/$1 CACHE=/dev/$2 ORIGIN=/dev/$3
 	blank
 	make_cache c 64 metadata2 smq
-	assert_eq "$(limit /dev/mapper/c logical_block_size)" 4096 "logical block size of a cache on $set"
+	assert_eq "$(limit /dev/mapper/c logical_block_size)" 4096 \
+		"logical block size of a cache on $set"
 	refute write_at /dev/mapper/c 8 < /dev/null
 	head -c 512 /dev/urandom > /tmp/sector
 	refute write_at /dev/mapper/c 8 < /tmp/sector

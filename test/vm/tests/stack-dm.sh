@@ -12,7 +12,10 @@
 devices 8 16 48 8
 mkdir -p /run/cryptsetup
 head -c 64 /dev/urandom > /tmp/key
-crypt() { cryptsetup open --type plain --cipher aes-xts-plain64 --key-size 512 --key-file /tmp/key "$1" "$2"; }
+crypt() {
+	cryptsetup open --type plain --cipher aes-xts-plain64 --key-size 512 \
+		--key-file /tmp/key "$1" "$2"
+}
 uncrypt() { cryptsetup close "$1"; }
 noise /tmp/data 40
 

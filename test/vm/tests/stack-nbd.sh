@@ -11,7 +11,8 @@
 . /job/lib-stack.sh
 modprobe nbd nbds_max=1
 serve() { # FILTERS AND THEIR PARAMETERS...
-	nbdkit -f -U /tmp/nbd.sock /deb12/real/nbdkit-memory-plugin.so 40M "$@" > /tmp/nbdkit.out 2>&1 &
+	nbdkit -f -U /tmp/nbd.sock /deb12/real/nbdkit-memory-plugin.so 40M "$@" > /tmp/nbdkit.out \
+		2>&1 &
 	NBD=$!
 	wait_for '[ -S /tmp/nbd.sock ]' 10
 	nbd-client -unix /tmp/nbd.sock /dev/nbd0 -nofork > /tmp/nbd.out 2>&1 &
@@ -23,7 +24,8 @@ META=/dev/meta CACHE=/dev/fast ORIGIN=/dev/nbd0
 noise /tmp/data 24
 
 # Each read and write of the origin takes 5 ms; while /tmp/broken is there, all give errors.
-serve --filter=/deb12/real/nbdkit-error-filter.so --filter=/deb12/real/nbdkit-delay-filter.so delay-read=5ms delay-write=5ms \
+serve --filter=/deb12/real/nbdkit-error-filter.so \
+	--filter=/deb12/real/nbdkit-delay-filter.so delay-read=5ms delay-write=5ms \
 	error=EIO error-rate=100% error-file=/tmp/broken
 blank
 make_cache c 64 metadata2 smq
@@ -40,7 +42,8 @@ hits=$(st_read_hits c) good=0 bad=0
 for b in $(seq 0 4 200); do
 	if read_at /dev/mapper/c $((b * 64)) > /tmp/got; then
 		good=$((good + 1))
-		dd if=/tmp/data bs=32k skip="$b" count=1 2> /dev/null | head -c 4096 | cmp - /tmp/got || fail "block $b, while the origin fails"
+		dd if=/tmp/data bs=32k skip="$b" count=1 2> /dev/null | head -c 4096 |
+			cmp - /tmp/got || fail "block $b, while the origin fails"
 	else
 		bad=$((bad + 1))
 	fi

@@ -17,8 +17,11 @@ while read -r origin table status; do
 	ORIGIN=$origin
 	blank
 	make_cache c 64 "$(echo "$table" | tr , ' ')" smq
-	assert_eq "$(features)" "$(echo "$status" | tr , ' ')" "features of a cache with '$table' before $origin"
-	[ "$origin" = "$SLOW" ] || assert_eq "$(dmsetup table c | cut -d' ' -f8-)" "$(echo "$table" | awk -F, '{ print NF, $0 }' | tr , ' ') smq 0" "its table"
+	assert_eq "$(features)" "$(echo "$status" | tr , ' ')" \
+		"features of a cache with '$table' before $origin"
+	[ "$origin" = "$SLOW" ] ||
+		assert_eq "$(dmsetup table c | cut -d' ' -f8-)" \
+		"$(echo "$table" | awk -F, '{ print NF, $0 }' | tr , ' ') smq 0" "its table"
 	dmsetup remove c
 done <<-END
 	$SLOW writeback 1,writeback
@@ -29,7 +32,8 @@ done <<-END
 	/dev/ram0 metadata2,passthrough,no_discard_passdown 3,metadata2,passthrough,no_discard_passdown
 END
 
-# ----- what is measured when a table is loaded: its words, before anything is known of the origin -----
+# ----- what is measured when a table is loaded: its words, before anything is known of the origin
+# -----
 
 mount -t securityfs security /sys/kernel/security 2> /dev/null || :
 IMA=/sys/kernel/security/ima
@@ -49,7 +53,9 @@ while read -r origin table modes; do
 	blank
 	make_cache c 64 "$(echo "$table" | tr , ' ')" smq
 	set -- "$(readlink -f $META)" "$(readlink -f $CACHE)"
-	assert_eq "$(measured)" "metadata_mode=rw,cache_metadata_device=$(number "$1"),cache_device=$(number "$2"),cache_origin_device=$(number "$ORIGIN"),$modes;" \
+	assert_eq "$(measured)" \
+		"metadata_mode=rw,cache_metadata_device=$(number "$1"),cache_device=$(number \
+		"$2"),cache_origin_device=$(number "$ORIGIN"),$modes;" \
 		"what IMA measures of a cache with '$table' before $ORIGIN"
 	dmsetup remove c
 done <<-END

@@ -11,12 +11,16 @@ blank
 make_cache c 64 metadata2 smq
 policies="smq cleaner default mq smq"
 [ "$STOCK" = 0 ] || policies="smq cleaner default smq smq"
-# Two loads: one of mixed sizes, one of whole blocks; the third area is discarded and written without verification.
-fio --thread --direct=1 --ioengine=libaio --verify=crc32c --verify_fatal=1 --do_verify=1 --time_based --loops=1000 --runtime=45 \
+# Two loads: one of mixed sizes, one of whole blocks; the third area is discarded and written
+# without verification.
+fio --thread --direct=1 --ioengine=libaio --verify=crc32c --verify_fatal=1 --do_verify=1 \
+	--time_based --loops=1000 --runtime=45 \
 	--filename=/dev/mapper/c --name=mixed --rw=randwrite --bsrange=4k-128k --blockalign=4k --iodepth=16 --size=12m \
-	--name=whole --rw=randwrite --bs=32k --iodepth=4 --offset=12m --size=8m --fsync=32 > /tmp/fio.out 2>&1 &
+	--name=whole --rw=randwrite --bs=32k --iodepth=4 --offset=12m --size=8m --fsync=32 \
+	> /tmp/fio.out 2>&1 &
 fio=$!
-fio --thread --direct=1 --ioengine=libaio --time_based --runtime=45 --filename=/dev/mapper/c --name=noise --rw=randrw --bs=16k --iodepth=8 \
+fio --thread --direct=1 --ioengine=libaio --time_based --runtime=45 --filename=/dev/mapper/c \
+	--name=noise --rw=randrw --bs=16k --iodepth=8 \
 	--offset=20m --size=8m > /tmp/fio2.out 2>&1 &
 fio2=$!
 
@@ -42,7 +46,8 @@ wait $fio || fail "fio: $(grep -v '^ ' /tmp/fio.out | tail -n 12)"
 wait $fio2 || fail "fio: $(grep -v '^ ' /tmp/fio2.out | tail -n 12)"
 note "after $n random steps: $(dmsetup status c | cut -d' ' -f4-14)"
 assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "mode"
-# Not the last area: what a discard leaves is anyone's guess, and may differ between cache and origin.
+# Not the last area: what a discard leaves is anyone's guess, and may differ between cache and
+# origin.
 d=$(digest /dev/mapper/c 0 20)
 dmsetup suspend c
 dmsetup resume c

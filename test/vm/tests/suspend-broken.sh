@@ -18,9 +18,12 @@ dd if=/tmp/data of=/dev/mapper/c bs=32k count=390 oflag=direct conv=notrunc,fsyn
 # More blocks than there are migrations get different on both sides, while nothing can be committed.
 fails s 0 25600
 dmsetup suspend --noflush --nolockfs m
-fio --minimal --thread --name=w --filename=/dev/mapper/c --direct=1 --rw=write --bs=32k --size=$((390 * 32768)) --ioengine=libaio --iodepth=64 --continue_on_error=write > /dev/null 2>&1 &
+fio --minimal --thread --name=w --filename=/dev/mapper/c --direct=1 --rw=write --bs=32k \
+	--size=$((390 * 32768)) --ioengine=libaio --iodepth=64 --continue_on_error=write \
+	> /dev/null 2>&1 &
 writer=$!
-# On a machine that is slow enough some wait for the commit all the same: then these are all that there will be.
+# On a machine that is slow enough some wait for the commit all the same: then these are all that
+# there will be.
 i=0
 while [ "$(core_arg c origin_errors)" -lt 390 ] && [ $i -lt 100 ]; do
 	i=$((i + 1))
@@ -43,7 +46,8 @@ same /tmp/origin /dev/mapper/c "what is served, and the origin"
 dmsetup remove c
 check_metadata $META
 
-# --- the metadata fails while what an unflushed cache device may have lost is dropped: no shutdown at all ---
+# --- the metadata fails while what an unflushed cache device may have lost is dropped: no shutdown
+# at all ---
 warm 64 200 2 /tmp/data
 make_cache c 64 "metadata2 writethrough" smq migration_threshold 0
 unflushable f

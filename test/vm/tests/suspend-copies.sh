@@ -12,17 +12,20 @@ noise /tmp/data 6
 
 # What dm-delay holds back.
 in_flight() { dmsetup status --noflush "$1" | awk '{ print $4 + $5 + $6 + 0 }'; }
-# copying NAME: copies to that device hang in it now; the disk below fails them if this is a round of failures
+# copying NAME: copies to that device hang in it now; the disk below fails them if this is a round
+# of failures
 copying() {
 	wait_for "[ \"\$(in_flight $1)\" -ge 4 ]" 20
 	[ $how = slow ] || bad "$1" 0 "$(sectors "/dev/${1}0")"
 }
-# suspended NAME WHAT: ends in time, and then nothing moves; copies to NAME work from now on; resumed
+# suspended NAME WHAT: ends in time, and then nothing moves; copies to NAME work from now on;
+# resumed
 suspended() {
 	t=$(date +%s)
 	assert timeout 60 dmsetup suspend $option c
 	assert_num $(($(date +%s) - t)) -le 20 "seconds of suspend $option, $2"
-	assert_eq "$(in_flight m) $(in_flight f) $(in_flight s)" "0 0 0" "I/O under way while suspended, $2"
+	assert_eq "$(in_flight m) $(in_flight f) $(in_flight s)" "0 0 0" \
+		"I/O under way while suspended, $2"
 	n="$(ios m) $(ios f) $(ios s)"
 	sleep 0.5
 	assert_eq "$(ios m) $(ios f) $(ios s)" "$n" "I/O while suspended, $2"
@@ -30,7 +33,8 @@ suspended() {
 	[ $how = slow ] || good "$1" 0 "$(sectors "/dev/${1}0")"
 	back "$1"
 	dmsetup resume c
-	[ -z "$readers" ] || wait "$readers" || [ "$how$1" = failings ] || fail "reads of what is not cached, $2"
+	[ -z "$readers" ] || wait "$readers" || [ "$how$1" = failings ] ||
+		fail "reads of what is not cached, $2"
 	assert_eq "$(st_mode c)" rw "mode, $2"
 }
 

@@ -10,8 +10,10 @@ devices 8 8 24
 for format in 1 2; do
 	blank
 	make_cache c 64 "$(features_of $format)" smq
-	fio --thread --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=16 --rw=randwrite --bsrange=4k-64k \
-		--blockalign=4k --size=16m --verify=crc32c --do_verify=1 --loops=100 --time_based --runtime=6 --verify_fatal=1 > /tmp/fio.out 2>&1 &
+	fio --thread --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=16 \
+		--rw=randwrite --bsrange=4k-64k \
+		--blockalign=4k --size=16m --verify=crc32c --do_verify=1 --loops=100 \
+		--time_based --runtime=6 --verify_fatal=1 > /tmp/fio.out 2>&1 &
 	fio=$!
 	n=0
 	while [ $n -lt 20 ]; do
@@ -19,11 +21,16 @@ for format in 1 2; do
 		sleep 0.1
 		if [ $((n % 2)) = 0 ]; then dmsetup suspend c; else dmsetup suspend --noflush c; fi
 		# Quiet means quiet: no I/O of ours or theirs on any device.
-		a=$(cat "$(sysfs /dev/meta)/stat" "$(sysfs /dev/fast)/stat" "$(sysfs /dev/slow)/stat")
+		a=$(cat "$(sysfs /dev/meta)/stat" "$(sysfs /dev/fast)/stat" \
+			"$(sysfs /dev/slow)/stat")
 		sleep 0.05
-		b=$(cat "$(sysfs /dev/meta)/stat" "$(sysfs /dev/fast)/stat" "$(sysfs /dev/slow)/stat")
+		b=$(cat "$(sysfs /dev/meta)/stat" "$(sysfs /dev/fast)/stat" \
+			"$(sysfs /dev/slow)/stat")
 		assert_eq "$b" "$a" "I/O counters while suspended (round $n)"
-		assert_eq "$(cat "$(sysfs /dev/meta)/inflight" "$(sysfs /dev/fast)/inflight" "$(sysfs /dev/slow)/inflight" | tr -s ' \n' ' ')" " 0 0 0 0 0 0 " "I/O in flight while suspended"
+		assert_eq \
+			"$(cat "$(sysfs /dev/meta)/inflight" "$(sysfs /dev/fast)/inflight" \
+			"$(sysfs /dev/slow)/inflight" | tr -s ' \n' ' ')" " 0 0 0 0 0 0 " \
+			"I/O in flight while suspended"
 		# Status of a suspended cache must not hang.
 		timeout 20 dmsetup status c > /tmp/status || fail "status of a suspended cache"
 		# Every commit is complete: the metadata checks while suspended.

@@ -30,7 +30,9 @@ check_warmth() {
 	warmth > /tmp/warmth
 	read -r hot cold < /tmp/warmth
 	note "format $format, $1: mean rank of hot blocks $hot, of cold ones $cold"
-	assert_num "$hot" -gt $((cold + 40)) "$1: mean rank of the hints of hot blocks, beside that of cold ones"
+	assert_num "$hot" \
+		-gt $((cold + 40)) \
+		"$1: mean rank of the hints of hot blocks, beside that of cold ones"
 }
 
 told() { assert_dmesg "what policy $1 knew of the cached blocks is told to policy $2"; }

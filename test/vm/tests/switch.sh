@@ -11,8 +11,10 @@ policies="smq cleaner smq mq smq cleaner mq default"
 for format in 1 2; do
 	blank
 	make_cache c 64 "$(features_of $format)" mq
-	fio --thread --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite --bsrange=4k-64k \
-		--blockalign=4k --size=16m --verify=crc32c --do_verify=1 --loops=100 --time_based --runtime=8 --verify_fatal=1 > /tmp/fio.out 2>&1 &
+	fio --thread --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 \
+		--rw=randwrite --bsrange=4k-64k \
+		--blockalign=4k --size=16m --verify=crc32c --do_verify=1 --loops=100 \
+		--time_based --runtime=8 --verify_fatal=1 > /tmp/fio.out 2>&1 &
 	fio=$!
 	for p in $policies; do
 		reload_cache c 64 "$(features_of $format)" $p
@@ -26,7 +28,8 @@ for format in 1 2; do
 			# What was dirty before gets clean in time, nothing new gets dirty.
 			n=$(st_dirty c)
 			sleep 0.3
-			assert_num "$(st_dirty c)" -le "$n" "dirty blocks some time after the switch to writethrough"
+			assert_num "$(st_dirty c)" -le "$n" \
+				"dirty blocks some time after the switch to writethrough"
 		fi
 	done
 	wait $fio || fail "fio: $(grep -v '^ ' /tmp/fio.out | tail -n 12)"

@@ -18,10 +18,12 @@ p=$(st_promotions c)
 keep_busy c 63 --rate_iops=40
 dmsetup message c 0 migration_threshold 20480
 
-# syncs FILE: writes of 4 KiB all over the dirty blocks, a sync after each; FILE is there when they are done
+# syncs FILE: writes of 4 KiB all over the dirty blocks, a sync after each; FILE is there when they
+# are done
 syncs() {
 	rm -f "$1"
-	{ quiet_fio --name=s --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=4k --size=2016k --number_ios=64 --fdatasync=1 && : > "$1"; } &
+	{ quiet_fio --name=s --filename=/dev/mapper/c --direct=1 --rw=randwrite --bs=4k \
+		--size=2016k --number_ios=64 --fdatasync=1 && : > "$1"; } &
 }
 syncs /tmp/before
 wait_for '[ -e /tmp/before ]' 30
@@ -47,5 +49,6 @@ wait
 assert_eq $ended yes "the syncs ended while a commit hung"
 
 wait_for '[ $(($(st_promotions c) - p)) -ge 16 ]' 30
-note "64 syncs beside a commit of $(($(st_promotions c) - p)) promotions that hung; then $(($(dev_writes $RAW) - m)) metadata writes"
+note \
+	"64 syncs beside a commit of $(($(st_promotions c) - p)) promotions that hung; then $(($(dev_writes $RAW) - m)) metadata writes"
 dmsetup remove c

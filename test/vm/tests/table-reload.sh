@@ -16,33 +16,43 @@ done
 table() { echo "0 32768 cache /dev/mapper/m$1 /dev/mapper/f$2 /dev/mapper/s$3 64 ${4:-0 smq 0}"; }
 
 dmsetup create c1 --table "$(table 1 1 1)"
-quiet_fio --name=v1 --filename=/dev/mapper/c1 --direct=1 --rw=randwrite --bs=32k --size=6m --verify=crc32c --do_verify=1
+quiet_fio --name=v1 --filename=/dev/mapper/c1 --direct=1 --rw=randwrite --bs=32k --size=6m \
+	--verify=crc32c --do_verify=1
 
-# The same metadata under another cache: refused, at the latest by resume, and the first is unharmed.
+# The same metadata under another cache: refused, at the latest by resume, and the first is
+# unharmed.
 dmesg_mark
-if dmsetup create c2 --table "$(table 1 2 2)" 2> /dev/null; then fail "two caches on one metadata device"; fi
+if dmsetup create c2 --table "$(table 1 2 2)" 2> /dev/null; then
+	fail "two caches on one metadata device"
+fi
 assert_dmesg 'cache|metadata'
 dmsetup remove c2 2> /dev/null || :
 assert_eq "$(st_mode c1)" rw "mode of the first cache"
-quiet_fio --name=v1 --filename=/dev/mapper/c1 --direct=1 --rw=randwrite --bs=32k --size=6m --verify=crc32c --verify_only=1
+quiet_fio --name=v1 --filename=/dev/mapper/c1 --direct=1 --rw=randwrite --bs=32k --size=6m \
+	--verify=crc32c --verify_only=1
 
 # Two real ones, at the same time.
 dmsetup create c2 --table "$(table 2 2 2 '1 metadata2 smq 0')"
-quiet_fio --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite --bsrange=4k-64k --blockalign=4k --size=8m --verify=crc32c --do_verify=1 \
+quiet_fio --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite --bsrange=4k-64k --blockalign=4k \
+	--size=8m --verify=crc32c --do_verify=1 \
 	--name=v1 --filename=/dev/mapper/c1 --name=v2 --filename=/dev/mapper/c2
 assert_num "$(st_used c2)" -gt 0 "blocks of the second cache in use"
 
 # Reloads that must fail, under a live table that must go on.
 d1=$(digest /dev/mapper/c1)
-for bad in "$(table 1 1 1 '0 nosuch 0')" "$(table 1 1 1 '1 nosuch smq 0')" "0 32768 cache /dev/mapper/m1 /dev/none /dev/mapper/s1 64 0 smq 0" \
-	"0 32768 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 63 0 smq 0" "0 99999999 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 64 0 smq 0"; do
+for bad in "$(table 1 1 1 '0 nosuch 0')" "$(table 1 1 1 '1 nosuch smq 0')" \
+	"0 32768 cache /dev/mapper/m1 /dev/none /dev/mapper/s1 64 0 smq 0" \
+	"0 32768 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 63 0 smq 0" \
+	"0 99999999 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 64 0 smq 0"; do
 	expect_fail . dmsetup reload c1 --table "$bad"
 	dmsetup suspend c1
 	dmsetup resume c1
-	assert_eq "$(dmsetup table c1 | cut -d' ' -f7-)" "64 0 smq 0" "live table after a bad reload"
+	assert_eq "$(dmsetup table c1 | cut -d' ' -f7-)" "64 0 smq 0" \
+		"live table after a bad reload"
 done
 # These are seen when the table is loaded or, at the latest, when it would replace the live one.
-for bad in "$(table 2 1 1)" "0 32768 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 128 0 smq 0"; do
+for bad in "$(table 2 1 1)" \
+	"0 32768 cache /dev/mapper/m1 /dev/mapper/f1 /dev/mapper/s1 128 0 smq 0"; do
 	dmesg_mark
 	if dmsetup reload c1 --table "$bad" 2> /dev/null; then
 		dmsetup suspend c1
@@ -64,8 +74,9 @@ dmsetup resume c1
 assert_eq "$(digest /dev/mapper/c1)" "$d1" "data after reloads"
 dmsetup remove c2
 
-# A volume manager loads the table on another device while the live one is in use, suspends that, and resumes the other: nothing
-# that may have gone by then is held against the table before. But two never run at once.
+# A volume manager loads the table on another device while the live one is in use, suspends that,
+# and resumes the other: nothing that may have gone by then is held against the table before. But
+# two never run at once.
 dmsetup message c1 0 migration_threshold 0
 dd if=/dev/urandom of=/dev/mapper/c1 bs=32k count=8 oflag=direct 2> /dev/null
 d1=$(digest /dev/mapper/c1)
@@ -78,7 +89,8 @@ goes_on() {
 }
 dmsetup create c3 --notable
 for new in "0 smq 0" "1 passthrough smq 0" "0 mq 0" "1 writethrough default 0"; do
-	dmsetup load c3 --table "$(table 1 1 1 "$new")" || fail "not accepted beside the live cache: $new"
+	dmsetup load c3 --table "$(table 1 1 1 "$new")" ||
+		fail "not accepted beside the live cache: $new"
 	goes_on "loading '$new' beside it"
 	dmesg_mark
 	refute dmsetup resume c3 2> /dev/null
@@ -113,11 +125,14 @@ answers() {
 for policy in mq smq; do
 	# Nothing is written back, however long the host takes for the rest.
 	dmsetup load c3 --table "$(table 1 1 1 "0 $policy 2 migration_threshold 0")"
-	dmsetup load c1 --table "0 32768 linear $(dmsetup info -c --noheadings --separator : -o major,minor c3) 0"
+	dmsetup load c1 \
+		--table "0 32768 linear $(dmsetup info -c --noheadings --separator : \
+		-o major,minor c3) 0"
 	dmsetup suspend c1
 	dmsetup resume c3
 	dmsetup resume c1
-	assert_eq "$(digest /dev/mapper/c1) $(st_dirty c3)" "$d1 $dirty" "data and dirty blocks, the cache below"
+	assert_eq "$(digest /dev/mapper/c1) $(st_dirty c3)" "$d1 $dirty" \
+		"data and dirty blocks, the cache below"
 	dd if=/dev/urandom of=/dev/mapper/c1 bs=32k count=4 seek=2 oflag=direct 2> /dev/null
 	d1=$(digest /dev/mapper/c1)
 	dmsetup load c1 --table "$(table 1 1 1 "0 $policy 2 migration_threshold 0")"
@@ -128,21 +143,24 @@ for policy in mq smq; do
 		# The one that was suspended cannot come back beside it.
 		refute dmsetup resume c3 2> /dev/null
 	else
-		# lvm2 resumes the one that it is about to remove, too; it has no users, and is taken over from. If that fails it goes on.
+		# lvm2 resumes the one that it is about to remove, too; it has no users, and is
+		# taken over from. If that fails it goes on.
 		dmsetup resume c3
 		dmsetup load c1 --table "$(table 1 1 1 "1 passthrough smq 0")"
 		dmesg_mark
 		refute dmsetup resume c1 2> /dev/null
 		assert_dmesg 'takes over from'
 		answers /dev/mapper/c3
-		assert_eq "$(digest /dev/mapper/c3) $(st_dirty c3)" "$d1 $dirty" "the cache that was to be taken over from"
+		assert_eq "$(digest /dev/mapper/c3) $(st_dirty c3)" "$d1 $dirty" \
+			"the cache that was to be taken over from"
 		dmsetup load c1 --table "0 32768 linear /dev/mapper/c3 0"
 		dmsetup resume c1
 		dmsetup load c1 --table "$(table 1 1 1 "0 $policy 2 migration_threshold 0")"
 		dmsetup suspend c1
 		dmsetup resume c1
 	fi
-	assert_eq "$(digest /dev/mapper/c1) $(st_dirty c1)" "$d1 $dirty" "data and dirty blocks, the cache above"
+	assert_eq "$(digest /dev/mapper/c1) $(st_dirty c1)" "$d1 $dirty" \
+		"data and dirty blocks, the cache above"
 	dmsetup remove c3
 	dmsetup create c3 --notable
 done

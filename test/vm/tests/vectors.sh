@@ -13,8 +13,9 @@ nb meta 16 0
 nb fast 900 0
 META0=/dev/meta FAST0=/dev/fast
 
-# NAME EXPECTED VERSION CACHE-BLOCKS MAPPED DIRTY ORIGIN-SECTORS; EXPECTED is good (with that many blocks mapped and dirty
-# once loaded), check (has needs_check set), refuse, or any (may load, or not: but without harm)
+# NAME EXPECTED VERSION CACHE-BLOCKS MAPPED DIRTY ORIGIN-SECTORS; EXPECTED is good (with that many
+# blocks mapped and dirty once loaded), check (has needs_check set), refuse, or any (may load, or
+# not: but without harm)
 cat > /tmp/list <<-'END'
 	c01-sb-magic refuse 0 512 0 0 262144
 	c02-sb-csum refuse 0 512 0 0 262144
@@ -95,14 +96,22 @@ while read -r name kind version blocks mapped dirty origin; do
 	linear m $META0 0 $((bytes / 512))
 	dd if=/tmp/img of=/dev/mapper/m bs=64k oflag=direct conv=notrunc 2> /dev/null ||
 		dd if=/tmp/img of=/dev/mapper/m bs=512 oflag=direct conv=notrunc 2> /dev/null
-	# Data does not matter here: reads of a zero target. Large caches have no room, and need none.
+	# Data does not matter here: reads of a zero target. Large caches have no room, and need
+	# none.
 	fast=$((blocks * 64))
-	if [ $fast -le "$(sectors $FAST0)" ]; then linear f $FAST0 0 $fast; else dmsetup create f --table "0 $fast zero"; fi
+	if [ $fast -le "$(sectors $FAST0)" ]; then
+		linear f $FAST0 0 $fast
+	else
+		dmsetup create f --table "0 $fast zero"
+	fi
 	dmsetup create s --table "0 $origin zero"
-	table="0 $origin cache /dev/mapper/m /dev/mapper/f /dev/mapper/s 64 $(test "$version" = 2 && echo 1 metadata2 || echo 0) smq 2 migration_threshold 0"
+	table="0 $origin cache /dev/mapper/m /dev/mapper/f /dev/mapper/s 64 $(test "$version" = 2 &&
+		echo 1 metadata2 || echo 0) smq 2 migration_threshold 0"
 	dmesg_mark
 	if dmsetup create c --table "$table" 2> /tmp/said; then loaded=1; else loaded=0; fi
-	why=$(dmesg_new | grep -v 'taints\|signature\|preresume failed\|error adding target\|not activated' | tail -n 1 | sed 's/^[^]]*] //' | cut -c1-110)
+	why=$(dmesg_new |
+		grep -v 'taints\|signature\|preresume failed\|error adding target\|not activated' |
+		tail -n 1 | sed 's/^[^]]*] //' | cut -c1-110)
 	case $kind in
 	good)
 		good=$((good + 1))
@@ -111,15 +120,21 @@ while read -r name kind version blocks mapped dirty origin; do
 		assert_eq "$(st_dirty c)" "$dirty" "dirty blocks of $name"
 		assert_eq "$(st_mode c)" rw "mode of $name"
 		;;
-	check) [ $loaded = 0 ] || assert_match "$(st_mode c)" 'ro|Fail' "mode of $name, which needs a check" ;;
+	check)
+		[ $loaded = 0 ] ||
+			assert_match "$(st_mode c)" 'ro|Fail' "mode of $name, which needs a check"
+		;;
 	*)
 		bad=$((bad + 1))
 		if [ $loaded = 1 ]; then
-			[ $kind = any ] || [ "$STOCK" = 1 ] || fail "$name must be refused, but loaded"
+			[ $kind = any ] || [ "$STOCK" = 1 ] ||
+				fail "$name must be refused, but loaded"
 			# Tolerated: use it. I/O may fail, the kernel may not.
 			dmsetup message c 0 migration_threshold 2048
-			timeout 20 dd if=/dev/zero of=/dev/mapper/c bs=32k count=24 seek=900 oflag=direct conv=notrunc 2> /dev/null || :
-			timeout 20 dd if=/dev/mapper/c of=/dev/null bs=4k count=64 iflag=direct 2> /dev/null || :
+			timeout 20 dd if=/dev/zero of=/dev/mapper/c bs=32k count=24 seek=900 \
+				oflag=direct conv=notrunc 2> /dev/null || :
+			timeout 20 dd if=/dev/mapper/c of=/dev/null bs=4k count=64 iflag=direct \
+				2> /dev/null || :
 			timeout 20 dmsetup status c > /dev/null
 			note "$name loaded; then: $(st_line c | awk '{ print $(NF - 1), $NF }')"
 		else
@@ -133,14 +148,16 @@ while read -r name kind version blocks mapped dirty origin; do
 	case $name in g23* | g24* | g25*) kind=large ;; esac # once is enough for 200000 blocks
 	if [ $kind = good ]; then
 		dmsetup create c --table "$table"
-		assert_eq "$(st_used c)/$(st_total c)" "$mapped/$blocks" "mapped blocks of $name, second time"
+		assert_eq "$(st_used c)/$(st_total c)" "$mapped/$blocks" \
+			"mapped blocks of $name, second time"
 		dmsetup remove c
-		# What we wrote last checks well. (Not all images did before: some have leaks since cache_restore 0.9, and the
-		# kernel's own module left stale array blocks in g20, g21 and g27. The project's decoder, which other tests
-		# ask too, takes its time.)
+		# What we wrote last checks well. (Not all images did before: some have leaks since
+		# cache_restore 0.9, and the kernel's own module left stale array blocks in g20, g21
+		# and g27. The project's decoder, which other tests ask too, takes its time.)
 		case $name in
 		g20* | g21*) ;;
-		*) /tpt1/cache_check /dev/mapper/m > /tmp/check 2>&1 || grep -q leak /tmp/check || fail "$name, used: cache_check: $(cat /tmp/check)" ;;
+		*) /tpt1/cache_check /dev/mapper/m > /tmp/check 2>&1 || grep -q leak /tmp/check ||
+			fail "$name, used: cache_check: $(cat /tmp/check)" ;;
 		esac
 	fi
 	dmsetup remove m

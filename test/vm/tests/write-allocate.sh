@@ -14,14 +14,16 @@ put /tmp/data $ORIGIN
 write() {
 	page "block $1" > /tmp/page
 	dd if=/tmp/page of=/tmp/data bs=4k seek=$(($1 * 8 + 3)) conv=notrunc 2> /dev/null
-	dd if=/tmp/page of=/dev/mapper/c bs=4k seek=$(($1 * 8 + 3)) oflag=direct conv=notrunc 2> /dev/null || fail "write to block $1"
+	dd if=/tmp/page of=/dev/mapper/c bs=4k seek=$(($1 * 8 + 3)) oflag=direct conv=notrunc \
+		2> /dev/null || fail "write to block $1"
 }
 # origin_saw: since the last call, "READS WRITES". Of the writes only those of 4 KiB, as made here: on a slow host dirty
-# blocks are written back meanwhile, 64 sectors each. Of w small and b whole ones, 64 * (w + b) - (8 * w + 64 * b) = 56 * w.
-# All of one look, and of one at which nothing changes.
+# blocks are written back meanwhile, 64 sectors each. Of w small and b whole ones, 64 * (w + b) - (8
+# * w + 64 * b) = 56 * w. All of one look, and of one at which nothing changes.
 origin_saw() {
 	_was=
-	until _now=$(awk '{ print $1, 64 * $5 - $7 }' "$(sysfs /dev/s0)/stat") && [ "$_now" = "$_was" ]; do
+	until _now=$(awk '{ print $1, 64 * $5 - $7 }' "$(sysfs /dev/s0)/stat") &&
+			[ "$_now" = "$_was" ]; do
 		_was=$_now
 		sleep 0.1
 	done
@@ -43,11 +45,13 @@ fresh writeback
 for b in $(seq 1 3 60); do write "$b"; done
 origin_saw
 assert_eq "$saw" "20 0" "reads and writes of the origin by 20 writes that missed"
-assert_eq "$(st_promotions c) $(st_used c) $(st_write_misses c) $(st_write_hits c)" "20 20 20 0" "promotions, blocks, write misses and hits"
+assert_eq "$(st_promotions c) $(st_used c) $(st_write_misses c) $(st_write_hits c)" "20 20 20 0" \
+	"promotions, blocks, write misses and hits"
 for b in $(seq 1 3 60); do write "$b"; done
 origin_saw
 assert_eq "$saw" "0 0" "the same blocks once more"
-assert_eq "$(st_write_misses c) $(st_write_hits c)" "20 20" "write misses and hits, the same blocks once more"
+assert_eq "$(st_write_misses c) $(st_write_hits c)" "20 20" \
+	"write misses and hits, the same blocks once more"
 same /tmp/data /dev/mapper/c "with 20 held writes"
 clean_all c 64 "metadata2 writeback"
 same /tmp/data $ORIGIN "the origin, after 20 held writes were written back"
@@ -89,23 +93,29 @@ dmsetup remove c
 # --- as many as the threshold has room for; and a suspend waits for them ---
 # A suspended origin answers nothing, so all are under way at once, however slow the host.
 stop() { dmsetup suspend --noflush --nolockfs s; }
-under_way() { awk -v n="$1" '{ found = $2 == n } END { exit !found }' "$(sysfs /dev/mapper/c)/inflight"; }
+under_way() {
+	awk -v n="$1" '{ found = $2 == n } END { exit !found }' "$(sysfs /dev/mapper/c)/inflight"
+}
 fresh writeback smq migration_threshold 128
 stop
-quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=write --bs=4k --zonemode=strided --zonesize=4k --zonerange=64k --size=384k \
+quiet_fio --name=w --filename=/dev/mapper/c --direct=1 --rw=write --bs=4k --zonemode=strided \
+	--zonesize=4k --zonerange=64k --size=384k \
 	--ioengine=libaio --iodepth=6 --number_ios=6 --zero_buffers &
 wait_for 'under_way 6' 20
 dmsetup resume s
 wait $!
 origin_saw
 assert_eq "${saw#* }" 4 "writes of the origin by six at a time, of which two may wait"
-for b in 0 2 4 6 8 10; do dd if=/dev/zero of=/tmp/data bs=4k seek=$((b * 8)) count=1 conv=notrunc 2> /dev/null; done
+for b in 0 2 4 6 8 10; do
+	dd if=/dev/zero of=/tmp/data bs=4k seek=$((b * 8)) count=1 conv=notrunc 2> /dev/null
+done
 
 dmsetup message c 0 migration_threshold 2048
 stop
 (
 	page "suspend" > /tmp/suspend
-	dd if=/tmp/suspend of=/dev/mapper/c bs=4k seek=$((20 * 8)) oflag=direct conv=notrunc 2> /dev/null
+	dd if=/tmp/suspend of=/dev/mapper/c bs=4k seek=$((20 * 8)) oflag=direct conv=notrunc \
+	2> /dev/null
 	: > /tmp/written
 ) &
 writer=$!

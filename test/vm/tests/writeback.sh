@@ -14,16 +14,19 @@ for format in 1 2; do
 	# No background writeback yet, however slow this goes.
 	make_cache c 64 "$f" smq migration_threshold 0
 	put /tmp/new /dev/mapper/c
-	assert_num "$(st_dirty c)" -eq 256 "dirty blocks after writing 256 cached ones (format $format)"
+	assert_num "$(st_dirty c)" \
+		-eq 256 "dirty blocks after writing 256 cached ones (format $format)"
 	differs /tmp/new $ORIGIN "with 256 dirty blocks"
 	same /tmp/new /dev/mapper/c "read back while dirty"
 	same /tmp/old /dev/mapper/c "what was not written" 8 8
 
-	# The event that says that all is clean. Of the table that is live: a reload makes one of its own.
+	# The event that says that all is clean. Of the table that is live: a reload makes one of
+	# its own.
 	reload_cache c 64 "$f" cleaner migration_threshold 2048
 	ev=$(dmsetup info -c --noheadings -o events c)
 	if [ "$(st_dirty c)" -gt 0 ]; then
-		timeout 30 dmsetup wait c "$ev" > /dev/null || [ "$(st_dirty c)" = 0 ] || fail "no event within 30 s; dirty: $(st_dirty c)"
+		timeout 30 dmsetup wait c "$ev" > /dev/null || [ "$(st_dirty c)" = 0 ] ||
+			fail "no event within 30 s; dirty: $(st_dirty c)"
 	fi
 	wait_for '[ $(st_dirty c) = 0 ]' 5
 	assert_num "$(dmsetup info -c --noheadings -o events c)" -ge 1 "dm events after cleaning"
@@ -38,11 +41,13 @@ for format in 1 2; do
 	dmsetup remove c
 	check_metadata $META
 	meta_dump $META > /tmp/xml
-	assert_num "$(grep -c "<mapping .*dirty=.false" /tmp/xml)" -ge 256 "clean mappings in the dump"
+	assert_num "$(grep -c "<mapping .*dirty=.false" /tmp/xml)" \
+		-ge 256 "clean mappings in the dump"
 	refute grep -q "dirty=.true" /tmp/xml
 done
 
-# A write to a block that is being written back waits for that, or nobody would know that the origin lacks it.
+# A write to a block that is being written back waits for that, or nobody would know that the origin
+# lacks it.
 modprobe dm-delay
 warm 64 16 2 /tmp/old
 n=$(sectors $ORIGIN)
@@ -58,8 +63,10 @@ assert_eq "$(st_dirty c)" 1 "dirty blocks while one is written back"
 page second > /tmp/second
 write_at /dev/mapper/c $((3 * 64)) < /tmp/second
 wait_for '[ $(st_dirty c) = 0 ]' 60
-read_at /dev/mapper/c $((3 * 64)) | cmp - /tmp/second || fail "the cache has lost what was written during a writeback"
-read_at $ORIGIN $((3 * 64)) | cmp - /tmp/second || fail "all is clean, and the origin lacks what was written during a writeback"
+read_at /dev/mapper/c $((3 * 64)) | cmp - /tmp/second ||
+	fail "the cache has lost what was written during a writeback"
+read_at $ORIGIN $((3 * 64)) | cmp - /tmp/second ||
+	fail "all is clean, and the origin lacks what was written during a writeback"
 dmsetup remove c
 dmsetup remove late
 check_metadata $META
