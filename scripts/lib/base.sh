@@ -329,9 +329,11 @@ dm_reload() {
 }
 
 # dm_swap NAME: start the table that was loaded, or DM_was again. Until it runs, nothing but dmsetup
-# is called, which has just been in use: the root filesystem may be on this device.
+# is called, which has just been in use: the root filesystem may be on this device. DM_suspend may
+# hold options for a device that does no I/O any more: a filesystem on it cannot be frozen.
 dm_swap() {
-	if DM_err=$(dmsetup suspend "$1" 2>&1); then
+	# shellcheck disable=SC2086 # options, or nothing
+	if DM_err=$(dmsetup suspend ${DM_suspend-} "$1" 2>&1); then
 		# From here on, not even dmsetup is to be interrupted.
 		trap '' INT TERM HUP
 		DM_err=$(dmsetup resume "$1" 2>&1) && return 0

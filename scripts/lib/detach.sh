@@ -36,6 +36,8 @@ cmd_detach() {
 		confirm "Give the cache up?"
 		lock
 		flush_free "$NAME"
+		# The filesystem above, and the bios that wait, go on with the origin alone.
+		DM_suspend='--nolockfs --noflush'
 		detach_do
 		say "$NAME: has no cache any more; next: fsck"
 		exit 0

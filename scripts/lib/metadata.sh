@@ -57,19 +57,36 @@ cmd_check() {
 	say "$S_name: its metadata on $S_meta is in order"
 }
 
+# tools_before_1: are the programs of thin-provisioning-tools older than 1.0?
+tools_before_1() { case $(cache_repair --version 2> /dev/null) in 0.*) true ;; *) false ;; esac; }
+
+# all_dirty FILE: all blocks of the repaired metadata in FILE count as dirty. Programs before 1.0 do
+# not know the dirty bits of metadata of format 2, take all blocks for clean, and say nothing of
+# that: what only the cache has would never be written back.
+all_dirty() {
+	# A dump that ends early has no end tag, which cache_restore wants.
+	cache_dump "$1" | sed 's/ dirty="false"/ dirty="true"/' > "$1.xml"
+	cache_restore -i "$1.xml" -o "$1"
+	_st=$?
+	rm -f "$1.xml"
+	return $_st
+}
+
 cmd_repair() {
 	one_name "$@"
 	need_tool cache_repair
 	need_tool cache_check
+	! tools_before_1 || { need_tool cache_dump; need_tool cache_restore; }
 	metadata_alone "$NAME"
 	M_tmp=$(mktemp "${TMPDIR:-/var/tmp}/dmcache.XXXXXX" 2> /dev/null ||
 		mktemp /tmp/dmcache.XXXXXX) ||
 		die $E_FAIL "there is no room for a temporary file" "df /var/tmp"
-	undo_add "rm -f '$M_tmp'" "$M_tmp is left" "rm $M_tmp"
+	undo_add "rm -f '$M_tmp' '$M_tmp.xml'" "$M_tmp is left" "rm $M_tmp"
 	# To a file first: the old metadata stay until the new ones are known to be good.
 	dd if=/dev/zero of="$M_tmp" bs=512 count=0 seek="$S_mlen" 2> /dev/null ||
 		die $E_FAIL "$M_tmp cannot be written" "df $M_tmp"
 	M_out=$(cache_repair -i "$MAP_meta" -o "$M_tmp" 2>&1) &&
+		{ ! tools_before_1 || M_out=$(all_dirty "$M_tmp" 2>&1); } &&
 		M_out=$(cache_check "$M_tmp" 2>&1) || {
 		last_line "$M_out"
 		# The newer tools write past the page cache, which a tmpfs does not let them.
@@ -82,7 +99,11 @@ cmd_repair() {
 			"dmcache assemble --drop-cache $NAME: what only the cache has is lost"
 	}
 	say "$NAME: repaired metadata are ready. They take the place of those on $S_meta"
-	say "All blocks count as dirty then, unless the damage left their state"
+	if tools_before_1; then
+		say "All blocks count as dirty then, since these programs cannot tell which are"
+	else
+		say "All blocks count as dirty then, unless the damage left their state"
+	fi
 	confirm "Write them?"
 	dd if="$M_tmp" of="$MAP_meta" bs=1048576 conv=notrunc,fsync 2> /dev/null ||
 		die $E_FAIL "$S_meta cannot be written" "dmesg | tail"

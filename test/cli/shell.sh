@@ -7,7 +7,7 @@ LIB=$1 DIR=$2
 DMCACHE_TAB=$DIR/tab
 command='test'
 # shellcheck disable=SC1090,SC1091 # the one that is tested
-for l in base label tab known find assemble create; do . "$LIB/$l.sh"; done
+for l in base label tab known find assemble create metadata; do . "$LIB/$l.sh"; done
 
 bad() { echo "shell.sh: $*" >&2; exit 1; }
 eq() { [ "$1" = "$2" ] || bad "$3: expected '$2', got '$1'"; }
@@ -29,6 +29,17 @@ metadata_sectors 1638400
 [ "$R" -ge 97792 ] && [ "$R" -le 100000 ] || bad "metadata of 1638400 blocks: $R sectors"
 for x in a data_1 a.b+c-d; do st 0 name_ok "$x"; done
 for x in '' -a .a 'a b' a/b x-cdata control "$(printf 'a%.0s' 1 2 3)\$"; do st 1 name_ok "$x"; done
+
+# ----- repaired metadata: no dirty block is taken for a clean one, whichever version of the tools -----
+top=$(cd "$(dirname "$0")/../.." && pwd)
+if command -v cache_repair > /dev/null; then
+	gunzip -c "$top/test/vectors/g06-all-dirty-v2.img.gz" > "$DIR/old"
+	cp "$DIR/old" "$DIR/new"
+	cache_repair -i "$DIR/old" -o "$DIR/new" > "$DIR/out" 2>&1 || bad "cache_repair: $(cat "$DIR/out")"
+	! tools_before_1 || all_dirty "$DIR/new" > "$DIR/out" 2>&1 || bad "all_dirty: $(cat "$DIR/out")"
+	eq "$(python3 -I "$top/test/tools/decode_cache_metadata.py" --summary "$DIR/new" |
+		sed -n 's/.*"dirty": \([0-9]*\),.*/\1/p')" 512 "dirty blocks of 512 after a repair"
+fi
 
 # ----- a label: written, read, torn, damaged -----
 u=11111111-2222-3333-4444-555555555555
