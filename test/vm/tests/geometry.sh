@@ -110,7 +110,7 @@ cp /tmp/data /tmp/now
 # written back.
 noise /tmp/poison 16
 linear tail $SLOW0 0 40984
-CACHE=$FAST0
+ORIGIN=/dev/mapper/tail
 n=0
 for how in clean crash live kernels; do
 	n=$((n + 1))
