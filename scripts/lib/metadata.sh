@@ -76,7 +76,12 @@ cmd_repair() {
 	one_name "$@"
 	need_tool cache_repair
 	need_tool cache_check
-	! tools_before_1 || { need_tool cache_dump; need_tool cache_restore; }
+	M_old=
+	if tools_before_1; then
+		M_old=1
+		need_tool cache_dump
+		need_tool cache_restore
+	fi
 	metadata_alone "$NAME"
 	M_tmp=$(mktemp "${TMPDIR:-/var/tmp}/dmcache.XXXXXX" 2> /dev/null ||
 		mktemp /tmp/dmcache.XXXXXX) ||
@@ -86,7 +91,7 @@ cmd_repair() {
 	dd if=/dev/zero of="$M_tmp" bs=512 count=0 seek="$S_mlen" 2> /dev/null ||
 		die $E_FAIL "$M_tmp cannot be written" "df $M_tmp"
 	M_out=$(cache_repair -i "$MAP_meta" -o "$M_tmp" 2>&1) &&
-		{ ! tools_before_1 || M_out=$(all_dirty "$M_tmp" 2>&1); } &&
+		{ [ -z "$M_old" ] || M_out=$(all_dirty "$M_tmp" 2>&1); } &&
 		M_out=$(cache_check "$M_tmp" 2>&1) || {
 		last_line "$M_out"
 		# The newer tools write past the page cache, which a tmpfs does not let them.
@@ -99,7 +104,7 @@ cmd_repair() {
 			"dmcache assemble --drop-cache $NAME: what only the cache has is lost"
 	}
 	say "$NAME: repaired metadata are ready. They take the place of those on $S_meta"
-	if tools_before_1; then
+	if [ -n "$M_old" ]; then
 		say "All blocks count as dirty then, since these programs cannot tell which are"
 	else
 		say "All blocks count as dirty then, unless the damage left their state"
