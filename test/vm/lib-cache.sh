@@ -111,6 +111,16 @@ read_at() {
 	dd if="$1" bs=$((512 * ${3:-8})) count=1 skip=$(($2 * 512)) iflag=direct,skip_bytes \
 		2> /dev/null
 }
+# reads SECTOR SECTORS N: as many reads of c, of which the last is compared with /tmp/now
+reads() {
+	_i=0
+	while [ $_i -lt "$3" ]; do
+		_i=$((_i + 1))
+		read_at /dev/mapper/c "$1" "$2" > /tmp/got
+	done
+	dd if=/tmp/now bs=512 skip="$1" count="$2" 2> /dev/null | cmp - /tmp/got ||
+		fail "wrong data from sector $1 on"
+}
 write_at() {
 	cat > /tmp/write_at
 	dd if=/tmp/write_at of="$1" bs="$(stat -c %s /tmp/write_at)" seek=$(($2 * 512)) \

@@ -30,16 +30,6 @@ clean_up() {
 }
 # pages TEXT N: N of 4 KiB
 pages() { _i=0; while [ $_i -lt "$2" ]; do _i=$((_i + 1)); page "$1"; done; }
-# reads SECTOR SECTORS N: as many reads, of which the last is compared
-reads() {
-	_i=0
-	while [ $_i -lt "$3" ]; do
-		_i=$((_i + 1))
-		read_at /dev/mapper/c "$1" "$2" > /tmp/got
-	done
-	dd if=/tmp/now bs=512 skip="$1" count="$2" 2> /dev/null | cmp - /tmp/got ||
-		fail "wrong data from sector $1 on"
-}
 
 for format in 1 2; do
 	f=$(features_of $format)

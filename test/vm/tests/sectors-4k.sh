@@ -24,16 +24,6 @@ found() {
 }
 wait_for found 60
 
-# reads SECTOR SECTORS N: as many reads, of which the last is compared
-reads() {
-	_i=0
-	while [ $_i -lt "$3" ]; do
-		_i=$((_i + 1))
-		read_at /dev/mapper/c "$1" "$2" > /tmp/got
-	done
-	dd if=/tmp/now bs=512 skip="$1" count="$2" 2> /dev/null | cmp - /tmp/got ||
-		fail "wrong data from sector $1 on"
-}
 # no_errors WHEN
 no_errors() {
 	line=$(st_line c)
