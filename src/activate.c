@@ -23,9 +23,12 @@
  * Locks: live_caches.lock, then md_mutex.
  */
 #include "block-lock.h"
+#include "activate.h"
+#include "dirty.h"
 #include "hint-grades.h"
-#include "write-intent.h"
+#include "policy-registry.h"
 #include "settle.h"
+#include "write-intent.h"
 #include <linux/sched/mm.h>
 
 static struct {

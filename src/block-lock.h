@@ -72,8 +72,6 @@ enum bl_result {
 	BL_FULL,		/* too many bios on one block: try later */
 };
 
-void mg_drained(struct cache *c, u32 slot);
-
 static inline u32 slot_of(struct cache *c, oblock_t ob)
 {
 	return hash_64(from_oblock(ob), 32) & c->slot_mask;

@@ -11,7 +11,9 @@
  * Locks: none held.
  */
 #include "block-lock.h"
+#include "copy.h"
 #include "migrate.h"
+#include "remap.h"
 
 /* The copy has ended; @error negative or 0.  Any context. */
 void mg_copied(struct migration *mg, int error)

@@ -9,8 +9,11 @@
  * matter, in the log, and unwinds completely.
  */
 #include "block-lock.h"
-#include "write-intent.h"
+#include "activate.h"
+#include "policy-registry.h"
 #include "settle.h"
+#include "target.h"
+#include "write-intent.h"
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>

@@ -29,6 +29,7 @@
  * dirty_settled() tells it nothing.
  */
 #include "block-lock.h"
+#include "dirty.h"
 #include "write-intent.h"
 
 /* The caller holds a writer's count on @cb. */

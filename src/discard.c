@@ -16,6 +16,7 @@
  * shutdown.  No lock: single bits, changed atomically.
  */
 #include "dm-cache.h"
+#include "remap.h"
 #include <linux/blkdev.h>
 #include <linux/mm.h>
 

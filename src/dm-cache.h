@@ -79,6 +79,7 @@
 #include "invalidate.h"
 #include "metadata/metadata.h"
 #include "migrate.h"
+#include "mode.h"
 #include "parse.h"
 #include "policies/policy.h"
 #include "stats.h"
@@ -90,13 +91,6 @@
 #define CACHE_MAX_MIGRATIONS 128		/* at once; the mempool holds as many */
 #define CACHE_MIGRATION_THRESHOLD 2048		/* sectors being copied at once; what LVM expects */
 #define CACHE_COMMIT_BATCH 32	/* finished copies that no longer wait for more to join them */
-
-/* How far the metadata can be used.  It only ever goes down; mode.c. */
-enum md_mode {
-	MD_WRITE,
-	MD_READ_ONLY,
-	MD_FAIL,
-};
 
 /* Why map.c has to look twice; bits of struct cache.gate. */
 enum cache_gate {
@@ -290,59 +284,5 @@ static inline enum md_mode cache_md_mode(struct cache *c)
 {
 	return READ_ONCE(c->md_mode);
 }
-
-/* ctr.c */
-int cache_ctr(struct dm_target *ti, unsigned int argc, char **argv);
-void cache_dtr(struct dm_target *ti);
-
-/* map.c */
-int map_bio(struct cache *c, struct bio *bio);
-void map_again(struct cache *c, struct bio *bio);
-int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
-
-/* remap.c */
-int remap_to_origin(struct cache *c, struct bio *bio);
-int remap_to_cache(struct cache *c, struct bio *bio, cblock_t cb);
-int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb);
-
-/* dirty.c */
-void dirty_set(struct cache *c, cblock_t cb);
-bool dirty_clear(struct cache *c, cblock_t cb);
-void dirty_written(struct cache *c, cblock_t cb);
-bool dirty_settled(struct cache *c, cblock_t cb);
-bool dirty_lost(struct cache *c, cblock_t cb);
-void dirty_load(struct cache *c, cblock_t cb);
-u64 dirty_word(void *ctx, u32 index);
-
-/* mode.c */
-void mode_metadata_failed(struct cache *c, const char *what, int error);
-void mode_metadata_foreign(struct cache *c);
-const char *mode_name(enum md_mode mode);
-
-/* activate.c */
-int activate_check_table(struct cache *c, char **error);
-void activate_forget_hints(struct cache *c);
-int activate(struct cache *c);
-void deactivate(struct cache *c);
-void activate_check_woken(struct cache *c);
-
-/* pm.c */
-int pm_init(void);
-void pm_exit(void);
-void pm_enter(struct cache *c);
-void pm_leave(struct cache *c);
-void pm_note_waiting(struct cache *c);
-bool pm_refuses(struct cache *c, const struct bio *bio);
-
-/* status.c, message.c */
-void cache_status(struct dm_target *ti, status_type_t type, unsigned int flags,
-		  char *result, unsigned int maxlen);
-int cache_message(struct dm_target *ti, unsigned int argc, char **argv,
-		  char *result, unsigned int maxlen);
-int cache_set_config(struct cache *c, const char *key, const char *value);
-
-/* policy-registry.c */
-struct dmc_policy_type *policy_type_get(const char *name);
-void policy_type_put(struct dmc_policy_type *type);
 
 #endif

@@ -16,8 +16,11 @@
  * Locks: migrations.lock or deferred_lock, briefly; the policy is called without any.
  */
 #include "block-lock.h"
-#include "write-intent.h"
+#include "map.h"
+#include "pm.h"
+#include "remap.h"
 #include "settle.h"
+#include "write-intent.h"
 #include <linux/sched/mm.h>
 
 #define TICK_PERIOD HZ

@@ -20,8 +20,9 @@
  * taken.
  */
 #include "block-lock.h"
-#include "write-intent.h"
 #include "map-multi.h"
+#include "remap.h"
+#include "write-intent.h"
 
 /* The bio as it came in, in blocks. */
 struct span {

@@ -14,8 +14,13 @@
  * Locks: none here; parking takes migrations.lock.
  */
 #include "block-lock.h"
-#include "write-intent.h"
+#include "copy.h"
+#include "dirty.h"
 #include "map-multi.h"
+#include "map.h"
+#include "pm.h"
+#include "remap.h"
+#include "write-intent.h"
 
 /* Internal answer: the world changed under the look-up, start again. */
 #define MAP_LOOK_AGAIN (-EAGAIN)

@@ -10,6 +10,7 @@
  */
 #include "block-lock.h"
 #include "migrate.h"
+#include "target.h"
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 

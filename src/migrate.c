@@ -13,8 +13,10 @@
  * Locks: migrations.lock, then free_lock or deferred_lock.
  */
 #include "block-lock.h"
-#include "write-intent.h"
+#include "copy.h"
+#include "dirty.h"
 #include "settle.h"
+#include "write-intent.h"
 
 static struct hlist_head *bucket_of_slot(struct cache *c, u32 slot)
 {

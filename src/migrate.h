@@ -110,12 +110,9 @@ bool mg_may_promote(struct cache *c);
 bool mg_within_threshold(struct cache *c, u64 sectors);
 
 int mg_start(struct migration *mg);
+void mg_drained(struct cache *c, u32 slot);
 bool mg_park(struct cache *c, oblock_t ob, struct bio *bio);
 void mg_make_ready(struct migration *mg, enum mg_state state);
 void mg_step(struct migration *mg);
-
-/* copy.c: starts the copy; mg_copied() when it has ended. */
-void copy_start(struct migration *mg);
-void mg_copied(struct migration *mg, int error);
 
 #endif

@@ -32,6 +32,8 @@
  * Locks: sleepers.lock, then md_mutex.
  */
 #include "dm-cache.h"
+#include "activate.h"
+#include "pm.h"
 #include <linux/platform_device.h>
 #include <linux/pm.h>
 #include <linux/sched.h>

@@ -9,6 +9,7 @@
  * Locks: registry_lock, a leaf.
  */
 #include "dm-cache.h"
+#include "policy-registry.h"
 #include <linux/kmod.h>
 #include <linux/module.h>
 

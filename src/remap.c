@@ -9,6 +9,7 @@
  * Each function returns a DM_MAPIO_* code: REMAPPED, the caller (or device-mapper) submits @bio.
  */
 #include "dm-cache.h"
+#include "remap.h"
 
 int remap_to_origin(struct cache *c, struct bio *bio)
 {

@@ -26,6 +26,7 @@
  * runs, flushes and makes clean.  Locks: settle.lock, then the policy's.
  */
 #include "block-lock.h"
+#include "dirty.h"
 #include "settle.h"
 #include <linux/mm.h>
 

@@ -15,6 +15,7 @@
  * metadata's numbers are those of the last commit.
  */
 #include "dm-cache.h"
+#include "target.h"
 
 static const char * const mode_words[] = {
 	[IO_WRITEBACK] = "writeback",

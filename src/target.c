@@ -9,6 +9,10 @@
  * another table over the same devices can take over.
  */
 #include "dm-cache.h"
+#include "activate.h"
+#include "map.h"
+#include "pm.h"
+#include "target.h"
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 
