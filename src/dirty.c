@@ -115,16 +115,16 @@ void dirty_load(struct cache *c, cblock_t cb)
 }
 
 /*
- * For the clean shutdown, when no block is volatile: bits of cblocks 64 @index and up, lowest
- * first.
+ * For the clean shutdown, when no block is volatile: word @index of the dirty bits, the lowest
+ * cblock first.
  */
 u64 dirty_word(void *ctx, u32 index)
 {
 	struct cache *c = ctx;
-	u64 first = (u64)index * 64, word = 0;
+	u64 first = (u64)index * DMC_MD_WORD_BITS, word = 0;
 	const struct cblock_entry *e = c->table.entries + first;
 	unsigned int i, nr = first < c->geo.nr_cblocks ?
-			     min_t(u64, c->geo.nr_cblocks - first, 64) : 0;
+			     min_t(u64, c->geo.nr_cblocks - first, DMC_MD_WORD_BITS) : 0;
 
 	for (i = 0; i < nr; i++)
 		word |= (u64)!!(atomic_read(&e[i].state) & BL_DIRTY) << i;

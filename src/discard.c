@@ -91,15 +91,16 @@ int discard_load(void *ctx, u64 begin, u64 end)
 	return 0;
 }
 
-/* Clean shutdown: bits of dblocks 64 @index and up, lowest first. */
+/* Clean shutdown: word @index of the discard bits, the lowest dblock first. */
 u64 discard_word(void *ctx, u64 index)
 {
 	struct cache *c = ctx;
+	const u64 first = index * DMC_MD_WORD_BITS;
 	u64 word = 0;
 	unsigned int i;
 
-	for (i = 0; i < 64 && index * 64 + i < c->discards.nr; i++)
-		if (test_bit(index * 64 + i, c->discards.bits))
+	for (i = 0; i < DMC_MD_WORD_BITS && first + i < c->discards.nr; i++)
+		if (test_bit(first + i, c->discards.bits))
 			word |= 1ULL << i;
 	return word;
 }

@@ -24,7 +24,8 @@
  * and goes on in the next; and FLUSHes that fail while one is being seen to wait, and share the
  * next look.
  *
- * Contexts: drop_after_*() and block_broke() any; the rest the engine's.  Locks: none here.
+ * Contexts: drop_after_*(), block_broke() and drop_start() any; the rest the engine's.  Locks:
+ * none here.
  */
 #include "block-lock.h"
 #include "write-intent.h"
@@ -118,27 +119,40 @@ bool drop_after_flush(struct cache *c, struct bio *bio)
 /*----- the engine -----*/
 
 /*
+ * Starts the migration that drops the mapping of @cb to @oblock.  @broken: its copy cannot be
+ * trusted.  0, an error of mg_start(), or -ENOMEM: no migration is to be had at the moment.
+ */
+int drop_start(struct cache *c, cblock_t cb, oblock_t oblock, bool broken)
+{
+	struct migration *mg = mg_alloc(c, MG_INVALIDATE, oblock, cb);
+	int r;
+
+	if (!mg)
+		return -ENOMEM;
+	mg->drops = broken;
+	mg->retire_cblock = broken && !test_bit(from_cblock(cb), c->invalidation.broken.suspect);
+	r = mg_start(mg);
+	if (r)
+		mg_free(mg);
+	return r;
+}
+
+/*
  * Drops the mapping of @cb, if it has one and is not the only copy.  False: no migration is to be
  * had.
  */
 static bool drop_one(struct cache *c, u32 cb)
 {
 	u64 oblock = table_oblock(&c->table, to_cblock(cb));
-	struct migration *mg;
 	int r;
 
 	if (oblock == NO_OBLOCK || atomic_read(&c->table.entries[cb].state) & BL_DIRTY) {
 		broken_remove(&c->invalidation.broken, cb);
 		return true;
 	}
-	mg = mg_alloc(c, MG_INVALIDATE, to_oblock(oblock), to_cblock(cb));
-	if (!mg)
+	r = drop_start(c, to_cblock(cb), to_oblock(oblock), true);
+	if (r == -ENOMEM)
 		return false;
-	mg->drops = true;
-	mg->retire_cblock = !test_bit(cb, c->invalidation.broken.suspect);
-	r = mg_start(mg);
-	if (r)
-		mg_free(mg);
 	if (r != -EBUSY)
 		broken_remove(&c->invalidation.broken, cb);
 	return true;		/* if busy: the next time round */

@@ -8,6 +8,7 @@
 #include <linux/atomic.h>
 #include <linux/bio.h>
 #include <linux/types.h>
+#include "block-types.h"
 #include "broken-blocks.h"
 
 struct cache;
@@ -32,6 +33,7 @@ void drop_exit(struct cache *c);
 void block_broke(struct cache *c, u32 cblock, bool sure);
 bool drop_after_write(struct cache *c, struct bio *bio, u32 first, u32 nr);
 bool drop_after_flush(struct cache *c, struct bio *bio);
+int drop_start(struct cache *c, cblock_t cb, oblock_t oblock, bool broken);
 void drop_broken(struct cache *c);
 void drop_step(struct cache *c, struct bio *bio);
 void drop_failed(struct migration *mg);

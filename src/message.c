@@ -61,18 +61,11 @@ static int read_range(struct cache *c, const char *arg, u32 *begin, u32 *end)
 static bool start_invalidation(struct cache *c, cblock_t cb)
 {
 	u64 oblock = table_oblock(&c->table, cb);
-	struct migration *mg;
-	int r;
 
 	if (oblock == NO_OBLOCK)
 		return true;
-	mg = mg_alloc(c, MG_INVALIDATE, to_oblock(oblock), cb);
-	if (!mg)
-		return false;
-	r = mg_start(mg);
-	if (r)
-		mg_free(mg);
-	return false;	/* look again: started, or another migration has it */
+	drop_start(c, cb, to_oblock(oblock), false);
+	return false;	/* look again: started, or not possible yet, or another migration has it */
 }
 
 /*

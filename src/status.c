@@ -30,7 +30,7 @@ static unsigned int emit_counters(struct cache *c, char *result, unsigned int ma
 
 	stats_for_disk(c, &s);
 	DMEMIT("%u %llu/%llu %u %u/%u %llu %llu %llu %llu %llu %llu %u ",
-	       8, c->md_used, c->md_total,
+	       DMC_MD_BLOCK_SECTORS, c->md_used, c->md_total,
 	       c->geo.block_sectors, (unsigned int)atomic_read(&c->table.nr_mapped),
 	       c->geo.nr_cblocks, s.read_hits, s.read_misses, s.write_hits, s.write_misses,
 	       (u64)atomic64_read(&c->mg.nr_demotions), (u64)atomic64_read(&c->mg.nr_promotions),

@@ -42,8 +42,8 @@
 
 #define INTENT_BUDGET 20		/* one in so many cache blocks: 5 % */
 #define INTENT_BUDGET_MIN 8U
-/* neighbours that are marked together; what dmc_md_set_dirty_word() takes */
-#define INTENT_GROUP 64
+/* Neighbours that are marked together; what dmc_md_set_dirty_word() takes. */
+#define INTENT_GROUP DMC_MD_WORD_BITS
 /* Cache blocks whose bits, or mappings, share a metadata block. */
 #define INTENT_LEAF DMC_MD_MAPPINGS_PER_BLOCK
 #define INTENT_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */

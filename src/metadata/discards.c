@@ -14,8 +14,6 @@
 
 #include "private.h"
 
-#define WORD_BITS 64
-
 /* Finds the maximal runs of set bits in the words it is given one after the other. */
 struct runs {
 	dmc_md_discard_fn fn;
@@ -46,8 +44,8 @@ static int add_bit(struct runs *runs, u64 bit, bool set)
 static int add_word(void *ctx, u32 index, u64 word)
 {
 	struct runs *runs = ctx;
-	u64 bit = (u64)index * WORD_BITS;
-	u64 end = min(bit + WORD_BITS, runs->nr_bits);
+	u64 bit = (u64)index * DMC_MD_WORD_BITS;
+	u64 end = min(bit + DMC_MD_WORD_BITS, runs->nr_bits);
 	int r = 0;
 
 	/* Most words are all of one kind. */
@@ -92,10 +90,10 @@ static u64 next_word(void *ctx, u32 index)
 {
 	const struct dmc_md_shutdown *s = ctx;
 	u64 word = s->discard_word(s->ctx, index);
-	u64 left = s->nr_dblocks - (u64)index * WORD_BITS;
+	u64 left = s->nr_dblocks - (u64)index * DMC_MD_WORD_BITS;
 
 	/* What lies past the end is zero. */
-	return left < WORD_BITS ? word & ((1ULL << left) - 1) : word;
+	return left < DMC_MD_WORD_BITS ? word & ((1ULL << left) - 1) : word;
 }
 
 int md_write_discards(struct dmc_md *md, const struct dmc_md_shutdown *s)

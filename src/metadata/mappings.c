@@ -26,8 +26,6 @@
 #define SEEN_BITS_PER_CBLOCK 128
 #define SEEN_BITS_ALWAYS (1ULL << 20)
 
-#define WORD_BITS 64
-
 static u64 map_get(const void *value)
 {
 	__le64 v;
@@ -97,7 +95,7 @@ static int stored_dirty_read(struct dmc_md *md, struct stored_dirty *sd)
 	if (!md_format2(md))
 		return 0;
 
-	sd->words = alloc_table(sizeof(u64) * ((u64)md->nr_cblocks / WORD_BITS + 1));
+	sd->words = alloc_table(sizeof(u64) * ((u64)md->nr_cblocks / DMC_MD_WORD_BITS + 1));
 	if (!sd->words)
 		return -ENOMEM;
 	r = dmc_bitset_walk_words(&md->dirty, keep_dirty_word, sd);
@@ -119,7 +117,7 @@ static bool stored_dirty_test(const struct stored_dirty *sd, u32 cblock, u64 map
 {
 	if (!sd->words)
 		return map & MAP_DIRTY;
-	return sd->words[cblock / WORD_BITS] >> (cblock % WORD_BITS) & 1;
+	return sd->words[cblock / DMC_MD_WORD_BITS] >> (cblock % DMC_MD_WORD_BITS) & 1;
 }
 
 /*----- one mapping -----*/
@@ -233,7 +231,8 @@ struct word_change {
 static int change_block_flags(void *ctx, u32 first, u32 count, void *values)
 {
 	const struct word_change *ch = ctx;
-	u32 begin = max(first, ch->first), end = min(first + count, ch->first + WORD_BITS), i;
+	u32 begin = max(first, ch->first);
+	u32 end = min(first + count, ch->first + DMC_MD_WORD_BITS), i;
 	__le64 *v = values;
 
 	for (i = begin; i < end; i++) {
@@ -253,7 +252,7 @@ static int change_block_flags(void *ctx, u32 first, u32 count, void *values)
 static int change_flags(struct dmc_md *md, struct word_change *ch)
 {
 	u32 per_block = dmc_array_per_block(&md->maps_info);
-	u32 last = min(ch->first + WORD_BITS, md->nr_cblocks) - 1, i = ch->first;
+	u32 last = min(ch->first + DMC_MD_WORD_BITS, md->nr_cblocks) - 1, i = ch->first;
 	mblock_t old_root = md->maps_root;
 	int r;
 
@@ -272,7 +271,7 @@ static int change_bits(struct dmc_md *md, const struct word_change *ch)
 	u32 i;
 	int r = 0;
 
-	for (i = 0; i < WORD_BITS && !r && (ch->set | ch->clear) >> i; i++) {
+	for (i = 0; i < DMC_MD_WORD_BITS && !r && (ch->set | ch->clear) >> i; i++) {
 		if (!((ch->set | ch->clear) >> i & 1))
 			continue;
 		md->changed = true;
@@ -284,12 +283,13 @@ static int change_bits(struct dmc_md *md, const struct word_change *ch)
 
 int dmc_md_set_dirty_word(struct dmc_md *md, u32 index, u64 set, u64 clear)
 {
-	struct word_change ch = { .first = index * WORD_BITS, .set = set, .clear = clear };
+	struct word_change ch = { .first = index * DMC_MD_WORD_BITS, .set = set, .clear = clear };
 	int r;
 
-	if (index > md->nr_cblocks / WORD_BITS || ch.first >= md->nr_cblocks)
+	if (index > md->nr_cblocks / DMC_MD_WORD_BITS || ch.first >= md->nr_cblocks)
 		return -EINVAL;
-	if (md->nr_cblocks - ch.first < WORD_BITS && (set | clear) >> (md->nr_cblocks - ch.first))
+	if (md->nr_cblocks - ch.first < DMC_MD_WORD_BITS &&
+	    (set | clear) >> (md->nr_cblocks - ch.first))
 		return -EINVAL;
 	r = md_change_begin(md);
 	if (r || !(set | clear))
@@ -650,7 +650,7 @@ static bool some_dirty(const struct load *load, u32 first, u32 count, u64 flags)
 		return true;
 	if (!words)
 		return flags & MAP_DIRTY;
-	for (i = first / WORD_BITS; i <= (first + count - 1) / WORD_BITS; i++)
+	for (i = first / DMC_MD_WORD_BITS; i <= (first + count - 1) / DMC_MD_WORD_BITS; i++)
 		if (words[i])
 			return true;
 	return false;
@@ -784,7 +784,7 @@ static int collect_one(void *ctx, u32 index, const void *value)
 
 	mappings_cond_resched(index);
 	if (map & MAP_VALID && (collect->all || stored_dirty_test(&collect->dirty, index, map)))
-		collect->words[index / WORD_BITS] |= 1ULL << (index % WORD_BITS);
+		collect->words[index / DMC_MD_WORD_BITS] |= 1ULL << (index % DMC_MD_WORD_BITS);
 	return 0;
 }
 
@@ -796,7 +796,7 @@ int md_dirty_words(struct dmc_md *md, bool all, u64 **words)
 	r = stored_dirty_read(md, &collect.dirty);
 	if (r)
 		return r;
-	collect.words = alloc_table(sizeof(u64) * ((u64)md->nr_cblocks / WORD_BITS + 1));
+	collect.words = alloc_table(sizeof(u64) * ((u64)md->nr_cblocks / DMC_MD_WORD_BITS + 1));
 	r = -ENOMEM;
 	if (collect.words)
 		r = dmc_array_walk(&md->maps_info, md->maps_root, md->nr_cblocks, collect_one,

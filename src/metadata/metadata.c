@@ -25,7 +25,6 @@
 
 /* A btree node that is not its tree's root is at least this full. */
 #define MD_NODE_MIN_ENTRIES 84
-#define MD_ARRAY_HEADER 24
 
 /*----- sizes -----*/
 
@@ -37,7 +36,7 @@ static u64 round_up_div(u64 n, u32 d)
 /* Blocks of an array of @n values, and of its tree, if @changes values at most are changed. */
 static u64 array_part(u64 n, u32 value_size, u64 changes)
 {
-	u64 level = round_up_div(n, (DMC_MD_BLOCK_SIZE - MD_ARRAY_HEADER) / value_size);
+	u64 level = round_up_div(n, (DMC_MD_BLOCK_SIZE - DMC_ARRAY_HEADER_SIZE) / value_size);
 	u64 sum = min(level, changes);
 
 	do {
@@ -61,7 +60,7 @@ static u64 commit_copies(u64 nr_cblocks, bool format2, u32 changes)
 	if (!format2)
 		return array_part(nr_cblocks, sizeof(u64), 2 * changes);
 	return array_part(nr_cblocks, sizeof(u64), changes) +
-	       array_part(round_up_div(nr_cblocks, 64), sizeof(u64), changes);
+	       array_part(round_up_div(nr_cblocks, DMC_MD_WORD_BITS), sizeof(u64), changes);
 }
 
 u32 dmc_md_changes_fit(u32 nr_cblocks, bool format2, u64 nr_blocks, u64 nr_free)
@@ -81,9 +80,9 @@ static u64 blocks_for(u64 nr_cblocks, u64 nr_dblocks, bool format2, u64 room)
 
 	n = md_array_blocks(nr_cblocks, sizeof(u64));
 	n += md_array_blocks(nr_cblocks, sizeof(u32));
-	n += md_array_blocks(round_up_div(nr_dblocks, 64), sizeof(u64));
+	n += md_array_blocks(round_up_div(nr_dblocks, DMC_MD_WORD_BITS), sizeof(u64));
 	if (format2)
-		n += md_array_blocks(round_up_div(nr_cblocks, 64), sizeof(u64));
+		n += md_array_blocks(round_up_div(nr_cblocks, DMC_MD_WORD_BITS), sizeof(u64));
 
 	/* A shutdown that needs more room is done in slices. */
 	n += max(n / 8 + 32, room);

@@ -25,6 +25,8 @@ struct block_device;
 struct dmc_md;
 
 #define DMC_MD_POLICY_NAME_LEN 16
+#define DMC_MD_BLOCK_SECTORS 8		/* of a metadata block: 4096 bytes */
+#define DMC_MD_WORD_BITS 64		/* of a word of dirty bits, or of discard bits */
 #define DMC_MD_MAPPINGS_PER_BLOCK 509	/* that share an array block; so do words of 64 bits */
 
 /* Whose hints these are. */

@@ -20,8 +20,6 @@
 
 #include "private.h"
 
-#define WORD_BITS 64
-
 /*----- room -----*/
 
 /* What changing @blocks array blocks may take, copies of tree nodes and space map included. */
@@ -43,14 +41,14 @@ int md_make_room(struct dmc_md *md, u64 blocks)
 static int fill_dirty_flags(void *ctx, u32 first, u32 count, void *values)
 {
 	const struct dmc_md_shutdown *s = ctx;
-	u64 word = s->dirty_word(s->ctx, first / WORD_BITS);
+	u64 word = s->dirty_word(s->ctx, first / DMC_MD_WORD_BITS);
 	__le64 *v = values;
 	u32 i, bit;
 
 	for (i = 0; i < count; i++) {
-		bit = (first + i) % WORD_BITS;
+		bit = (first + i) % DMC_MD_WORD_BITS;
 		if (!bit && i)
-			word = s->dirty_word(s->ctx, (first + i) / WORD_BITS);
+			word = s->dirty_word(s->ctx, (first + i) / DMC_MD_WORD_BITS);
 		v[i] &= cpu_to_le64(~MAP_DIRTY);
 		if (v[i] & cpu_to_le64(MAP_VALID) && word >> bit & 1)
 			v[i] |= cpu_to_le64(MAP_DIRTY);
@@ -256,7 +254,7 @@ static int write_all(struct dmc_md *md, const struct dmc_md_shutdown *s, bool *a
 	*at_hints = false;
 	r = md_write_dirty(md, s);
 	if (!r)
-		r = md_make_room(md, md_array_blocks(s->nr_dblocks / WORD_BITS + 1,
+		r = md_make_room(md, md_array_blocks(s->nr_dblocks / DMC_MD_WORD_BITS + 1,
 						     sizeof(__le64)));
 	if (!r)
 		r = md_write_discards(md, s);

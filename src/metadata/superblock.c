@@ -298,7 +298,7 @@ void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p)
 	sb->magic = cpu_to_le64(DMC_SB_MAGIC);
 	sb->version = cpu_to_le32(p->format2 ? 2 : 1);
 	sb->block_sectors = cpu_to_le32(p->block_sectors);
-	sb->metadata_block_sectors = cpu_to_le32(DMC_SB_METADATA_BLOCK_SECTORS);
+	sb->metadata_block_sectors = cpu_to_le32(DMC_MD_BLOCK_SECTORS);
 }
 
 void dmc_sb_get_policy(const struct dmc_superblock *sb, struct dmc_md_policy *policy)

@@ -50,7 +50,6 @@
 #define DMC_SB_BLOCK 0
 #define DMC_SB_MAGIC 06142003
 #define DMC_SB_SALT 9031977
-#define DMC_SB_METADATA_BLOCK_SECTORS 8
 /* Largest metadata a space map can cover: 255 bitmaps. */
 #define DMC_SB_BLOCKS_PER_BITMAP 16320
 #define DMC_SB_MAX_MD_BLOCKS (255ULL * DMC_SB_BLOCKS_PER_BITMAP)

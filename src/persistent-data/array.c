@@ -25,7 +25,6 @@
 #include "btree-node.h"
 #include "messages.h"
 
-#define ARRAY_HEADER_SIZE 24
 
 /* Array blocks read ahead at a time; twice that at the start. */
 #define AHEAD 32
@@ -41,7 +40,7 @@ struct array_block {
 
 static u32 entries_per_block(u32 value_size)
 {
-	return (DMC_MD_BLOCK_SIZE - ARRAY_HEADER_SIZE) / value_size;
+	return (DMC_MD_BLOCK_SIZE - DMC_ARRAY_HEADER_SIZE) / value_size;
 }
 
 static int check_array_block(const struct dmc_validator *v, const void *data, mblock_t b)
@@ -49,8 +48,8 @@ static int check_array_block(const struct dmc_validator *v, const void *data, mb
 	const struct array_block *ab = data;
 	u32 size = le32_to_cpu(ab->value_size), max = le32_to_cpu(ab->max_entries);
 
-	BUILD_BUG_ON(offsetof(struct array_block, values) != ARRAY_HEADER_SIZE);
-	if (!size || size > DMC_MD_BLOCK_SIZE - ARRAY_HEADER_SIZE)
+	BUILD_BUG_ON(offsetof(struct array_block, values) != DMC_ARRAY_HEADER_SIZE);
+	if (!size || size > DMC_MD_BLOCK_SIZE - DMC_ARRAY_HEADER_SIZE)
 		return DMC_DAMAGED;
 	if (max != entries_per_block(size) || le32_to_cpu(ab->nr_entries) > max)
 		return DMC_DAMAGED;

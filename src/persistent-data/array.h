@@ -38,6 +38,9 @@
 
 #include "btree.h"
 
+/* Bytes in front of the values of an array block. */
+#define DMC_ARRAY_HEADER_SIZE 24
+
 /**
  * struct dmc_array_info - How to read and change arrays of a kind of element.
  * @btree_info: the btree that leads to the array blocks; set by dmc_array_info_init()
