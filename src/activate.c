@@ -7,13 +7,12 @@
  *
  * The metadata is open from resume to suspend only.  When a table is replaced, the old one has
  * been suspended, so has written its clean shutdown and let go, before the new one is activated.
- * live_caches knows which cache has which metadata open: no two share it.  That is for the resume
- * to see to, not for the load: lvm2 loads the table on another device while the old one runs,
- * suspends that and then resumes the other (a snapshot of a cached volume, for example).
+ * live_caches knows which cache has which metadata open: no two share it.  The resume checks that.
+ * The load cannot: lvm2 loads the table on another device while the old one runs, suspends the old
+ * device and then resumes the other (a snapshot of a cached volume, for example).
  *
- * A table is judged when it is loaded, and again at each resume, for it may have been loaded
- * long before: the devices may have another size by then, and the cache other dirty blocks (rule
- * R12).
+ * A table is judged when it is loaded, and again at each resume (rule R12).  Between the two, the
+ * devices may get another size, and the cache other dirty blocks.
  *
  * Order of an activation: look, load, refuse if something is wrong; only then start to track in the
  * metadata (superblock.h), durably, and let bios in.  So a refused activation changes nothing on
@@ -190,7 +189,7 @@ static int check_against_live(struct cache *c, struct cache *live, char **error)
 	return check_smaller(c, live, error);
 }
 
-/* *@stored: whose hints there are. */
+/* *@stored: the policy that stored hints there. */
 static int check_on_disk(struct cache *c, struct dmc_md_policy *stored, char **error)
 {
 	struct dmc_md_params params;
@@ -338,7 +337,7 @@ static int activate_load_run(void *ctx, const struct dmc_run *all)
 	return r ? r : activate_tell_policy(c, &run);
 }
 
-/* Are the hints on the disk those of @c->hints_from?  Then *@stored is whose to load. */
+/* True: the hints on the disk are those of @c->hints_from, and *@stored names that policy. */
 static bool translates(const struct cache *c, struct dmc_md_policy *stored)
 {
 	if (!c->hints_from)
@@ -413,8 +412,8 @@ static int check_unchanged(struct cache *c)
 }
 
 /*
- * No room on the metadata device to keep dirty bits up to date.  Clearing the clean-shutdown flag
- * takes none, and then nobody believes them.
+ * The metadata device has no room to keep dirty bits up to date.  Clearing the clean-shutdown flag
+ * takes no room, and makes the next load ignore them.
  */
 static int begin_without_intent(struct cache *c)
 {

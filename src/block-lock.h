@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * block-lock.h - who may touch a block: many bios, or one migration.
+ * block-lock.h - what may use a block: many bios, or one migration.
  *
  * Where: between the look-up and the remap of every bio (map.c), and at both ends of every
  * migration (migrate.c).  Any context; nothing here sleeps.
@@ -13,10 +13,10 @@
  *    31      30        29     28      27        26       25..13   12..0
  *    LOCKED  NO_WRITE  DIRTY  INTENT  VOLATILE  (free)   writers  readers
  *
- * LOCKED keeps everyone out (demotion, invalidation), NO_WRITE writers only (writeback: reads go
- * on).  A bio that finds itself locked out takes its count back and parks on the migration.  The
- * migration sets its bit, then waits for the counts that exclude it to drain; whoever takes the
- * last one back tells it (mg_drained()).
+ * LOCKED excludes all bios (demotion, invalidation); NO_WRITE excludes writers only (writeback:
+ * reads go on).  A bio that finds the block locked takes its count back and parks on the migration.
+ * The migration sets its bit, then waits until the counts that exclude it are 0.  The bio that
+ * takes the last one back calls mg_drained().
  *
  * DIRTY and VOLATILE belong to dirty.c, INTENT to write-intent.c.
  *
@@ -124,7 +124,7 @@ static inline void block_lock(struct cblock_entry *e, u32 bit)
 
 static inline void block_unlock(struct cblock_entry *e, u32 bit)
 {
-	smp_mb__before_atomic();	/* what was published is seen by who sees the bit clear */
+	smp_mb__before_atomic();	/* a bio that sees the bit clear sees what was published */
 	atomic_andnot(bit, &e->state);
 }
 

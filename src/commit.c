@@ -2,10 +2,10 @@
 /*
  * commit.c - makes finished copies count: one metadata commit for as many migrations as wait.
  *
- * Step 5 of a migration (migrate.h).  A work item of its own, so that the engine goes on while a
- * commit waits for the disks; what is copied meanwhile forms the next batch.  A copy that nobody
- * waits for stays a moment, so that one commit serves many; until then its block is served from
- * where it was.
+ * Step 5 of a migration (migrate.h).  It is a work item of its own, so that the engine goes on
+ * while a commit waits for the disks.  What is copied meanwhile forms the next batch.  If no bio
+ * waits for a copy, its commit is delayed a moment, so that one commit serves many; until then its
+ * block is served from where it was.
  *
  * The order is the whole point (rules R2, R13).  A copy is durable on its destination before the
  * metadata that relies on it: promotions on the cache device; on the origin, before any mapping
@@ -20,10 +20,10 @@
 #include "settle.h"
 #include <linux/sched/mm.h>
 
-/* How long a copy that nobody waits for may stay uncommitted: others join its commit meanwhile. */
+/* How long a copy may stay uncommitted if no bio waits for it: others join its commit meanwhile. */
 #define COMMIT_DELAY (HZ / 10)
 
-/* Somebody waits for what is in mg_commit.  Any context. */
+/* A bio, or the engine, waits for a migration in commit.waiting.  Any context. */
 void commit_soon(struct cache *c)
 {
 	mod_delayed_work(c->engine.wq, &c->commit.work, 0);

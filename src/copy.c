@@ -22,7 +22,7 @@ void mg_copied(struct migration *mg, int error)
 	mg_make_ready(mg, MG_COPIED);
 }
 
-/* Who failed decides what becomes of the cblock: a read or write error on the cache retires it. */
+/* If the cache device failed, at the read or at the write, its cblock is retired. */
 static void copy_ended(int read_err, unsigned long write_err, void *context)
 {
 	struct migration *mg = context;
@@ -115,7 +115,7 @@ void copy_start(struct migration *mg)
 	if (mg->kind != MG_PROMOTE)
 		dm_kcopyd_copy(c->mg.copier, &cache, 1, &origin, 0, copy_ended, mg);
 	else if (discarded(&c->discards, mg->oblock))
-		/* Nothing to preserve; but what lay on the cache before is nobody's business. */
+		/* Nothing to preserve; but a read must not return what lay on the cache before. */
 		dm_kcopyd_zero(c->mg.copier, 1, &cache, 0, copy_ended, mg);
 	else if (mg->copyless)
 		/* Not discarded any more: what waits for it goes to the origin instead. */

@@ -57,7 +57,7 @@ static void say(struct cache *c, enum cache_error e, u32 nr)
 		      cache_name(c), c->cache_dev->name, nr, (int)READ_ONCE(c->free.retired.nr));
 		break;
 	case ERR_ORIGIN:
-		DMERR("%s: origin device %s: %u I/O errors, each given to whoever asked; a copy that failed is made again later. See what the kernel log says of the device",
+		DMERR("%s: origin device %s: %u I/O errors: requests to it fail; a copy that failed is made again later. See what the kernel log says of the device",
 		      cache_name(c), c->origin_dev->name, nr);
 		break;
 	case ERR_DIRTY:

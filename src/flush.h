@@ -7,7 +7,7 @@
  *
  * The answer is one word a device: bit 0 "written since", the rest counts flushes in flight.
  *
- *   write completed    sets bit 0, if clear, before anyone learns of the completion
+ *   write completed    sets bit 0, if clear, before the write is reported complete
  *   flush starts       in one step: clears bit 0, counts itself
  *   flush succeeded    uncounts itself
  *   flush failed       counts in @lost; then in one step: sets bit 0, uncounts itself
@@ -42,7 +42,7 @@ struct flush_state {
 	atomic_t lost;		/* flushes that failed */
 };
 
-/* Called when a write to the device has completed, before anyone is told. */
+/* Called when a write to the device has completed, before that is reported. */
 static inline void flush_note_write(struct flush_state *f)
 {
 	if (!(atomic_read(&f->word) & FLUSH_WRITTEN))

@@ -296,7 +296,7 @@ static bool name_unflushed(struct cache *c, struct bio_ctx *x)
 	return true;
 }
 
-/*----- the engine: whoever waits -----*/
+/*----- the engine: bios that wait -----*/
 
 enum drop_look {
 	DROP_GONE,

@@ -2,7 +2,7 @@
 /*
  * map.c - a bio comes in: which block, hit or miss, where to; and out again.
  *
- * Called by target.c for every bio (the context of whoever submitted it, so nothing here waits for
+ * Called by target.c for every bio (in the context of the submitter, so nothing here waits for
  * memory or I/O) and by engine.c for bios that had to wait.  map_end_io() runs in interrupts.
  *
  * A hit looks its block up, counts itself in the entry (block-lock.h), marks its CPU's
@@ -137,7 +137,7 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 	if (unlikely(!(state & (BL_DIRTY | BL_INTENT))) && intent_needed(c))
 		return wait_for_intent(c, bio, ob, cb);
 	discard_forget(&c->discards, ob);
-	/* Who waited for its block has been counted as a miss. */
+	/* A bio that waited for its block has been counted as a miss. */
 	if (likely(!bio_ctx(bio)->waited))
 		tell_hit(c, bio, ob, cb, DMC_WRITE);
 	if (c->io_mode == IO_WRITEBACK) {

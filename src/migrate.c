@@ -165,7 +165,7 @@ static bool mg_is_drained(const struct migration *mg)
 	return slot_drained(mg->c, mg->slot);
 }
 
-/* Is the world as whoever wanted this migration thought? */
+/* Is the block still as it was when this migration was wanted? */
 static int mg_check_locked(const struct migration *mg)
 {
 	struct cache *c = mg->c;
@@ -220,7 +220,7 @@ int mg_start(struct migration *mg)
 		slot_claim(c, mg->slot);
 		errors_promoting(c);
 	}
-	/* Whoever leaves after this look sees the claim, and comes to mg_drained(). */
+	/* A bio that leaves after this look sees the claim, and calls mg_drained(). */
 	mg->state = MG_DRAINING;
 	drained = mg_is_drained(mg);
 	if (drained)
@@ -277,7 +277,7 @@ bool mg_park(struct cache *c, oblock_t ob, struct bio *bio)
 	return parked;
 }
 
-/* Does anybody wait for the end of @mg?  Who comes later says so in mg_park(). */
+/* Is the end of @mg waited for?  A bio that comes later hurries the commit itself, in mg_park(). */
 static bool mg_is_awaited(const struct migration *mg)
 {
 	const struct cache *c = mg->c;
@@ -311,7 +311,7 @@ static void mg_after_copy(struct migration *mg)
 		commit_later(c);
 }
 
-/* The last dirty block is clean: who waits for it with "dmsetup wait" is told. */
+/* When the last dirty block is clean, "dmsetup wait" returns. */
 static void clean_block(struct migration *mg)
 {
 	struct cache *c = mg->c;
@@ -391,7 +391,7 @@ static void end_overwriter(struct migration *mg)
 	struct bio *bio = mg->overwriter;
 
 	if (mg->error) {
-		/* The cache did not take it; nobody was told, so the origin can. */
+		/* The cache did not take it.  It has not been acknowledged, so the origin can. */
 		bio_rewind(bio);
 		engine_defer(mg->c, bio, false);
 		return;

@@ -2,7 +2,7 @@
 /*
  * migrate.h - a migration: one block that is being moved, cleaned or dropped.
  *
- * The steps, and who takes them
+ * The steps, and the code that takes them
  *
  *   1 mg_start()      bio path, engine   claims the block: from here on bios that it excludes park
  *   2 MG_DRAINING     the last bio out   none of those is left in flight
@@ -11,7 +11,7 @@
  *   5 MG_COMMIT       commit worker      data devices flushed, metadata changed and committed
  *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked
  *
- * A write intent (write-intent.c) moves nothing and excludes nobody: mg_start() sends it to step 5.
+ * A write intent (write-intent.c) moves nothing and excludes no bio: mg_start() sends it to step 5.
  *
  * A migration is in migrations.hash from step 1 to 6, which makes it the only one of its oblock,
  * and in at most one of migrations.ready and commit.waiting.  An error at any step goes straight to

@@ -174,7 +174,7 @@ static void make_clean(struct cache *c)
 			last |= dirty_settled(c, to_cblock(s->flushing.cblocks[i]));
 	s->flushing.nr = 0;
 	spin_unlock(&s->lock);
-	/* Whoever waits for it with "dmsetup wait" is told. */
+	/* "dmsetup wait" returns. */
 	if (last)
 		dm_table_event(c->ti->table);
 }

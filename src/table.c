@@ -12,7 +12,7 @@
  * starts again; insertion is at the head only, so a reader that ends in the right chain has
  * passed everything that was in it all along (the technique of the kernel's hlist_nulls lists).
  *
- * So: "not found" holds for an oblock that nobody maps during the look-up, "found" is a hint
+ * So: "not found" is right unless the oblock is mapped during the look-up, and "found" is a hint
  * that block_tryget() confirms.
  */
 #include <linux/bug.h>

@@ -45,8 +45,8 @@ void table_exit(struct mapping_table *t);	/* also of a zeroed one */
 
 /*
  * What @cb holds: an oblock, or NO_OBLOCK.  Beside a writer, what it held at some time during the
- * call; or, of an origin with @high, of two such the halves.  Who needs to know counts itself in
- * first (block_tryget()).
+ * call; with @high, maybe one half each of two such values.  A bio that needs to know counts itself
+ * in first (block_tryget()).
  */
 static inline u64 table_oblock(const struct mapping_table *t, cblock_t cb)
 {
@@ -81,7 +81,7 @@ bool table_lookup(const struct mapping_table *t, oblock_t ob, cblock_t *cb);
 void table_insert(struct mapping_table *t, cblock_t cb, oblock_t ob);
 
 /*
- * Inserts all of @run, while nobody looks anything up: at activation.  Returns how many of its
+ * Inserts all of @run, while there are no look-ups: at activation.  Returns how many of its
  * blocks hold something.
  */
 u32 table_insert_run(struct mapping_table *t, const struct dmc_run *run);

@@ -26,7 +26,7 @@
  *   - before 3.19, lvm2 cannot take the last snapshot off a cached volume in use: see activate.c,
  *     "take over".
  *   - before 4.3, a device-mapper device over one with a merge function (md) gets bios of one page,
- *     since a cache has no one device that its .merge could ask. Slower there, not wrong.
+ *     since a cache has no single device that its .merge could ask. Slower there, not wrong.
  */
 #ifndef DMC_COMPAT_H
 #define DMC_COMPAT_H

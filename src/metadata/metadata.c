@@ -163,7 +163,7 @@ static void init_transaction(struct dmc_md *md)
 	md->dropped = false;
 }
 
-/* What is known of the hints before anyone has read them. */
+/* What is known of the hints before they are read. */
 static enum md_hints judge_hints(const struct dmc_md *md)
 {
 	if (!md->sb->hint_root)
@@ -280,8 +280,8 @@ static int metadata_look(struct dmc_bm *bm, const struct dmc_md_params *p,
 		return r;
 	}
 	/*
-	 * It was read before it is known what it is: whoever wants it next has it read, and
-	 * checked, anew.
+	 * It was read before it was known what it is.  So the next use reads it, and checks it,
+	 * anew.
 	 */
 	dmc_bm_forget(bm, DMC_SB_BLOCK);
 	if (!dmc_sb_is_blank(sb)) {
@@ -505,8 +505,8 @@ static __le32 saturate(u64 count)
 }
 
 /*
- * Whose hints they are need not be said anew: they are as they were, and of the blocks that are
- * mapped.
+ * The name of the policy that stored the hints is left as it is: the hints are as they were, and
+ * belong to the blocks that are mapped.
  */
 static bool hints_are_kept(const struct dmc_md *md, const struct dmc_md_policy *policy)
 {

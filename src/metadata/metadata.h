@@ -29,7 +29,7 @@ struct dmc_md;
 #define DMC_MD_WORD_BITS 64		/* of a word of dirty bits, or of discard bits */
 #define DMC_MD_MAPPINGS_PER_BLOCK 509	/* that share an array block; so do words of 64 bits */
 
-/* Whose hints these are. */
+/* The policy that stored the hints. */
 struct dmc_md_policy {
 	char name[DMC_MD_POLICY_NAME_LEN];	/* NUL-terminated */
 	u32 version[3];
@@ -68,8 +68,8 @@ struct dmc_md_summary {
 	u32 nr_cblocks;
 	bool clean;		/* clean-shutdown flag */
 	bool needs_check;
-	u32 fingerprint;	/* dmc_md_fingerprint() of the one who opens it */
-	struct dmc_md_policy policy;	/* whose hints are stored; an empty name: nobody's */
+	u32 fingerprint;	/* what dmc_md_fingerprint() returns once it is open */
+	struct dmc_md_policy policy;	/* that stored the hints; an empty name: there are none */
 };
 
 /*
@@ -119,7 +119,7 @@ bool dmc_md_was_clean(struct dmc_md *md);
  * crashed.
  */
 bool dmc_md_was_tracking(struct dmc_md *md);
-/* A number that changes with every committed superblock (its checksum): has anyone else written? */
+/* Changes with every committed superblock (its checksum): has another system written? */
 u32 dmc_md_fingerprint(struct dmc_md *md);
 void dmc_md_get_stats(struct dmc_md *md, struct dmc_md_stats *stats);
 void dmc_md_get_policy(struct dmc_md *md, struct dmc_md_policy *policy);

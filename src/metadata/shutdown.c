@@ -9,8 +9,8 @@
  * The array blocks that may have changed, of dirty bits, discard bits and hints, are compared with
  * what is in memory, and what differs is written; then one commit sets the clean-shutdown flag.  A
  * metadata device with little room left may be unable to hold old and new side by side.  Then there
- * are commits in between: with the flag still clear, so that nobody believes the half-written
- * state, or, while tracking (superblock.h), with a state that is right as it is.
+ * are commits in between.  Either the flag is still clear, so that the half-written state is not
+ * trusted, or, while tracking (superblock.h), the state is right as it is.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -142,8 +142,8 @@ int md_write_dirty(struct dmc_md *md, const struct dmc_md_shutdown *s)
 }
 
 /*
- * Nobody looked at the hints, but a clean shutdown under this policy wrote them, as many as there
- * were blocks.  Should they be damaged nevertheless, updating them will tell.
+ * The hints were not read, but a clean shutdown under this policy wrote them, as many as there were
+ * blocks.  If they are damaged nevertheless, updating them fails.
  */
 static void recognise_hints(struct dmc_md *md, const struct dmc_md_policy *policy)
 {

@@ -72,7 +72,7 @@ struct dmc_sb_sm_root {
 /*
  * Written with every commit, in the unused part of the space map root's field: the kernel's
  * module fills that part with zeroes when it commits.  @csum is of the superblock without csum
- * and itself, so it vouches for all other fields, whoever rewrote the block.
+ * and itself, so it vouches for all other fields, whichever module rewrote the block.
  */
 struct dmc_sb_mark {
 	__le64 magic;			/* LIVE: the cache runs; REST: not, or CLEAN is clear */
@@ -160,7 +160,7 @@ bool dmc_sb_is_whole(const struct dmc_superblock *sb);
 /* What csum must be.  Writing fills it in; this is for knowing it without reading back. */
 __le32 dmc_sb_checksum(const struct dmc_superblock *sb);
 
-/* Whose the hints on disk are; an empty name if nobody's. */
+/* The policy that stored the hints on disk; an empty name if there are none. */
 void dmc_sb_get_policy(const struct dmc_superblock *sb, struct dmc_md_policy *policy);
 /* They belong to @policy: same name, major version and hint size. */
 bool dmc_sb_policy_matches(const struct dmc_superblock *sb, const struct dmc_md_policy *policy);

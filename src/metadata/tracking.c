@@ -64,7 +64,7 @@ static int settle_hints(struct dmc_md *md)
 		return 0;
 	if (md->hints == MD_HINTS_SOUND)
 		return md->hints_len == md->nr_cblocks ? 0 : md_resize_hints(md);
-	/* Nobody looked at them; those of a clean shutdown were as long as the mappings. */
+	/* They were not read; those of a clean shutdown were as long as the mappings. */
 	if (flag_is_set(md) && md->opened_cblocks == md->nr_cblocks)
 		return 0;
 	return md_drop_hints(md);

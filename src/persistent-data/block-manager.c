@@ -2,10 +2,10 @@
 /*
  * block-manager.c - locked, checksummed metadata blocks on dm-bufio.  Contract: block-manager.h.
  *
- * Below the transaction manager, above dm-bufio.  Called by whoever works on metadata, in
- * process context; block_written() is called by dm-bufio whenever it writes, maybe while a
- * writer has the block locked: it touches the two header fields only, and what such a writer
- * leaves is written again.
+ * Below the transaction manager, above dm-bufio.  Called by all code that works on metadata, in
+ * process context.  dm-bufio calls block_written() whenever it writes, maybe while a writer has the
+ * block locked.  So that function touches the two header fields only; what such a writer leaves is
+ * written again.
  *
  * Each dm-bufio buffer carries a struct dmc_block in its auxiliary data: the state of the lock and
  * what is known of the content.  Locks, in order: a block's own (sleeping), bm->lock (a spinlock

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * module.c - dm-cache-persistent-data.ko: transactional metadata on a block device, for
- * dm-cache.ko and anyone else.  Nothing to set up: everything hangs on the objects that callers
+ * dm-cache.ko and any other module.  Nothing to set up: all state is in the objects that callers
  * create.
  *
  * It is loaded before dm-cache.ko and its policies, and has no namesake in the kernel.  So this is

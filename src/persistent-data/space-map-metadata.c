@@ -196,7 +196,7 @@ int dmc_sm_count(struct dmc_sm *sm, mblock_t b, u32 *count)
 	int r;
 
 	*count = sm_get(sm, b);
-	/* While the btree is in pieces 3 has to do: who asks then wants to know if it is shared. */
+	/* While the btree changes 3 has to do: the caller wants to know if it is shared. */
 	if (*count < 3 || sm->ref_busy)
 		return 0;
 	sm->ref_busy = true;

@@ -228,7 +228,7 @@ int dmc_tm_commit(struct dmc_tm *tm, struct dmc_block *superblock)
 	dmc_bm_unlock(superblock);
 	r = dmc_bm_flush(tm->bm);
 	if (r) {
-		/* Nobody may take the bytes in memory for what is on the device. */
+		/* The bytes in memory must not pass for what is on the device. */
 		dmc_bm_forget(tm->bm, tm->superblock);
 		return changed(tm, r);
 	}

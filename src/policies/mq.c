@@ -12,7 +12,7 @@
  *
  * Where this differs from 2012, and why:
  *  - A hit takes no lock and moves nothing; it counts in two bytes of its block.  A queue move a
- *    bio was a lock that all CPUs shared.  Queue positions are put right when somebody looks.
+ *    bio was a lock that all CPUs shared.  Queue positions are put right when a block is looked at.
  *  - While there are free blocks, a block comes in when it is first touched: nothing has to go
  *    for it, and a cache that waits for four touches stays cold for days.
  *  - A generation is counted in accesses, not in hits, since a cache that the load has moved away

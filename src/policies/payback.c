@@ -10,8 +10,8 @@
  *
  * While there are free blocks, a missed block comes in at once: nothing has to go for it.
  *
- * Two queues.  Newcomers are on *probation*; those that were hit there, or had to be asked for
- * often to come in, are *protected*, five eighths of the cache, until nobody hits them in a round.
+ * Two queues.  Newcomers are on *probation*.  Those that were hit there, or had to be asked for
+ * often to come in, are *protected*, five eighths of the cache, until no bio hits them in a round.
  * So a scan that is let in passes through a part of the cache only.  Of the oldest on probation a
  * clean one goes rather than a dirty one, which costs a write first.
  *
@@ -77,9 +77,8 @@ static void payback_touch(struct payback *t, u32 b, u32 times)
 }
 
 /*
- * The sketch learns of a block that is there since the activation when somebody first looks at it:
- * a million of them would take long.  Whoever was worth a place was asked for twice, or four times
- * to be protected.
+ * The sketch learns of a block that is there since the activation when it is first looked at: a
+ * million of them would take long.  It counts as asked for twice, or four times if it is protected.
  */
 static void learn(struct payback *t, u32 b)
 {
@@ -141,7 +140,7 @@ static bool payback_settle(struct policy_queues *pq, u32 b)
 
 /*----- queues -----*/
 
-/* Who is not hit any more goes back on probation.  Nobody is protected where all come and go. */
+/* Without hits a block goes back on probation.  If every miss comes in, none is protected. */
 static void payback_shrink_protected(struct payback *t, u32 looks)
 {
 	u32 most = t->trials.best == EVERY_MISS ? 0 : t->pq.nr - t->pq.nr / 8 * 3;
@@ -226,7 +225,7 @@ static bool payback_admit(struct policy_queues *pq, oblock_t oblock, enum dmc_di
 	dmc_minisim_miss(&t->trials, oblock, dir == DMC_WRITE);
 	if (room || t->trials.best == EVERY_MISS || t->trials.best == WINDOW)
 		return true;
-	if (t->trials.best == NOBODY)
+	if (t->trials.best == IF_FREE)
 		return false;
 	return challenge(t, sketch_get(&t->pq.sketch, oblock));
 }
@@ -239,7 +238,7 @@ static bool payback_catch_up(struct policy_queues *pq)
 	return t->trials.backlog;
 }
 
-/* Who had to prove itself before it came in is as good as who did so afterwards. */
+/* A block that had to prove itself before it came in is as good as one that did so afterwards. */
 static u8 queue_of_newcomer(struct payback *t, int why)
 {
 	if (why != PQ_NEW || !pq_is_full(&t->pq))

@@ -2,8 +2,8 @@
 /*
  * s3fifo.c - S3-FIFO: three FIFO queues, and no block moves when it is hit.
  *
- * A newcomer stands in the *small* queue, a tenth of the cache.  Who was hit there goes on to the
- * *main* queue when its turn comes, the rest is evicted and remembered as a ghost.  A ghost
+ * A newcomer stands in the *small* queue, a tenth of the cache.  If it was hit there, it goes on to
+ * the *main* queue when its turn comes; if not, it is evicted and remembered as a ghost.  A ghost
  * that is missed goes straight to the main queue, where a block gets another round for each hit, up
  * to three.  So blocks that are used once pass through a tenth of the cache and leave the rest
  * alone.  (Yang and others, "FIFO queues are all you need for cache eviction", SOSP 2023.)

@@ -79,7 +79,7 @@ static bool tinylfu_settle(struct policy_queues *pq, u32 b)
 	return mark;
 }
 
-/* Who was hit long ago goes back on probation. */
+/* A block that was last hit long ago goes back on probation. */
 static void tinylfu_shrink_protected(struct policy_queues *pq, u32 looks)
 {
 	u32 most = part(pq, PROTECTED_PERCENT), b;
@@ -128,14 +128,14 @@ static void tinylfu_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 	bool protected = why == PQ_LOADED && tag != PQ_NONE && tag & HINT_PROTECTED;
 
 	if (why == PQ_LOADED) {
-		/* Whoever was worth a place was asked for twice, or four times to be protected. */
+		/* It counts as asked for twice, or four times if it is protected. */
 		tinylfu_touch(pq, pq_oblock(pq, b), protected ? 4 : 2);
 		if (tag != PQ_NONE)
 			pq_set_mark(pq, b, min_t(u32, tag & 0xff, SKETCH_MAX));
 		dmc_pq_enqueue(pq, protected ? PROTECTED : PROBATION, b);
 	} else if (why == PQ_NEW && !tunable_get(pq->tunables, FILTER)) {
 		dmc_pq_enqueue(pq, WINDOW, b);
-		/* While the cache fills, who falls out of the window has a place. */
+		/* While the cache fills, a block that falls out of the window has a place. */
 		if (pq->length[WINDOW] > window(pq) && !pq_is_full(pq))
 			dmc_pq_requeue(pq, PROBATION, pq_oldest(pq, WINDOW));
 	} else {

@@ -2,15 +2,15 @@
 /*
  * basic.c - the basic family: the policies that every textbook has, one module, an alias each.
  *
- *	fifo filo		the oldest, the newest goes
- *	lru mru			who was used least recently, most recently
- *	lfu mfu			who was used least often, most often; _ws: counted in sectors
- *	random			anybody
- *	multiqueue		queues by the logarithm of uses; who is not used sinks; _ws: sectors
+ *	fifo filo		evicts the oldest block, the newest
+ *	lru mru			the block used least recently, most recently
+ *	lfu mfu			the block used least often, most often; _ws: counted in sectors
+ *	random			any block
+ *	multiqueue		queues by the logarithm of uses; unused blocks sink; _ws: sectors
  *	twoqueue		2Q: newcomers wait apart, and stay if missed again soon after
  *	q2			2Q without ghosts: newcomers stay if they were hit
  *	dumb			cache blocks in turn, whatever they hold
- *	noop			nobody comes, nobody goes
+ *	noop			no block comes in, none goes
  *
  * All but noop admit a block on its promote_after'th miss (1: every miss).  Those that sort do so
  * by a heap: O(log n) an eviction; the queues are O(1).  They are for comparison and for loads that
@@ -147,7 +147,7 @@ static u32 random_victim(struct policy_queues *pq)
 {
 	u32 *seed = &to_basic(pq)->hand;
 
-	/* Nobody attacks this: a linear congruence will do. */
+	/* Predictable is good enough here: a linear congruence will do. */
 	*seed = *seed * 1664525 + 1013904223;
 	return victim_from(pq, ((u64)*seed * pq->nr) >> 32);
 }

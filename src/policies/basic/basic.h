@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * basic.h - what the members of the basic family have in common; see basic.c for who they are.
+ * basic.h - what the members of the basic family have in common; basic.c lists them.
  *
  * On the bio's path: the hit functions, which write one word of their own block and no lock.
  * Everything else is asked by policy-queues.c, under its lock.
@@ -19,7 +19,7 @@ struct basic;
 struct basic_kind {
 	struct dmc_policy_type type;
 	struct pq_ops ops;
-	bool largest_first;	/* heap kinds: who goes has the largest key */
+	bool largest_first;	/* heap kinds: the block with the largest key goes */
 	bool by_time;		/* use[] is a time, else a count */
 	bool heap;
 	bool stamps;		/* queued[] is needed */
@@ -35,7 +35,7 @@ struct basic {
 	u32 cpu;			/* whose @last is next */
 	u32 __percpu *last;		/* block of the last hit: most recent or most frequent */
 	u32 *queued;		/* of a block: the key it is sorted by, or when it was queued */
-	u32 *heap;			/* blocks, who goes first on top */
+	u32 *heap;			/* blocks; the next to go is on top */
 	u32 *place;			/* of a block: in the heap */
 	u32 nr_heap;
 	u32 hand;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * heap.c - who goes first, by a number: fifo, filo, lru, mru, lfu, mfu and the _ws ones.
+ * heap.c - the block to evict, found by a number: fifo, filo, lru, mru, lfu, mfu and the _ws ones.
  *
- * A binary heap of the cached blocks, sorted by queued[]: what use[] was when somebody looked.
+ * A binary heap of the cached blocks, sorted by queued[]: what use[] was when it was last read.
  * Hits change use[] alone, without a lock.  Uses only grow, so where the smallest goes first it is
  * enough to look again at the top until it is up to date: then nothing can be smaller.  Where the
  * largest goes first, the block that has just been hit is known for each CPU, and a hand brings

@@ -36,8 +36,8 @@ void levels_insert(struct policy_queues *pq, u32 b, u32 tag, int why)
 }
 
 /*
- * Who stands first in a level for as many misses as the cache has blocks, and was not used, goes
- * one level down, with half its uses.
+ * A block that stands first in a level for as many misses as the cache has blocks, and was not
+ * used, goes one level down, with half its uses.
  */
 static void expire(struct basic *basic)
 {

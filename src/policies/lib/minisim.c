@@ -130,8 +130,8 @@ static void minisim_judge(struct minisim *m)
 			m->best = s;
 	}
 	/* What gains less than 1.5% is chance, and wear. */
-	if (m->cost[NOBODY] < m->cost[m->best])
-		m->best = NOBODY;
+	if (m->cost[IF_FREE] < m->cost[m->best])
+		m->best = IF_FREE;
 	for (s = 0; s < NR_STRATEGIES; s++)
 		m->cost[s] /= 2;
 	m->accesses = 0;

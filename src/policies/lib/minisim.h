@@ -2,8 +2,8 @@
 /*
  * minisim.h - what would each way of admitting blocks have cost?  Tried on a sample, in memory.
  *
- * How often a missed block must have been asked for before it is worth a promotion has no one
- * answer:  with large blocks and neighbours read one after the other the first miss pays; with
+ * How often a missed block must have been asked for before it is worth a promotion has no single
+ * answer: with large blocks and neighbours read one after the other the first miss pays; with
  * uniformly random load no promotion ever does.  So some *strategies* are tried all the time: each
  * has a cache in miniature, which holds no data, and serves a sample of the origin's blocks, chosen
  * by hash, with a share of the cache blocks as large as the sample.  Whichever has cost least
@@ -33,17 +33,17 @@
 #define MINISIM_SETS_MAX	256
 
 /*
- * A missed block is promoted if it was asked for as often, and more often than who has to go.  Of
- * two that cost the same the first is used.
+ * A missed block is promoted if it was asked for as often, and more often than the block that has
+ * to go.  Of two strategies that cost the same the first is used.
  */
 enum strategy {
 	WINDOW,		/* at once, but stays only if it passes as one asked for four times would */
 	EVERY_MISS,		/* at once, and the block used least recently goes */
-	THREE_TIMES,		/* whoever has to go: what was hot long ago bars nobody's way */
+	THREE_TIMES,	/* whichever block has to go: one that was hot long ago keeps none out */
 	TWICE,
 	FOUR_TIMES,
 	EIGHT_TIMES,
-	NOBODY,			/* while there is room only */
+	IF_FREE,		/* while there are free blocks only */
 	NR_STRATEGIES
 };
 

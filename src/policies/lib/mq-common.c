@@ -840,7 +840,7 @@ static bool tick_locked(struct mq_common *m, u32 now, bool *epoch)
 
 	WRITE_ONCE(m->now.tick, m->now.tick + 1);
 	m->epoch_ticks++;
-	m->nr_paid = 0;		/* whoever took those blocks, the owed ones may ask again */
+	m->nr_paid = 0;		/* those blocks may be taken: the owed ones may ask again */
 	penalty_tick(&m->penalty, &m->q);
 
 	/* Nothing was hit: nothing to be forgotten. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mq-common.h - the cache side of mq and smq: which blocks are in, how warm they are, who goes
+ * mq-common.h - the cache side of mq and smq: which blocks are in, how warm they are, which go
  * next.
  *
  * On the bio's path: mqc_hit() is all that a hit costs.  It takes no lock and writes only to
@@ -10,8 +10,8 @@
  * for a block that is to come in, and once a second.
  *
  * A block's count is exact, its place in the queues is not: a block that was hit carries a mark,
- * and moves to the back of its level when somebody looks at it - the search for a victim, for
- * a block to write back, or the sweep of each tick.
+ * and moves to the back of its level when it is looked at: by the search for a victim, by the one
+ * for a block to write back, or by the sweep of each tick.
  *
  * Also here, since both policies want the same: the counts of blocks that are not cached, the
  * blocks that wait for a promotion, the balance of promotions, demotions and writebacks,
@@ -45,7 +45,7 @@
 
 /* The count of a block.  Written by hits: relaxed, no lock; two at once may count as one. */
 #define HEAT_HITS	0x3fffU		/* at most one a tick is counted; halved each epoch */
-#define HEAT_MARK	0x4000U		/* hit since somebody looked */
+#define HEAT_MARK	0x4000U		/* hit since it was looked at */
 #define HEAT_COUNTED	0x8000U		/* hit in this tick */
 
 struct mq_common {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * policy-queues.c - candidates, evictions, dirty blocks and failures of the simple policies; see
- * policy-queues.h for what, where on the bio's path, and who calls.
+ * policy-queues.h for what, where on the bio's path, and the callers.
  *
  * Locks: pq->lock only.
  */
@@ -565,9 +565,9 @@ static int pq_demote(struct policy_queues *pq, struct dmc_work *work)
 }
 
 /*
- * The next dirty block from the hand on; one that was hit of late, and may soon be dirty again,
- * only if there is no other close behind it.  But whoever is passed over has its turn in a later
- * round, or it would never come while others get dirty again and again.
+ * The next dirty block from the hand on.  One that was hit of late may soon be dirty again: it is
+ * passed over if there is another close behind it.  But a block that was passed over has its turn
+ * in a later round, or it would never come while others get dirty again and again.
  */
 static u32 next_to_write(const struct policy_queues *pq)
 {
@@ -856,16 +856,16 @@ int dmc_pq_set_config(struct dmc_policy *p, const char *key, const char *value)
 {
 	static const struct tunable bytes = { "ghost_bytes", 0, PQ_GHOST_BYTES_MAX };
 	struct policy_queues *pq = to_pq(p);
-	const char *who = p->type->name;
+	const char *name = p->type->name;
 	u32 wanted;
 	int err;
 
 	if (is_common(key))
-		return dmc_tunable_set(who, common_tunables, PQ_COMMON, pq->common, key, value);
+		return dmc_tunable_set(name, common_tunables, PQ_COMMON, pq->common, key, value);
 	if (strcmp(key, bytes.key))
-		return dmc_tunable_set(who, pq->ops->tunables, pq->ops->nr_tunables, pq->tunables,
+		return dmc_tunable_set(name, pq->ops->tunables, pq->ops->nr_tunables, pq->tunables,
 				       key, value);
-	err = dmc_tunable_set(who, &bytes, 1, &wanted, key, value);
+	err = dmc_tunable_set(name, &bytes, 1, &wanted, key, value);
 	return err ? err : set_ghost_bytes(pq, wanted);
 }
 EXPORT_SYMBOL_GPL(dmc_pq_set_config);

@@ -55,7 +55,7 @@ static inline void feedback_newcomer(struct promotion_feedback *t, struct queues
 	}
 }
 
-/* Somebody looks at @i: if it is a newcomer, was it @hit? */
+/* @i is looked at: if it is a newcomer, was it @hit? */
 static inline void feedback_look(struct promotion_feedback *t, struct queues *q, u32 i, bool hit)
 {
 	if (hit && queue_has(q, i, QUEUE_WATCHED)) {

@@ -22,7 +22,7 @@ void dmc_tunable_defaults(const struct tunable *table, unsigned int nr, u32 *val
 }
 EXPORT_SYMBOL_GPL(dmc_tunable_defaults);
 
-/* kstrtouint() lets a '+' and a newline pass, which nobody means to write in a table. */
+/* kstrtouint() lets a '+' and a newline pass; in a table both are mistakes. */
 static int parse_decimal(const char *s, u32 *result)
 {
 	const char *p;
@@ -33,7 +33,7 @@ static int parse_decimal(const char *s, u32 *result)
 	return kstrtouint(s, 10, result);
 }
 
-int dmc_tunable_set(const char *who, const struct tunable *table, unsigned int nr, u32 *values,
+int dmc_tunable_set(const char *policy, const struct tunable *table, unsigned int nr, u32 *values,
 		    const char *key, const char *value)
 {
 	unsigned int i;
@@ -44,15 +44,15 @@ int dmc_tunable_set(const char *who, const struct tunable *table, unsigned int n
 			continue;
 
 		if (parse_decimal(value, &v) || v > table[i].max) {
-			pr_err("dm-cache %s: %s must be a number from 0 to %u, not '%s'\n", who, key,
-			       table[i].max, value);
+			pr_err("dm-cache %s: %s must be a number from 0 to %u, not '%s'\n", policy,
+			       key, table[i].max, value);
 			return -EINVAL;
 		}
 		WRITE_ONCE(values[i], v);
 		return 0;
 	}
 
-	pr_err("dm-cache %s: there is no tunable '%s'\n", who, key);
+	pr_err("dm-cache %s: there is no tunable '%s'\n", policy, key);
 	return -EINVAL;
 }
 EXPORT_SYMBOL_GPL(dmc_tunable_set);

@@ -28,10 +28,10 @@ static inline u32 tunable_get(const u32 *values, unsigned int which)
 void dmc_tunable_defaults(const struct tunable *table, unsigned int nr, u32 *values);
 
 /*
- * 0, or -EINVAL with a message that starts with @who and nothing changed: the key is unknown, or
+ * 0, or -EINVAL with a message that starts with @policy and nothing changed: the key is unknown, or
  * the value is not a decimal number within the bound of its row.
  */
-int dmc_tunable_set(const char *who, const struct tunable *table, unsigned int nr, u32 *values,
+int dmc_tunable_set(const char *policy, const struct tunable *table, unsigned int nr, u32 *values,
 		    const char *key, const char *value);
 
 /* "<count> <key> <value>..." as emit_config() of policy.h wants it. */
