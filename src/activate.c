@@ -55,11 +55,11 @@ static struct mapped_device *md_of(struct cache *c)
 }
 
 /*
- * Take over.  lvm2 takes the last snapshot off a cached volume like this: the volume's device gets
- * the cache's table instead of one that stands on the device that had the cache so far.  It
- * suspends both, but before it resumes the volume it resumes the other, to remove it then.  That
- * one is without users: what stood on it is suspended, and being replaced by this table.  So it is
- * suspended once more, by us, and stays so until it is removed.
+ * Take over.  When lvm2 takes the last snapshot off a cached volume, the volume's device gets the
+ * cache's table; so far its table stood on another device, which had the cache.  lvm2 suspends both
+ * devices.  Then it resumes the other one before the volume, to remove it afterwards.  That device
+ * has no users: what stood on it is suspended, and being replaced by this table.  So we suspend it
+ * once more, and it stays suspended until it is removed.
  */
 static bool can_take_over(struct cache *c, struct cache *live)
 {
@@ -99,7 +99,7 @@ static void take_over_end(struct mapped_device *below, bool failed)
 	dm_put(below);
 }
 
-/* *@below: to be given to take_over_end(), whatever comes. */
+/* Give *@below to take_over_end() in any case. */
 static int live_enter(struct cache *c, struct mapped_device **below)
 {
 	int r;
@@ -166,9 +166,9 @@ static int check_smaller(struct cache *c, struct cache *live, char **error)
 }
 
 /*
- * This table is to replace @live: what would fail after the switch is refused now (rule R10).  On
- * another device there is no telling what @live will have become when this table is resumed: its
- * dirty blocks cleaned, its metadata formatted anew.
+ * If this table is to replace @live, what would fail after the switch is refused now (rule R10).
+ * On another device nothing is checked: by the time this table is resumed, @live may have cleaned
+ * its dirty blocks, or its metadata may have been formatted anew.
  */
 static int check_against_live(struct cache *c, struct cache *live, char **error)
 {
@@ -216,8 +216,9 @@ static void policy_on_disk(const struct dmc_policy_type *t, struct dmc_md_policy
 }
 
 /*
- * Another policy's hints will be told in the terms of ours.  Its module is wanted for no more than
- * the promise that they can be, and now, for at the resume it may be on this very device.
+ * If another policy stored the hints, they will be translated for ours.  That policy's module is
+ * needed only to know that this is possible.  It is loaded now, since at the resume its file may be
+ * on this very device.
  */
 static void find_hints_from(struct cache *c, const struct dmc_md_policy *stored)
 {
@@ -242,8 +243,8 @@ void activate_forget_hints(struct cache *c)
 }
 
 /*
- * Could this table be activated?  Changes nothing. 0, or -errno with *@error.  Metadata in use is
- * not read: it changes meanwhile, and its user knows what will be stored.
+ * Could this table be activated?  Changes nothing.  0, or -errno with *@error.  If the metadata is
+ * in use it is not read, since it changes meanwhile; the cache that uses it knows what it stores.
  */
 int activate_check_table(struct cache *c, char **error)
 {
@@ -268,7 +269,7 @@ int activate_check_table(struct cache *c, char **error)
 
 /*----- before a resume -----*/
 
-/* What lies beyond the end of the cache is dropped by begin(): 0 if that loses nothing. */
+/* Blocks beyond the end of the cache are dropped by activate_begin(): 0 if that loses nothing. */
 static int check_cut_off(struct cache *c, const struct dmc_run *run, u32 kept)
 {
 	u32 i;
@@ -375,7 +376,7 @@ static int load(struct cache *c)
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
 	if (r) {
-		/* What is wrong has been said where it was found. */
+		/* The cause has been logged where it was found. */
 		DMERR("%s: metadata device %s: cannot load (%d)", cache_name(c),
 		      c->metadata_dev->name, r);
 		return r;
@@ -483,8 +484,8 @@ static int open_and_load(struct cache *c)
 }
 
 /*
- * The devices may have got another size since the table was loaded.  One of no size at all is
- * gone: what that means is told by its I/O errors.
+ * The devices may have got another size since the table was loaded.  If a device has size 0 it is
+ * gone; that is not refused here, since its I/O errors are handled one by one.
  */
 static int activate_check_sizes(struct cache *c)
 {
@@ -517,7 +518,7 @@ int activate(struct cache *c)
 	if (c->md)
 		return 0;
 	r = activate_check_sizes(c);
-	/* Metadata that failed earlier stays closed; hits and misses do without. */
+	/* Metadata that failed earlier stays closed; hits and misses need none. */
 	if (r || cache_md_mode(c) != MD_WRITE)
 		return r;
 
@@ -550,8 +551,8 @@ static bool hints_changed(void *ctx, cblock_t first, u32 nr)
 }
 
 /*
- * *@clean: the data devices hold what the metadata is to claim.  Nothing is volatile any more
- * then, and nothing broken is mapped.  0, or an error of the metadata's.
+ * *@clean: the data devices hold what the metadata is to claim, no block is volatile, and no broken
+ * block is mapped.  0, or an error of the metadata's.
  */
 static int make_durable(struct cache *c, bool *clean)
 {

@@ -20,8 +20,9 @@
  *
  * DIRTY and VOLATILE belong to dirty.c, INTENT to write-intent.c.
  *
- * The look-up has no lock, so the entry may map something else by the time it is counted: check
- * again afterwards.  From then on it cannot change, since a migration has to wait for the count.
+ * The look-up has no lock, so the entry may map something else by the time the bio is counted.  So
+ * it is checked again afterwards.  From then on it cannot change, since a migration has to wait for
+ * the count.
  *
  * A *write miss* counts itself in a slot, found by hashing the oblock:
  *
@@ -33,12 +34,12 @@
  * itself a write miss looks the block up again: with the slot counted and not claimed, "not
  * mapped" stays true until the count is given back.
  *
- * A *read miss* counts nothing.  While a promotion copies, the origin still holds the data; and a
- * read that was sent to the origin before a mapping appeared began before any write to that
- * mapping was acknowledged, so either content is right.
+ * A *read miss* counts nothing.  While a promotion copies, the origin still holds the data.  A read
+ * that was sent to the origin before a mapping appeared began before any write to that mapping was
+ * acknowledged, so either content is right.
  *
- * All of this hangs on one word an operation, changed by fully ordered read-modify-write
- * atomics; no other barrier is needed.
+ * Each operation changes one word, by fully ordered read-modify-write atomics; no other barrier is
+ * needed.
  */
 #ifndef DM_CACHE_BLOCK_LOCK_H
 #define DM_CACHE_BLOCK_LOCK_H
@@ -106,7 +107,7 @@ static inline enum bl_result block_tryget(struct cache *c, struct cblock_entry *
 	return r;
 }
 
-/* Is one of the @nr cblocks from @first on dirty?  A glance. */
+/* Is one of the @nr cblocks from @first on dirty?  The answer may be stale. */
 static inline bool blocks_any_dirty(struct cache *c, u32 first, u32 nr)
 {
 	while (nr--)

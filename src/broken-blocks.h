@@ -9,14 +9,15 @@
  * A bit for each block, and how many are set: with none, the engine does not look at the bits.
  *
  *   a block is added	its bit is set; if it was not before, it is counted; the engine is kicked
- *   is taken out	its bit is cleared; if it was set before, it is uncounted
+ *   one is taken out	its bit is cleared; if it was set before, it is uncounted
  *
- * So the number is never reset, and there is no order between a search and a reset to get wrong: a
- * block that is added during a search, behind the place where that is, stays counted until a later
- * search, for which its adder kicks the engine after it has counted (and to queue a work is fully
- * ordered).  If the block is taken out between the bit and the count of its
- * adder, the number is one too low for a moment, and -1 counts as none; another block that is
- * missed then is found after the kick that follows the count.
+ * So the number is never reset, and a search cannot lose a block to a reset.  A block that is added
+ * during a search, behind the place of the search, stays counted until a later search: its adder
+ * kicks the engine after it has counted (to queue a work is fully ordered).
+ *
+ * If the block is taken out between the bit and the count of its adder, the number is one too low
+ * for a moment; -1 counts as none.  If another block is missed then, it is found after the kick
+ * that follows the count.
  */
 #ifndef DM_CACHE_BROKEN_BLOCKS_H
 #define DM_CACHE_BROKEN_BLOCKS_H

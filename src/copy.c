@@ -118,7 +118,7 @@ void copy_start(struct migration *mg)
 		/* Nothing to preserve; but a read must not return what lay on the cache before. */
 		dm_kcopyd_zero(c->mg.copier, 1, &cache, 0, copy_ended, mg);
 	else if (mg->copyless)
-		/* Not discarded any more: what waits for it goes to the origin instead. */
+		/* Not discarded any more: the bios that wait for it go to the origin instead. */
 		mg_copied(mg, -ECANCELED);
 	else
 		dm_kcopyd_copy(c->mg.copier, &origin, 1, &cache, 0, copy_ended, mg);

@@ -23,7 +23,7 @@
  *     map-multi.c the same for a bio that reaches beyond one block
  *     flush.c     FLUSH: only to a device that has something to make durable
  *     discard.c   DISCARD: remember it, pass it down
- *     invalidate.c the cache device failed it: the blocks are dropped, or stay dirty
+ *     invalidate.c if the cache device failed it, its blocks are dropped, or stay dirty
  *   target.c    cache_end_io(): count it out
  *
  * The path of a block
@@ -31,12 +31,12 @@
  *   engine.c    asks the policy what to do, within limits
  *     migrate.c   claim the block -> wait for its bios -> copy -> commit -> publish -> release
  *       copy.c      kcopyd, or the very bio that overwrites the whole block
- *       settle.c    written back is not yet clean: the origin is flushed before
+ *       settle.c    a block that was written back is clean only after a flush of the origin
  *       commit.c    change the metadata, one commit for many migrations
  *       write-intent.c dirty bits are on disk before the first write
- *     errors.c    I/O errors: counted, told, not repeated at once
+ *     errors.c    I/O errors: counted, reported, not repeated at once
  *     mode.c      a metadata failure: read-only, or fail
- *   pm.c        the machine hibernates, or is suspended to RAM: nothing of this goes on
+ *   pm.c        the machine hibernates, or is suspended to RAM: all of this stops
  *
  * Contexts: map and end_io run on any CPU, end_io also in interrupts.  Engine and commit are two
  * work items of the cache's own workqueue, each running once at a time.  The mapping table is
@@ -50,7 +50,7 @@
  *   cache.mg.lock                   the running migrations, their parked bios, the ready list
  *   settle.lock                     which blocks are volatile
  *   cache.free.lock                 which cblocks are free
- *   cache.engine.deferred_lock             bios for the engine
+ *   cache.engine.deferred_lock      bios for the engine
  *   the policy's own locks
  */
 #ifndef DM_CACHE_H
@@ -92,7 +92,7 @@
 #define CACHE_MIGRATION_THRESHOLD 2048		/* sectors being copied at once; what LVM expects */
 #define CACHE_COMMIT_BATCH 32	/* finished copies that no longer wait for more to join them */
 
-/* Why map.c has to look twice; bits of struct cache.gate. */
+/* Reasons why a bio may be refused; bits of struct cache.gate. */
 enum cache_gate {
 	GATE_FAILED,		/* MD_FAIL */
 	GATE_IMAGE,		/* the image of hibernation is being written; pm.c */
@@ -126,8 +126,8 @@ struct cache {
 	/* --- dirty blocks; dirty.c --- */
 	atomic_t nr_dirty;		/* not clean: the volatile ones are counted, too */
 	atomic_t nr_volatile;
-	struct settle *settle;		/* these; settle.h */
-	struct write_intent *intent;		/* which have it on disk; write-intent.h */
+	struct settle *settle;		/* which blocks are volatile; settle.h */
+	struct write_intent *intent;	/* which dirty bits are on disk; write-intent.h */
 
 	/* --- blocks on the move --- */
 	struct free_blocks free;
@@ -181,19 +181,19 @@ struct bio_ctx {
 	oblock_t oblock;	/* HELD_SLOTS: the first; invalidate.c: of @index, or none */
 	bool paired;			/* also written to the other device through @clone */
 	bool retried;			/* failed on the cache once: goes to the origin now */
-	bool cache_failed;		/* which half of the pair did */
-	bool origin_failed;
+	bool cache_failed;		/* a half of the pair failed: that to the cache */
+	bool origin_failed;		/* that to the origin */
 	bool dropping;	/* invalidate.c: waits until cblocks are dropped, @nr from @index on */
-	bool named;			/* invalidate.c: a FLUSH has said which... */
-	bool all;			/* ... and that may be any */
-	bool piecewise;			/* map-multi.c: a run is read again, block by block... */
-	bool piece_sent;		/* ... @piece of them now... */
+	bool named;			/* invalidate.c: a FLUSH has named the blocks to drop */
+	bool all;			/* invalidate.c: that may be any block */
+	bool piecewise;			/* map-multi.c: a run is read again, block by block */
+	bool piece_sent;		/* block @piece of the run is being read */
 	bool piece_failed;
-	bool elsewhere;			/* ... from the origin */
+	bool elsewhere;			/* it is read from the origin */
 	u32 piece;
 	/*
-	 * waited once for its block to come or go: is in the statistics; waits for none to come
-	 * again
+	 * It has waited once for its block to come or go.  So it is in the statistics already, and
+	 * must not wait for a promotion again.
 	 */
 	bool waited;
 	struct migration *mg;		/* HELD_OVERWRITE */
@@ -272,8 +272,8 @@ static inline oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *of
 }
 
 /*
- * The rest of an origin that ends within a block: never cached, for what is stored does not tell
- * where it ended.
+ * Is @ob the partial block at the end of the origin?  It is never cached, since the metadata does
+ * not say where in the block the origin ended.
  */
 static inline bool is_partial(const struct cache *c, oblock_t ob)
 {

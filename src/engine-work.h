@@ -5,9 +5,9 @@
  * Where: whatever has something for the engine (engine.c), in any context.  No lock, nothing
  * sleeps.  Also compiled in userspace, for its test.
  *
- * Two works, since a delayed work that waits for its time cannot be queued for now: a bio that may
- * wait a moment would make all else that is due wait, too.  So the engine's own is queued without a
- * delay only, and the other, when its time has come, does nothing but queue that.
+ * There are two works, since a delayed work that waits for its time cannot be queued for now: a bio
+ * that may wait a moment would make all else that is due wait, too.  So the engine's own work is
+ * queued without a delay only.  The other one, when its time has come, only queues the first.
  */
 #ifndef DM_CACHE_ENGINE_WORK_H
 #define DM_CACHE_ENGINE_WORK_H

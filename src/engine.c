@@ -24,9 +24,9 @@
 #include <linux/sched/mm.h>
 
 #define TICK_PERIOD HZ
-#define IDLE_AFTER (HZ / 4)	/* no bio for so long: background work is welcome */
+#define IDLE_AFTER (HZ / 4)	/* without a bio: then background work disturbs none */
 #define WORK_PER_ROUND 256
-#define HOLD_TIMEOUT (60 * HZ)	/* a machine that goes to sleep waits so long for copies */
+#define HOLD_TIMEOUT (60 * HZ)	/* how long the machine's going to sleep waits for copies */
 
 void engine_kick(struct cache *c)
 {
@@ -144,7 +144,7 @@ static bool may_start_work(struct cache *c)
 	    c->io_mode == IO_PASSTHROUGH)
 		return false;
 	/*
-	 * What was started but does not copy yet counts too; what only waits for a commit does not.
+	 * A migration that does not copy yet counts too; one that only waits for a commit does not.
 	 */
 	nr = atomic_read(&c->mg.nr);
 	copied = min(nr, READ_ONCE(c->commit.nr));

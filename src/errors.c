@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * errors.c - I/O errors of the data devices: counted, told, and not repeated at once.
+ * errors.c - I/O errors of the data devices: counted, reported, and not repeated at once.
  *
  * Beside the bio's path: map.c, copy.c and commit.c note an error in whatever context they meet it;
  * the engine's tick tells the user: a line in the kernel log each time a count has doubled, and a
  * device-mapper event for any new error.  status.c shows the counts.
  *
- * A cache device that failed a promotion gets none for a pause, which doubles while the next one
- * fails too: so a device that is gone costs the load next to nothing, and one that comes back is
- * used again.  In the same way an origin that failed a FLUSH gets no copies: they would have to be
- * made again.
+ * If the cache device fails a promotion, there are no promotions for a pause, which doubles when
+ * the next one fails too.  So a device that is gone costs the load next to nothing, and one that
+ * comes back is used again.  In the same way, if the origin fails a FLUSH, nothing is copied to it
+ * for a pause: the copies would have to be made again.
  *
  * After a copy that the origin could not write, copies are made one at a time for a while.  Those
  * of neighbouring blocks may be merged into one request, which a driver may fail as a whole: one
  * bad block would keep the good ones beside it dirty for ever.
  *
- * (What a metadata error does is told in mode.c.)
+ * Errors of the metadata device: mode.c.
  *
- * Locks: none; the counts are atomic, what was told of them is the tick's own.
+ * Locks: none; the counts are atomic, and only the tick uses the counts reported last.
  */
 #include "dm-cache.h"
 
@@ -104,7 +104,7 @@ void errors_origin_unwritten(struct cache *c)
 	WRITE_ONCE(c->errors.serialize, true);
 }
 
-/* At a glance: is only one copy to be made at a time? */
+/* Is only one copy to be made at a time?  The answer may be stale. */
 bool errors_serialize_copies(struct cache *c)
 {
 	return unlikely(READ_ONCE(c->errors.serialize));
@@ -117,12 +117,12 @@ static bool may_begin(const struct error_pause *p)
 	return likely(!READ_ONCE(p->pause)) || time_after_eq(jiffies, READ_ONCE(p->over_at));
 }
 
-/* It failed: a pause, twice as long as the last one. */
+/* After a failure: a pause, twice as long as the last one. */
 static void begin_pause(struct error_pause *p)
 {
 	unsigned long pause = READ_ONCE(p->pause);
 
-	/* Those that began together fail together, and count once. */
+	/* Attempts that began together fail together, and count once. */
 	if (pause && !time_after_eq(jiffies, p->failed_at + pause / 2))
 		return;
 	p->failed_at = jiffies;
@@ -137,7 +137,7 @@ static void end_pause(struct error_pause *p)
 		WRITE_ONCE(p->pause, 0);
 }
 
-/* At a glance: is this a time for promotions? */
+/* Are promotions allowed now?  The answer may be stale. */
 bool errors_may_promote(struct cache *c)
 {
 	return may_begin(&c->errors.promoting);
@@ -153,7 +153,7 @@ void errors_promoting(struct cache *c)
 		WRITE_ONCE(p->over_at, jiffies + pause);
 }
 
-/* Its end, as far as the cache device is concerned.  Engine and commit worker; a glance will do. */
+/* A promotion has ended, or @failed on the cache device.  Engine and commit worker. */
 void errors_promoted(struct cache *c, bool failed)
 {
 	if (failed)
@@ -162,7 +162,7 @@ void errors_promoted(struct cache *c, bool failed)
 		end_pause(&c->errors.promoting);
 }
 
-/* At a glance: is this a time for copies to the origin, as far as its FLUSHes go? */
+/* Are copies to the origin allowed, or did it fail a FLUSH?  The answer may be stale. */
 bool errors_may_clean(struct cache *c)
 {
 	return may_begin(&c->errors.cleaning);

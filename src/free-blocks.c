@@ -5,10 +5,10 @@
  * Called by migrate.c and map.c when a promotion starts (any context, does not sleep) and by the
  * engine when a block became free, which is after the commit that removed its mapping (rule R3).
  *
- * A cblock that failed is retired: it stays "allocated".  But the error may have been the path's,
- * or the next write may mend the block.  So the retired ones are tried again after a while,
- * oldest first and a few at a time; after RETRY_FIRST, and twice as long each time that blocks
- * fail meanwhile.
+ * A cblock that failed is retired: it stays "allocated".  But the error may have been one of the
+ * path to the device, or the next write may mend the block.  So retired blocks are tried again,
+ * oldest first and a few at a time: after RETRY_FIRST, and, each time that blocks fail meanwhile,
+ * after twice as long.
  *
  * Locks: free_lock.
  */
@@ -109,7 +109,7 @@ void free_block_retire(struct cache *c, cblock_t cb)
 		free_block_return(c, cb);
 }
 
-/* True: the oldest of them is @cb, and not retired any more. */
+/* True: *@cb was retired longest, and is not retired any more. */
 static bool pop_retired(struct cache *c, cblock_t *cb)
 {
 	struct retired *x = &c->free.retired;
@@ -128,8 +128,8 @@ static bool pop_retired(struct cache *c, cblock_t *cb)
 }
 
 /*
- * When the next are tried.  Those that were retired since the last time: perhaps just those of
- * then.
+ * Sets when the next blocks are tried.  If blocks were retired since the last time, they may be the
+ * very blocks that were tried then: so the wait doubles.
  */
 static void retry_later(struct cache *c)
 {

@@ -26,7 +26,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Every so manyth of the hints that are not 0. */
+/* Takes the sample: hints that are not 0, evenly spread. */
 static void take_sample(struct grades *g, const u32 *hints, u32 nr)
 {
 	u32 warm = 0, every, i, n = 0;

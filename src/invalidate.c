@@ -167,8 +167,7 @@ static bool may_drop(struct cache *c)
 		return false;
 	d->paused = false;
 	/*
-	 * What is left at a suspend is dropped by drop_broken_now(), unless the suspend waits for
-	 * it.
+	 * During a suspend only bios that wait count; drop_broken_now() drops what is left.
 	 */
 	return !READ_ONCE(c->quiescing) || atomic_read(&d->nr_waiting);
 }
@@ -202,7 +201,7 @@ void drop_broken(struct cache *c)
 		engine_kick(c);
 }
 
-/* One of those ended with an error.  The block has to go all the same. */
+/* @mg, which was to drop a broken block, failed.  The block has to go all the same. */
 void drop_failed(struct migration *mg)
 {
 	struct cache *c = mg->c;
@@ -330,7 +329,10 @@ static enum drop_look drop_look_at(struct cache *c, struct bio *bio, u32 i)
 	return broken ? DROP_LATER : DROP_GONE;
 }
 
-/* Until one that is not gone yet, or for this round.  DROP_GONE: as far as it has looked. */
+/*
+ * Stops at a block that is not gone yet, and at the end of this round.  DROP_GONE: all blocks that
+ * it has looked at are gone.
+ */
 static enum drop_look look_at_some(struct cache *c, struct bio *bio)
 {
 	struct bio_ctx *x = bio_ctx(bio);
@@ -412,7 +414,7 @@ static int drop_now(struct cache *c, cblock_t cb)
 	return 0;
 }
 
-/* So that the metadata device has room for the changes, however many. */
+/* Commits now and then, so that the metadata device has room for any number of changes. */
 static int drop_and_commit(struct cache *c, u32 cb, u32 *nr)
 {
 	struct dmc_md_stats stats;
@@ -425,8 +427,9 @@ static int drop_and_commit(struct cache *c, u32 cb, u32 *nr)
 }
 
 /*
- * Blocks that were to be dropped when the suspend came: recorded clean, the next table would
- * serve them. What was written back has been flushed.  0, or an error of the metadata's.
+ * Drops the blocks that were to be dropped when the suspend came.  If they were recorded as clean,
+ * the next table would serve them.  What was written back has been flushed.  0, or an error of the
+ * metadata's.
  */
 int drop_broken_now(struct cache *c)
 {
@@ -450,9 +453,9 @@ int drop_broken_now(struct cache *c)
 }
 
 /*
- * The cache device could not be flushed, so may have lost what was written to it.  In
- * writethrough mode the origin has that: without the mappings all is well, and *@gone true.
- * False if it does not.  0, or an error of the metadata's.
+ * The cache device could not be flushed, so may have lost what was written to it.  If the origin
+ * has all of that (writethrough mode, no dirty block), the mappings are dropped and *@gone is true;
+ * else it is false.  0, or an error of the metadata's.
  */
 int drop_unflushed(struct cache *c, bool *gone)
 {

@@ -227,7 +227,7 @@ static u32 nr_whole(struct cache *c, const struct bio *bio, oblock_t first, u32 
 {
 	const u32 nr = DIV_ROUND_UP(offset + bio_sectors(bio), c->geo.block_sectors);
 
-	/* It begins in a whole block, since it ends beyond it. */
+	/* The bio ends beyond its first block, so that one is whole. */
 	return min_t(u64, nr, c->geo.nr_oblocks - from_oblock(first));
 }
 
@@ -304,7 +304,7 @@ static void send_piece(struct cache *c, struct bio *bio, struct bio_ctx *x)
 	submit_bio_noacct(clone);
 }
 
-/* False: @bio cannot have it. */
+/* False: the block cannot be read for @bio. */
 static bool piece_read(struct cache *c, struct bio_ctx *x)
 {
 	const u32 cblock = x->index + x->piece;

@@ -23,7 +23,7 @@ static int set_migration_threshold(struct cache *c, const char *value)
 		return -EINVAL;
 	}
 	WRITE_ONCE(c->migration_threshold, sectors);
-	/* A raised one lets waiting candidates in at once. */
+	/* If it was raised, waiting candidates may come in at once. */
 	if (!READ_ONCE(c->quiescing))
 		engine_kick(c);
 	return 0;
@@ -109,7 +109,7 @@ static int invalidate_cblocks(struct cache *c, unsigned int argc, char **argv)
 		      cache_name(c));
 		return -EINVAL;
 	}
-	/* All or nothing, as far as the words go. */
+	/* If one range is not understood, none is dropped. */
 	for (i = 0; i < argc; i++) {
 		r = read_range(c, argv[i], &begin, &end);
 		if (r)

@@ -63,8 +63,8 @@ bool mg_within_threshold(struct cache *c, u64 sectors)
 }
 
 /*
- * May one more write be held back until its block has come in?  As many as the threshold has room
- * for, whatever the engine is copying: it counts them too, and so makes way.
+ * May one more write be held back until its block has come in?  As many may as the threshold has
+ * room for, whatever the engine is copying: it counts them too, and so copies less meanwhile.
  */
 static bool write_alloc_get(struct cache *c)
 {
@@ -77,8 +77,8 @@ static bool write_alloc_get(struct cache *c)
 }
 
 /*
- * Is now a time for promotions?  At a glance; mg_alloc_promotion() knows.  Whether a copy is
- * within the limit is another question: some need none.
+ * Are promotions possible now?  The answer may be stale; that of mg_alloc_promotion() counts.  The
+ * limit to copies is not asked for, since some promotions need no copy.
  */
 bool mg_may_promote(struct cache *c)
 {
@@ -87,8 +87,8 @@ bool mg_may_promote(struct cache *c)
 }
 
 /*
- * A promotion with its free cblock, if now is a time for one.  @write_alloc: a write is to wait for
- * it to be copied.  Never sleeps.
+ * A promotion with its free cblock, or NULL.  @write_alloc: a write is to wait until it is copied.
+ * Never sleeps.
  */
 struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool write_alloc)
 {
@@ -109,7 +109,7 @@ struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool write_al
 	return mg;
 }
 
-/* Not, or no longer, in any list. */
+/* @mg is in no list. */
 void mg_free(struct migration *mg)
 {
 	struct cache *c = mg->c;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mode.c - the one place where a metadata failure is turned into less service.
+ * mode.c - the only place where a metadata failure is turned into less service.
  *
  * Called by commit.c and activate.c with md_mutex held, after a metadata call failed.
  *
@@ -9,8 +9,8 @@
  *              the last commit, with needs_check
  *   fail       all I/O fails: what is on disk is not known, so acknowledging a write could lose it
  *
- * After a failed commit it is not known whether the disk has the old superblock or the new one.
- * Writing the old one again, with needs_check, settles it; if even that fails, so does the cache.
+ * After a failed commit the disk may have the old superblock or the new one.  So the old one is
+ * written again, with needs_check.  If even that fails, the mode is "fail".
  */
 #include "dm-cache.h"
 

@@ -12,22 +12,22 @@
  *     metadata with later transactions is damaged metadata, and a cblock that was used again
  *     holds another block's data.
  *
- * So there is a platform device, only to be asked to prepare for sleep.  That is when all processes
- * and all freezable kernel threads stand still, and all disks are still awake.  The migrations are
- * waited for, and from there on engine and commit do nothing until the machine is back.  For
- * hibernation the wake-up of devices does not tell, since they are woken to write the image, too;
- * a notifier does.
+ * So there is a platform device, whose only purpose is to be asked to prepare for sleep.  At that
+ * time all processes and all freezable kernel threads stand still, and all disks are still awake.
+ * cache_pm_prepare() waits for the migrations; from there on engine and commit do nothing until the
+ * machine is back.  After a hibernation a notifier tells that, not the wake-up of devices: devices
+ * are woken to write the image, too.
  *
- * A freezable workqueue (WQ_FREEZABLE) would be stopped too early and too late.  Too early, since
- * it stops together with kernel threads that may wait for it: a journal that waits for a dirty bit
- * to be committed would never stand still.  Too late, since a copy has two halves, and kcopyd
- * would send the second one to a disk that sleeps.
+ * A freezable workqueue (WQ_FREEZABLE) would be stopped too early and too late.  Too early: it
+ * stops together with kernel threads that may wait for it, and a journal that waits for a dirty bit
+ * to be committed would never stand still.  Too late: a copy has two halves, and kcopyd would send
+ * the second one to a disk that sleeps.
  *
  * Hits, and misses that wait for nothing, go on all the while.  The image itself cannot be on a
  * cache: to read it, the next kernel would have to activate the cache, and so change it.  So writes
- * by the task that hibernates get an error, which undoes the hibernation; and a kernel with an
- * active cache refuses to be replaced by an image.  Changes that another system made all the same
- * are found before anything is committed on top of them.
+ * by the task that hibernates get an error, which undoes the hibernation, and a kernel with an
+ * active cache refuses to be replaced by an image.  If another system changed the metadata all the
+ * same, that is found before anything is committed on top of it.
  *
  * Locks: sleepers.lock, then md_mutex.
  */
@@ -128,7 +128,7 @@ static void cache_pm_complete(struct device *dev)
 	mutex_unlock(&sleepers.lock);
 }
 
-/* Of another kernel, whose memory is about to replace this one's. */
+/* Another kernel's image is about to replace this kernel's memory. */
 static int refuse_image(void)
 {
 	struct cache *c;

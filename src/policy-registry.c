@@ -93,7 +93,7 @@ static struct dmc_policy_type *get_loaded(const char *name)
 	return type;
 }
 
-/* May come from a disk: no word with a meaning of its own for modprobe. */
+/* The name may come from a disk: it must not be an option of modprobe, or the like. */
 static bool name_is_plain(const char *name)
 {
 	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';

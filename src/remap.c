@@ -35,8 +35,8 @@ int remap_to_cache(struct cache *c, struct bio *bio, cblock_t cb)
 }
 
 /*
- * Either half has ended; the last one ends @bio.  If one failed, both sides may differ now: the
- * block is to be dropped, and the caller gets an error, or has to wait: invalidate.c.
+ * A half has ended; the last one ends @bio.  If one failed, the two sides may differ now.  Then the
+ * block is dropped, and @bio waits for that or ends with an error: invalidate.c.
  */
 static void half_ended(struct bio *bio, blk_status_t status, bool *failed)
 {

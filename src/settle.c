@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * settle.c - written back is not clean: not before the origin was flushed (rule R13).
+ * settle.c - a block that was written back is clean only after a flush of the origin (rule R13).
  *
  * Beside the bio's path.  A block that was written back is volatile (dirty.c): for bios and the
  * policy the same as clean, for everything that is durable the same as dirty.  Here it becomes
  * clean, by a flush of the origin, or dirty again, if a flush of the origin failed.  No metadata
  * commit removes a mapping, or clears a dirty bit, without that flush before it: commit.c.
  *
- * Which blocks are volatile is kept in two lists: those written back since the last flush began,
- * and those that it is for.  So nothing looks through all blocks of a cache.  They are short: a
- * block for which there is no place goes to the commit worker instead, with writers locked out,
- * and is dirty until the flush.  A flush comes with the next removal of a mapping; when none but
- * volatile blocks are left to write back; when a list is half full; when the cache is idle; and
- * once a second.
+ * The volatile blocks are in two lists: those written back since the last flush began, and those
+ * that this flush is for.  So no search goes through all blocks of a cache.  The lists are short:
+ * if there is no place for a block, it goes to the commit worker instead, with writers locked out,
+ * and is dirty until the flush.  A flush comes with the next removal of a mapping; when all blocks
+ * are written back; when a list is half full; when the cache is idle; and once a second.
  *
- * A flush that fails, the user's as well as our own, may be the only one that tells that the
- * drive has lost its cache (flush.h).  Then all volatile blocks are dirty again, and
- * removals that rely on what was written before fail.  An origin that goes on failing gets no
- * copies for a while: errors.c.
+ * A flush that fails, the user's or our own, may be the only sign that the drive has lost its cache
+ * (flush.h).  Then all volatile blocks are dirty again, and removals that rely on what was written
+ * before fail.  If the origin goes on failing, nothing is copied to it for a while: errors.c.
  *
- * Passthrough: nothing is volatile, and what is removed is no newer than the origin.  So nothing is
- * flushed, or each first write to a cached block would be.
+ * Passthrough: no block is volatile, and a block that is removed is no newer than the origin.  So
+ * there is no flush; it would cost one for each first write to a cached block.
  *
  * Contexts: the engine adds, and makes dirty; the commit worker, or the shutdown when neither
  * runs, flushes and makes clean.  Locks: settle.lock, then the policy's.
@@ -67,8 +65,8 @@ void settle_soon(struct cache *c)
 /*----- the engine -----*/
 
 /*
- * A block that is written back for the second time while the flush for the first is under way:
- * that flush does not make it clean.
+ * If a block is written back for the second time while the flush for the first is under way, that
+ * flush does not make it clean.
  */
 static void forget(struct settle_list *l, u32 cblock)
 {
@@ -79,7 +77,7 @@ static void forget(struct settle_list *l, u32 cblock)
 			l->cblocks[i] = NO_CBLOCK;
 }
 
-/* Nothing but volatile blocks?  A glance. */
+/* Are all blocks clean or volatile?  The answer may be stale. */
 static bool all_written(struct cache *c)
 {
 	return atomic_read(&c->nr_volatile) >= atomic_read(&c->nr_dirty);
@@ -91,7 +89,7 @@ static void look_after_note(struct cache *c, u32 nr)
 		settle_soon(c);
 	else if (all_written(c) && time_after(jiffies, READ_ONCE(c->settle->last) + SETTLE_APART))
 		settle_soon(c);
-	/* Else the next tick does. */
+	/* Else the next tick calls settle_soon(). */
 }
 
 /*

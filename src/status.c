@@ -39,8 +39,9 @@ static unsigned int emit_counters(struct cache *c, char *result, unsigned int ma
 }
 
 /*
- * What is in effect, whatever the table asked for: the format of the metadata as it is, and whether
- * discards reach the origin, which may not take any.  lvm2 reports both from here.
+ * Two features are shown as they are in effect, whatever the table asked for: the format of the
+ * metadata, and whether discards reach the origin, which may not take any.  lvm2 reports both from
+ * here.
  */
 static unsigned int emit_features(struct cache *c, char *result, unsigned int maxlen)
 {

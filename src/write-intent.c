@@ -16,15 +16,15 @@
  * commit worker.  In writethrough mode a block is marked as well: of the two halves of a write a
  * crash may keep one.
  *
- * An intent costs a commit, so one commit sets more than was asked for: the unmarked neighbours of
- * the block, which share its metadata block.  And a block that was cleaned stays marked, so a block
- * that is written again and again pays once.  What bounds both is the number of blocks that are
- * marked but not dirty: a crash makes them dirty for nothing.  It is kept to one in INTENT_BUDGET
- * of the cache blocks (INTENT_BUDGET_MIN in a tiny cache): beyond three quarters of that some are
- * cleared, down to half; when idle, to a quarter.  Only what is under way (at most
- * CACHE_MAX_MIGRATIONS blocks being marked, copied or cleaned) may exceed it.  In writethrough mode
- * it bounds what is left when idle; until then blocks that were written stay marked, and up to 31
- * neighbours of each.
+ * Marking costs a commit, so unmarked neighbours that share the metadata block are marked too.  And
+ * a block that was cleaned stays marked, so a block that is written again and again pays once.
+ *
+ * A crash makes blocks dirty for nothing if they are marked but not dirty: the *excess*.  It is
+ * kept to one in INTENT_BUDGET of the cache blocks (INTENT_BUDGET_MIN in a tiny cache).  Beyond
+ * three quarters of that, marks are cleared down to half; when the cache is idle, down to a
+ * quarter.  Only what is under way (at most CACHE_MAX_MIGRATIONS blocks being marked, copied or
+ * cleaned) may exceed the budget.  In writethrough mode it holds when the cache is idle; until then
+ * blocks that were written stay marked, and up to 31 neighbours of each.
  *
  * Clearing: take the bit away in memory, from blocks that are clean (dirty.c) and have no
  * writer; then flush both data devices, which makes all that was ever written to the block
@@ -72,7 +72,7 @@ void intent_exit(struct cache *c)
 
 /*----- how many -----*/
 
-/* Marked but not dirty.  A glance. */
+/* How many blocks are marked but not dirty.  The answer may be stale. */
 static u32 excess(struct cache *c)
 {
 	int marked = atomic_read(&c->intent->nr), dirty = atomic_read(&c->nr_dirty);
@@ -86,8 +86,9 @@ static u32 budget(struct cache *c)
 }
 
 /*
- * Clearing starts when the excess is above this...  In writethrough mode no block gets dirty, so
- * under load that would take the bits from blocks that are being written: it waits for idleness.
+ * Clearing starts when the excess is above this.  In writethrough mode no block gets dirty.  So
+ * under load clearing would take the bits from blocks that are being written: it waits until the
+ * cache is idle.
  */
 static u32 high_water(struct cache *c)
 {
@@ -96,13 +97,13 @@ static u32 high_water(struct cache *c)
 	return READ_ONCE(c->intent->idle) ? budget(c) / 4 : budget(c) - budget(c) / 4;
 }
 
-/* ... and ends here.  Marking ahead does so, too. */
+/* Clearing ends when the excess is down to this; marking ahead when it is up to this. */
 static u32 low_water(struct cache *c)
 {
 	return READ_ONCE(c->intent->idle) ? budget(c) / 4 : budget(c) / 2;
 }
 
-/* Is it time to clear some? */
+/* Are bits to be cleared now? */
 bool intent_due(struct cache *c)
 {
 	unsigned long not_before = READ_ONCE(c->intent->not_before);
@@ -118,26 +119,26 @@ void intent_note_idle(struct cache *c, bool idle)
 		WRITE_ONCE(c->intent->idle, idle);
 }
 
-/* As of the last commit: nothing is changed between two. */
+/* Free metadata blocks, as of the last commit: nothing is changed between two commits. */
 static u64 free_metadata(struct cache *c)
 {
 	return c->md_total - c->md_used;
 }
 
-/* Changes that a commit has room for. */
+/* How many changes a commit has room for. */
 static u32 changes_fit(struct cache *c)
 {
 	return dmc_md_changes_fit(c->geo.nr_cblocks, c->md_version == 2, c->md_total,
 				  free_metadata(c));
 }
 
-/* Of those, for bits that no bio waits for: metadata blocks. */
+/* How many of them may be for bits that no bio waits for. */
 static u32 spare_leaves(struct cache *c)
 {
 	return free_metadata(c) < 4 * INTENT_RESERVE ? 0 : changes_fit(c) / 3;
 }
 
-/* And the rest. */
+/* How many of them are left for migrations. */
 u32 intent_leave_room(struct cache *c)
 {
 	return changes_fit(c) - spare_leaves(c);
@@ -218,9 +219,9 @@ bool intent_collect(struct cache *c)
 }
 
 /*
- * They are as they were: no commit came in between.  A mapping that the engine took away has no
- * mark any more; if it does so just now, the mark that it leaves is set right when its cblock is
- * mapped again.
+ * Marks the chosen blocks again: no commit came in between, so their bits are still on disk.  A
+ * block whose mapping the engine took away is not marked.  If the engine does so just now, a mark
+ * is left, which is set right when its cblock is mapped again.
  */
 static void put_back(struct cache *c)
 {
@@ -236,9 +237,9 @@ static void put_back(struct cache *c)
 }
 
 /*
- * What was ever written to the chosen blocks gets durable on both sides: on the origin it is, if
- * @settled is 0.  If that fails they are marked again, for a while: what is not marked is known
- * to be durable, when a cache device is gone.  False then.
+ * Makes durable on both sides what was ever written to the chosen blocks; on the origin it is
+ * durable already if @settled is 0.  If that fails, false: the blocks are marked again, since when
+ * a cache device is gone, what is not marked passes for durable.
  */
 bool intent_flush(struct cache *c, int settled)
 {
@@ -324,8 +325,9 @@ static bool intent_worthwhile(struct cache *c, u32 cb)
 }
 
 /*
- * How high the excess may get by marking ahead in [begin, end).  In writethrough mode, where what
- * was written stays in the excess, a group of which two blocks were written is marked as a whole.
+ * How high the excess may get by marking ahead in [begin, end).  In writethrough mode blocks that
+ * were written stay in the excess; there, a group of which two blocks were written is marked as a
+ * whole.
  */
 static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
 {
@@ -374,7 +376,7 @@ void intent_warn_no_room(struct cache *c)
 	       cache_name(c), c->metadata_dev->name);
 }
 
-/* A device with so little room is not filled up by them: then a crash makes everything dirty. */
+/* If the device has so little room, no bits are set: after a crash every block counts as dirty. */
 int intent_check_room(struct cache *c, struct list_head *batch)
 {
 	u32 leaves = c->geo.nr_cblocks / INTENT_LEAF + 1, wanted = 0;

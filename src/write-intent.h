@@ -16,9 +16,9 @@ struct write_intent {
 	atomic_t nr;		/* marked blocks */
 	bool kept;		/* the metadata is tracking: intents are needed, and kept */
 	bool strayed;	/* a dirty block may be unmarked, or an unmarked one have its bit set */
-	bool clearing;	/* some were taken away, and what was written there is not durable yet */
-	bool idle;		/* a hint of the engine's: there is time to clear some more */
-	u32 put_back;		/* how often what was taken away was marked again: a flush failed */
+	bool clearing;	/* marks were taken away, and what was written there is not durable yet */
+	bool idle;		/* the engine says that there is time to clear some more */
+	u32 put_back;		/* how often marks were put back, since a flush failed */
 
 	/* The commit worker's. */
 	u32 hand;		/* where the search for bits to clear goes on */
@@ -31,16 +31,16 @@ struct write_intent {
 int intent_init(struct cache *c);
 void intent_exit(struct cache *c);
 
-/* A write to an unmarked block has to wait: for mg_start() of an MG_WRITE_INTENT.  Any context. */
+/* Must a write to an unmarked block wait for an MG_WRITE_INTENT?  Any context. */
 static inline bool intent_needed(struct cache *c)
 {
 	return READ_ONCE(c->intent->kept) && cache_md_mode(c) == MD_WRITE;
 }
 
 /*
- * Are all blocks marked that were written and may not be durable on the cache device, and not
- * dirty? Asked after the look at their bits, with what intent_put_back() said before it.  Any
- * context.
+ * Do the marks name every clean block that the cache device may lose?  First intent_put_back(),
+ * then the look at the blocks' bits, then intent_tell_all() with what the first returned: true,
+ * they did.  Any context.
  */
 static inline u32 intent_put_back(struct cache *c)
 {
