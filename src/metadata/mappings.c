@@ -41,7 +41,7 @@ static void map_put(void *value, u64 map)
 	memcpy(value, &v, sizeof(v));
 }
 
-/* Long loops over a million blocks let others run now and then. */
+/* A long loop over a million blocks gives up the CPU now and then. */
 static void mappings_cond_resched(u32 index)
 {
 	if (!(index & 1023))
@@ -461,8 +461,8 @@ struct load {
 	u64 nr_dirty;		/* mapped blocks whose stored bit is set */
 	u32 nr_beyond;
 	bool refused;		/* by @fn */
-	u64 partial_from;	/* what is partial, if anything, is from here on... */
-	u64 highest;		/* ... and this: the last mapped block.  NO_OBLOCK: none */
+	u64 partial_from;	/* below this no block is partial */
+	u64 highest;		/* the last mapped block, which may be partial; NO_OBLOCK: none */
 	u32 nr_partial;
 	dmc_md_hints_fn hints_fn;
 	dmc_md_run_fn fn;
@@ -485,8 +485,8 @@ static int keep_hints(void *ctx, u32 first, u32 count, const void *values)
 }
 
 /*
- * The hints are a convenience: whatever is wrong with them, the cache loads without.  A damaged
- * array is remembered, for it cannot be updated at shutdown.
+ * The hints are a convenience: if anything is wrong with them, the cache loads without.  A damaged
+ * array is remembered, since it cannot be updated at shutdown.
  */
 static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 {
@@ -523,17 +523,17 @@ static void load_hints(struct load *load, const struct dmc_md_policy *policy)
 }
 
 /*
- * Partial blocks.  An earlier version also cached the part of a block that an origin can end
- * with, in no way told apart from a whole block.  What lies behind that part on the cache device
- * is not the origin's, which matters once the origin has grown; and the kernel's module, which
- * never caches it, may have changed the origin since.  So such a mapping is dropped, which loses
- * nothing: its writes went to both devices, and only a crash leaves its dirty bit set.
+ * Partial blocks.  If an origin ended within a block, an earlier version cached that part as if it
+ * were a whole block.  What lies behind the part on the cache device is not the origin's: that
+ * matters once the origin has grown.  And the kernel's module, which never caches the part, may
+ * have changed the origin since.  So such a mapping is dropped.  That loses nothing: its writes
+ * went to both devices, and only a crash leaves its dirty bit set.
  *
- * Was the superblock not written by a version that maps whole blocks only (its mark), then it
- * can be told so far: the origin ended in the last discard block of the stored ones, and the
- * partial block is the last of the origin.  So it is the highest one mapped, or there is none.
- * If it is clean, it is dropped, for it costs little to copy a whole one again; if it is dirty,
- * only where the origin ends within it now, too.
+ * If the superblock's mark says that all mapped blocks are whole, there is none.  If there is no
+ * such mark: the origin ended in the last discard block of those stored, and the partial block was
+ * the origin's last.  So it is the highest block mapped there, if any.  If that is clean, it is
+ * dropped, since it costs little to copy a whole one again.  If it is dirty, it is dropped only if
+ * the origin still ends within it.
  */
 static int find_highest(void *ctx, u32 first, u32 count, const void *values)
 {
@@ -828,8 +828,8 @@ static int drop_some(void *ctx, u32 first, u32 count, void *values)
 }
 
 /*
- * Where there is no room for all of it in one commit, in several, which leave the flags as they
- * were: the mappings that go are clean, so every part of it is as good a state as the whole.
+ * If there is no room to drop all of them in one commit, it takes several, which leave the flags as
+ * they were.  The mappings that go are clean, so the state after each commit is a good one.
  */
 int md_drop_beyond(struct dmc_md *md)
 {

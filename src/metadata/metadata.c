@@ -6,10 +6,10 @@
  * dmc_md_commit().  Everything here may sleep and do I/O.  No locks: the caller serialises, and
  * dmc_md_get_usage() reads two atomics.
  *
- * Two superblocks are kept in memory: md->sb, byte for byte what the last successful commit
- * wrote, and md->next, the one being put together.  So the state to go back to never depends on
- * reading a device that is just failing.  After a commit whose superblock write failed the device
- * may hold either; dmc_md_set_needs_check() settles it.
+ * Two superblocks are kept in memory: md->sb, byte for byte what the last successful commit wrote,
+ * and md->next, the one being put together.  So going back to the last commit never depends on
+ * reading a device that is just failing.  If the write of a superblock failed, the device may hold
+ * either; dmc_md_set_needs_check() writes the former again.
  */
 #include <linux/bug.h>
 #include <linux/err.h>
@@ -107,8 +107,8 @@ u64 dmc_md_growth(u32 from, u32 to, bool format2)
 /*----- errors -----*/
 
 /*
- * The format's space map covers so much and no more, however large the device.  For the metadata
- * of 1.2 thousand million cache blocks, about, that is not enough.
+ * The format's space map has a limit, however large the device.  The metadata of about 1.2 thousand
+ * million cache blocks would exceed it.
  */
 static u64 usable_blocks(struct dmc_bm *bm)
 {
@@ -131,7 +131,7 @@ static dmc_md_reason_t reason_for(int r, dmc_md_reason_t otherwise)
 
 /*----- usage -----*/
 
-/* The count is the space map's, so it is taken after each change, not while one is under way. */
+/* The count comes from the space map, so it is taken after each change, never during one. */
 static void note_usage(struct dmc_md *md)
 {
 	atomic64_set(&md->nr_blocks, dmc_tm_nr_blocks(md->tm));
@@ -620,7 +620,7 @@ int md_commit(struct dmc_md *md, const struct dmc_md_stats *stats, const struct 
 
 int md_change_end(struct dmc_md *md, int r)
 {
-	/* Half a change must not reach the disk, so nothing of this transaction will. */
+	/* Half a change must not reach the disk: this transaction can only be aborted. */
 	if (r)
 		md->failed = true;
 	else
@@ -648,7 +648,7 @@ int md_change_begin(struct dmc_md *md)
 	} else if (!(le32_to_cpu(md->sb->flags) & DMC_SB_CLEAN)) {
 		return 0;
 	}
-	/* The flag goes, and with it, in one commit, what loading found to be dropped. */
+	/* One commit clears the flag and removes the mappings that loading found to be dropped. */
 	r = md_commit(md, NULL, NULL);
 	if (!r)
 		md->drop_beyond = false;
@@ -667,13 +667,13 @@ int dmc_md_commit(struct dmc_md *md, const struct dmc_md_stats *stats)
 	return r ? r : md_commit(md, stats, NULL);
 }
 
-/*----- when it went wrong -----*/
+/*----- after errors -----*/
 
 int dmc_md_abort(struct dmc_md *md)
 {
 	int r;
 
-	/* With the block manager go all buffers, changed ones too. */
+	/* Closing the block manager drops all buffers, changed ones too. */
 	close_device(md);
 	md->bm = dmc_bm_create(md->p.bdev, md->name);
 	if (IS_ERR(md->bm)) {

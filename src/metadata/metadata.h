@@ -115,8 +115,7 @@ bool dmc_md_needs_check(struct dmc_md *md);
 /* Was the clean-shutdown flag set when the superblock was last read from the device? */
 bool dmc_md_was_clean(struct dmc_md *md);
 /*
- * And was that not by a clean shutdown, but because dmc_md_start_tracking() keeps it set?  Then it
- * crashed.
+ * Was the flag set by dmc_md_start_tracking(), not by a clean shutdown?  Then the cache crashed.
  */
 bool dmc_md_was_tracking(struct dmc_md *md);
 /* Changes with every committed superblock (its checksum): has another system written? */
@@ -137,16 +136,19 @@ void dmc_md_get_usage(struct dmc_md *md, u64 *used, u64 *total);
 int dmc_md_resize(struct dmc_md *md, u32 nr, cblock_t *busy);
 
 /*
- * Calls @fn for runs of cblocks, ascending, that leave out no mapped one.  dirty: stored dirty
- * state if was_clean, else true.  There are hints only if was_clean and name, major version and
- * hint size equal @policy's; @hints_fn, optional, is shown all of them once, before the first
- * run, and may change what @fn will be told (then the shutdown's policy must be another than
- * @policy, for the disk keeps what it has).  Checks all of the arrays' structure on the way, and
- * that no oblock comes twice and none is beyond p->origin_blocks: a clean mapping beyond the end
- * is not shown, and removed (by begin_changes, or if that was before, with the next commit); a
- * dirty one is -EFBIG.  The same happens to a mapping that may be an earlier version's of a
- * partial block (mappings.c).  Stops at the first error, its own or @fn's.  @fn may sleep, and
- * must not call anything of this header.
+ * Calls @fn for runs of cblocks, ascending, that leave out no mapped one.
+ *
+ *  - A block is dirty if its stored bit is set, or if not was_clean.
+ *  - There are hints only if was_clean and name, major version and hint size equal @policy's.
+ *  - @hints_fn, optional, is shown all hints once, before the first run.  It may change what @fn
+ *    will be told; then the shutdown's policy must be another than @policy, since the disk keeps
+ *    the hints that it has.
+ *  - The structure of all arrays is checked on the way, and that no oblock comes twice.
+ *  - If a mapping lies beyond p->origin_blocks: -EFBIG if it is dirty.  If it is clean, @fn is not
+ *    shown it, and begin_changes removes it (the next commit, if begin_changes came before).
+ *    The same holds for a mapping that may be an earlier version's of a partial block (mappings.c).
+ *  - It stops at the first error, its own or @fn's.
+ *  - @fn may sleep, and must not call anything of this header.
  */
 typedef int (*dmc_md_run_fn)(void *ctx, const struct dmc_run *run);
 typedef void (*dmc_md_hints_fn)(void *ctx, u32 *hints, u32 nr);
@@ -163,10 +165,10 @@ int dmc_md_load_discards(struct dmc_md *md, dmc_md_discard_fn fn, void *ctx);
 
 /*
  * Clears the clean-shutdown flag on disk, durably (superblock written in place, then flushed), if
- * it is set.  Must have returned 0 before the first change of any kind, on the metadata or the
- * data devices, after every open and every commit_clean.  (The changing calls below and resize do
- * it themselves where it was forgotten; nothing can do it for the data devices.)  -EPERM when
- * needs_check is set.
+ * it is set.  After every open and every commit_clean it must have returned 0 before the first
+ * change of any kind, on the metadata or the data devices.  (If the caller forgot it, the changing
+ * calls below and resize do it; nothing can do it for the data devices.)  -EPERM when needs_check
+ * is set.
  */
 int dmc_md_begin_changes(struct dmc_md *md);
 
@@ -200,8 +202,8 @@ int dmc_md_stop_tracking(struct dmc_md *md);
 int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty);
 
 /*
- * The same for many of cblocks 64 @index .. 64 @index + 63, lowest bit first: those in @set, which
- * have to be mapped, and in @clear, of which unmapped ones do not matter.
+ * The same for cblocks 64 @index .. 64 @index + 63, lowest bit first.  Those in @set get dirty, and
+ * have to be mapped.  Those in @clear get clean; unmapped ones do not matter.
  */
 int dmc_md_set_dirty_word(struct dmc_md *md, u32 index, u64 set, u64 clear);
 

@@ -45,11 +45,13 @@ struct dmc_md {
 
 	struct dmc_superblock *sb;	/* byte for byte as last committed */
 	struct dmc_superblock *next;	/* the one being put together */
-	bool was_clean;		/* @sb had the clean-shutdown flag when opened or aborted to, */
-	u32 opened_cblocks;		/* and so many blocks */
-	bool was_tracking;			/* and the tracking mark */
-	bool was_whole;			/* its mark says that no mapping is of a partial block... */
-	bool whole;			/* ... or it was loaded since: what is left is whole */
+	/* What @sb said when opened or aborted to. */
+	bool was_clean;			/* the clean-shutdown flag */
+	u32 opened_cblocks;		/* how many blocks */
+	bool was_tracking;		/* the tracking mark */
+	bool was_whole;			/* its mark says that no mapping is of a partial block */
+
+	bool whole;	/* @was_whole, or mappings of partial blocks were dropped by loading */
 	bool tracking;			/* commits keep the flag set; tracking.c */
 	bool keep_flags;		/* commits leave flag and mark as they are */
 
@@ -79,9 +81,9 @@ struct dmc_md {
 	bool stray_dirty;
 
 	/*
-	 * Loading met mappings that are to go with the next begin_changes: those beyond the
-	 * origin, that of @drop_oblock, and with it or one of them a dirty bit of @drop_dirty
-	 * (U32_MAX: of none).
+	 * Mappings that loading found, and the next begin_changes removes: those beyond the origin
+	 * (@drop_beyond), and that of @drop_oblock.  The dirty bit of @drop_dirty goes with them
+	 * (U32_MAX: none).
 	 */
 	bool drop_beyond;
 	u64 drop_oblock;

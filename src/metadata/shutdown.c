@@ -100,7 +100,7 @@ static int update_array(struct dmc_md *md, const struct dmc_md_shutdown *s,
 	return r;
 }
 
-/*----- the three of them -----*/
+/*----- dirty bits, discard bits, hints -----*/
 
 static u64 next_dirty_word(void *ctx, u32 index)
 {
@@ -200,8 +200,8 @@ int md_resize_hints(struct dmc_md *md)
 }
 
 /*
- * A hint array of @md->nr_cblocks entries, whatever there was before.  *@known: it holds what was
- * stored for, or loaded by, the policy; not so what the policy was told of another's hints.
+ * Makes a hint array of @md->nr_cblocks entries, whatever there was before.  *@known: it holds what
+ * was stored for this policy, or loaded by it.  (Translated hints of another policy do not count.)
  */
 static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy, bool *known)
 {
@@ -213,7 +213,7 @@ static int prepare_hints(struct dmc_md *md, const struct dmc_md_policy *policy, 
 	if (md->hints == MD_HINTS_SOUND && md->hints_len == md->nr_cblocks)
 		return md_make_room(md, blocks);
 
-	/* One whose length is not known cannot be resized. */
+	/* An array of unknown length cannot be resized. */
 	if (md->hints == MD_HINTS_UNKNOWN)
 		r = md_drop_hints(md);
 	if (!r)
@@ -280,7 +280,7 @@ int dmc_md_commit_clean(struct dmc_md *md, const struct dmc_md_shutdown *s)
 	if (!makes_sense(s))
 		return -EINVAL;
 	r = md->drop_beyond ? md_change_begin(md) : md_change_allowed(md);
-	/* The mappings do not hang on whether the rest can be written. */
+	/* So the mappings are safe even if the rest cannot be written. */
 	if (!r && md->changed)
 		r = md_commit(md, NULL, NULL);
 	if (r)

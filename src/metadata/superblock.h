@@ -18,26 +18,30 @@
  *
  * When the flag CLEAN is set
  *
- * CLEAN says: the dirty bits below this superblock can be trusted, and so can the discard bits;
- * hints are opinions, but their array has the right length.  The kernel's module knows that of a
- * clean shutdown only, clears the flag in place when it opens the device, and sets it at the next
- * shutdown.  Ours goes further: while the cache runs ("tracking") each committed state is one that may
- * be taken for a clean shutdown.  The dirty bit of a block is durable before the first write to
- * the block is sent, and cleared only when cache and origin durably agree; no discard bit is
- * set.  So the flag stays set while the cache runs, and after a crash every reader - the kernel's
- * module and the tools too - finds what it may believe.
+ * CLEAN says that the dirty bits and the discard bits below this superblock can be trusted, and
+ * that the array of hints has the right length.  (Hints are opinions: nothing depends on them.)
  *
- * Ours also writes struct dmc_sb_mark, in bytes that have no other use.  It is for ours alone,
- * and says two things.  One is whether the cache runs, to tell a crash from a clean shutdown:
- * the counters are old, the dirty bits are generous.  The other is that all mapped blocks were
- * whole blocks of the origin: earlier versions cached a last, partial one, which must not be
- * taken for a whole one when the origin has grown.  Another user in between is told by
- * CLEAN, not by the mark: the kernel's module clears the flag before anything else (and its
- * commits wipe the mark); a crash under it leaves the flag clear, and then everything is dirty;
- * a clean shutdown under it sets it again, rightly.
+ * The kernel's module clears the flag in place when it opens the device, and sets it at a clean
+ * shutdown.  Our module goes further: while the cache runs ("tracking") each committed state may be
+ * taken for a clean shutdown.  The dirty bit of a block is durable before the first write to the
+ * block is sent, and cleared only when cache and origin durably agree; no discard bit is set.  So
+ * the flag stays set while the cache runs.  After a crash every reader, the kernel's module and the
+ * tools too, can trust what it finds.
  *
- * Where tracking is impossible (no room left on the metadata device) the flag is cleared instead,
- * durably, before the first change, as the kernel's module does.
+ * Our module also writes struct dmc_sb_mark, in bytes that have no other use.  Only our module
+ * reads it.  It says two things:
+ *
+ *  - whether the cache runs.  That tells a crash from a clean shutdown: after a crash the counters
+ *    are old, and more blocks count as dirty than are.
+ *  - that all mapped blocks are whole blocks of the origin.  Earlier versions cached a last,
+ *    partial block, which must not be taken for a whole one when the origin has grown.
+ *
+ * If the kernel's module used the metadata in between, CLEAN tells, not the mark.  That module
+ * clears the flag before anything else, and its commits wipe the mark.  A crash under it leaves the
+ * flag clear, and then every block is dirty; a clean shutdown under it sets the flag, rightly.
+ *
+ * If tracking is impossible (no room left on the metadata device), the flag is cleared durably
+ * before the first change, as the kernel's module does.
  */
 #ifndef DMC_SUPERBLOCK_H
 #define DMC_SUPERBLOCK_H
@@ -153,11 +157,11 @@ u64 dmc_md_growth(u32 from, u32 to, bool format2);
 
 /* The mark: set last, for it depends on all other fields.  Neither @tracking nor @whole: none. */
 void dmc_sb_set_mark(struct dmc_superblock *sb, bool tracking, bool whole);
-/* It is there, and right, and says so. */
+/* Is the mark there, and right, and does it say so? */
 bool dmc_sb_is_tracking(const struct dmc_superblock *sb);
 bool dmc_sb_is_whole(const struct dmc_superblock *sb);
 
-/* What csum must be.  Writing fills it in; this is for knowing it without reading back. */
+/* What csum must be.  Writing fills it in; this tells it without reading back. */
 __le32 dmc_sb_checksum(const struct dmc_superblock *sb);
 
 /* The policy that stored the hints on disk; an empty name if there are none. */

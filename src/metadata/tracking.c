@@ -11,10 +11,10 @@
  *	discards	none; what is in memory from now on is told to the disk at the shutdown only
  *	hints		stay if their array is as long as the mappings, or can be made so; else go
  *
- * One commit brings all of it, with the tracking mark.  Until that is durable nothing else is
- * written anywhere, so a crash before it leaves what was there.  Only setting all dirty bits can
- * take several commits (the metadata device may have little room); then the flag is clear anyway,
- * and the last of them sets it.
+ * One commit brings all of it, with the tracking mark.  Nothing else is written anywhere until that
+ * commit is durable, so a crash before it leaves what was there.  If the metadata device has little
+ * room, setting all dirty bits can take several commits; then the flag is clear anyway, and the
+ * last commit sets it.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>

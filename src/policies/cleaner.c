@@ -2,13 +2,13 @@
 /*
  * cleaner.c - the policy that writes every dirty block back and promotes nothing.
  *
- * What a user switches to before taking a cache away.  A disk takes hours to write blocks in the
- * order in which the cache happens to hold them, and minutes in its own: so dirty blocks are kept
- * in *zones* of the origin, about one for eight cache blocks, and written in ascending order
- * of the zones, from the lowest block on within each.  Idle or not makes no difference.
+ * A user switches to it before taking a cache away.  A disk takes hours to write blocks in the
+ * order in which the cache happens to hold them, and minutes in its own order.  So dirty blocks are
+ * kept in *zones* of the origin, about one for eight cache blocks.  They are written in ascending
+ * order of the zones, and within each from the lowest block on, whether the cache is idle or not.
  *
- * What gets dirty in the zone that is being written waits for the next round over all zones: so
- * blocks that are written again and again do not keep the others waiting.
+ * If a block gets dirty in the zone that is being written, it waits for the next round over all
+ * zones.  So blocks that are written again and again do not keep the others waiting.
  *
  * It has no opinion on what is hot, so no hints.
  *

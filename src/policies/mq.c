@@ -13,14 +13,14 @@
  * Where this differs from 2012, and why:
  *  - A hit takes no lock and moves nothing; it counts in two bytes of its block.  A queue move a
  *    bio was a lock that all CPUs shared.  Queue positions are put right when a block is looked at.
- *  - While there are free blocks, a block comes in when it is first touched: nothing has to go
+ *  - While there are free blocks, a block comes in when it is first touched: no block has to go
  *    for it, and a cache that waits for four touches stays cold for days.
- *  - A generation is counted in accesses, not in hits, since a cache that the load has moved away
- *    from gets no hits, and would never notice.
+ *  - A generation is counted in accesses, not in hits: if the load has moved away from what is
+ *    cached, there are no hits, and the policy would never notice.
  *  - Counts are halved from time to time (mq-common.h), else last week's hot blocks stay for ever.
- *  - A candidate must also have more hits than the very block that it replaces, and if watching a
- *    sample shows that promotions gain nothing, more is asked of it (promotion-feedback.h): with
- *    uniformly random load the 2012 policy copies without end.
+ *  - A candidate must also have more hits than the very block that it replaces.  If a sample shows
+ *    that promotions gain nothing, it must have more (promotion-feedback.h): with uniformly random
+ *    load the 2012 policy copies without end.
  *  - More than half the blocks dirty: writeback is offered under load too, in turns with the rest.
  *  - Several sequential streams are recognised at a time, and random bios among them are not taken
  *    for a part of one (streams.h).

@@ -2,11 +2,11 @@
 /*
  * payback.c - promotes what pays back.  Also registered as "default".
  *
- * A promotion costs a read of a whole block from the origin and a write to the cache, so it is
- * worth while only if the block is hit a few times more than the one that has to go for it.  How
- * many times it must have been asked for, to expect that, depends on the load; so several answers
- * are tried on a sample all the time, in memory (minisim.h), and the one that would have taken the
- * least time is used.  How often a block was asked for of late is estimated by a sketch (sketch.h).
+ * A promotion costs a read of a whole block from the origin and a write to the cache.  It pays only
+ * if the block is then hit a few times more than the block that has to go for it.  After how many
+ * misses that can be expected depends on the load.  So several rules are simulated on a sample of
+ * the I/O all the time, in memory (minisim.h), and the rule that would have taken the least time is
+ * used.  A sketch (sketch.h) estimates how often a block was asked for of late.
  *
  * While there are free blocks, a missed block comes in at once: nothing has to go for it.
  *
@@ -124,7 +124,7 @@ static void payback_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, 
 	minisim_note_hit(&t->trials, oblock, dir == DMC_WRITE);
 }
 
-/* What hits have left is told to the sketch.  Was there anything? */
+/* Tells the sketch of the hits since the last look at the block.  True: there were some. */
 static bool payback_settle(struct policy_queues *pq, u32 b)
 {
 	struct payback *t = to_payback(pq);
@@ -196,9 +196,9 @@ static u32 window_victim(struct payback *t, u32 victim)
 /*----- the answers to policy-queues.h -----*/
 
 /*
- * Is a block that was asked for so often worth the place of the coldest?  One whose frequency is of
- * long ago would bar the way until it is forgotten: so after some challenges another has to face
- * them.
+ * Is a block that was asked for so often worth the place of the coldest block?  If that block's
+ * frequency is of long ago, it would keep others out until it is forgotten.  So after some
+ * challenges another block has to face them.
  */
 static bool challenge(struct payback *t, u32 wanted)
 {
@@ -267,7 +267,7 @@ static u8 payback_place(u32 tag, u8 *mark)
 	return tag & HINT_PROTECTED ? PROTECTED : PROBATION;
 }
 
-/* Those that hold nothing are cleared when something comes in. */
+/* The bits of empty blocks are cleared when a block comes in. */
 static void payback_loaded(struct policy_queues *pq, u32 first, u32 nr)
 {
 	bitmap_set(to_payback(pq)->unlearned, first, nr);

@@ -7,7 +7,8 @@
  * cache is a small *window*, where every newcomer stands first, and the rest, in two queues: the
  * *probation* queue, and the *protected* one for those that were hit in it.  When the window is
  * full, its oldest block and the oldest on probation are compared: the one of lower frequency is
- * evicted.  (Einziger, Friedman and Manes, "TinyLFU: a highly efficient cache admission policy", 2017.)
+ * evicted.  (Einziger, Friedman and Manes, "TinyLFU: a highly efficient cache admission policy",
+ * 2017.)
  *
  * Evicting a newcomer is cheap in memory, but here it was copied in.  So by default the comparison
  * is made before: with filter 1 a missed block must have a higher frequency than the next victim,
@@ -68,7 +69,7 @@ static void tinylfu_touch(struct policy_queues *pq, oblock_t oblock, u32 times)
 
 /*----- queues -----*/
 
-/* What hits have left is told to the sketch.  Was there anything? */
+/* Tells the sketch of the hits since the last look at the block.  True: there were some. */
 static bool tinylfu_settle(struct policy_queues *pq, u32 b)
 {
 	u8 mark = min_t(u8, pq_mark(pq, b), SKETCH_MAX);
