@@ -349,7 +349,7 @@ static void cleaner_tick(struct dmc_policy *p)
 		queue_unlink(&c->q, i);
 		zone_add_locked(c, i, cleaner_oblock_of(c, i));
 	}
-	penalty_tick(&c->penalty, &c->q);
+	penalty_tick(&c->penalty, queue_empty(&c->q, c->penalty.served));
 	spin_unlock_irqrestore(&c->lock, flags);
 }
 

@@ -7,13 +7,14 @@
 #include <linux/errno.h>
 #include <linux/hash.h>
 #include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "candidates.h"
 #include "tunables.h"
 
-#define BUCKET_BITS 11
-#define NONE CANDIDATES
+#define NONE U16_MAX
 
 enum {
 	HEAD_NIL,	/* so that no queue and no candidate is QUEUE_NIL */
@@ -22,37 +23,28 @@ enum {
 	NR_HEADS,
 };
 
-int candidates_init(struct candidates *cs)
+int candidates_init(struct candidates *cs, u32 nr)
 {
 	u32 n;
-	int err;
 
-	cs->nr_waiting = 0;
-	cs->nr_owed = 0;
-	err = queues_init(&cs->q, NR_HEADS, CANDIDATES);
-	if (err)
-		return err;
-	cs->c = dmc_zalloc_table(CANDIDATES, sizeof(*cs->c));
-	if (!cs->c)
-		goto err_queues;
-	cs->buckets = dmc_zalloc_table(1 << BUCKET_BITS, sizeof(*cs->buckets));
-	if (!cs->buckets)
-		goto err_candidates;
-
-	for (n = 0; n < 1 << BUCKET_BITS; n++)
-		cs->buckets[n] = NONE;
-	for (n = 0; n < CANDIDATES; n++) {
-		queue_init(&cs->q, cs->q.first + n);
-		cs->c[n].chain = n + 1;
+	memset(cs, 0, sizeof(*cs));
+	cs->nr = nr;
+	cs->bucket_bits = ilog2(nr);
+	if (queues_init(&cs->q, NR_HEADS, nr))
+		return -ENOMEM;
+	cs->c = dmc_zalloc_table(nr, sizeof(*cs->c));
+	cs->buckets = dmc_zalloc_table(nr, sizeof(*cs->buckets));
+	if (!cs->c || !cs->buckets) {
+		candidates_exit(cs);
+		return -ENOMEM;
 	}
-	cs->free = 0;
-	return 0;
 
-err_candidates:
-	vfree(cs->c);
-err_queues:
-	queues_exit(&cs->q);
-	return -ENOMEM;
+	for (n = 0; n < nr; n++) {
+		queue_init(&cs->q, cs->q.first + n);
+		cs->buckets[n] = NONE;
+		cs->c[n].chain = n + 1 < nr ? n + 1 : NONE;
+	}
+	return 0;
 }
 
 void candidates_exit(struct candidates *cs)
@@ -60,11 +52,12 @@ void candidates_exit(struct candidates *cs)
 	vfree(cs->buckets);
 	vfree(cs->c);
 	queues_exit(&cs->q);
+	memset(cs, 0, sizeof(*cs));
 }
 
 static u16 *candidate_bucket(const struct candidates *cs, oblock_t oblock)
 {
-	return &cs->buckets[hash_64(from_oblock(oblock), BUCKET_BITS)];
+	return &cs->buckets[hash_64(from_oblock(oblock), cs->bucket_bits)];
 }
 
 u32 candidate_find(const struct candidates *cs, oblock_t oblock)
@@ -77,7 +70,7 @@ u32 candidate_find(const struct candidates *cs, oblock_t oblock)
 	return QUEUE_NIL;
 }
 
-u32 candidate_new(struct candidates *cs, oblock_t oblock, u32 hits)
+u32 candidate_new(struct candidates *cs, oblock_t oblock, u32 tag)
 {
 	u16 *bucket = candidate_bucket(cs, oblock);
 	u16 n = cs->free;
@@ -86,7 +79,8 @@ u32 candidate_new(struct candidates *cs, oblock_t oblock, u32 hits)
 		return QUEUE_NIL;
 	cs->free = cs->c[n].chain;
 	cs->c[n].oblock = oblock;
-	cs->c[n].hits = min_t(u32, hits, U16_MAX);
+	cs->c[n].tag = tag;
+	cs->c[n].room = false;
 	cs->c[n].chain = *bucket;
 	*bucket = n;
 	queue_set_state(&cs->q, cs->q.first + n, (enum queue_state)CANDIDATE_BUSY);
@@ -145,6 +139,6 @@ void candidates_halve(struct candidates *cs)
 {
 	u32 n;
 
-	for (n = 0; n < CANDIDATES; n++)
-		cs->c[n].hits /= 2;
+	for (n = 0; n < cs->nr; n++)
+		cs->c[n].tag /= 2;
 }

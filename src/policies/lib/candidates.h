@@ -2,11 +2,12 @@
 /*
  * candidates.h - blocks that want to come in, from the miss that said so until they are in.
  *
- * A small pq, whatever the size of the cache: promising blocks come again.  Found by oblock; the
- * waiting ones stand in a queue, oldest first, and so do the *owed* ones, for which a block is
- * being evicted.  A busy one is named in work, and on no queue.
+ * Their number is fixed, whatever the size of the cache: promising blocks come again.  A candidate
+ * is found by its oblock.  The *waiting* ones stand in a queue, oldest first, and so do the *owed*
+ * ones, for which a block is being evicted.  A *busy* one is named in work, and on no queue.
  *
- * Called by mq-common.c, from miss() and the migration engine.  Protected by the policy's lock.
+ * Called by mq-common.c and policy-queues.c, from miss() and the migration engine.  Protected by
+ * the policy's lock.
  */
 #ifndef DMC_CANDIDATES_H
 #define DMC_CANDIDATES_H
@@ -14,8 +15,6 @@
 #include <linux/types.h>
 
 #include "queues.h"
-
-#define CANDIDATES 2048
 
 /* In place of enum queue_state. */
 enum candidate_state {
@@ -27,8 +26,9 @@ enum candidate_state {
 
 struct candidate {
 	oblock_t oblock;
-	u16 hits;
+	u32 tag;	/* of the policy: the hits, or what it answered when asked */
 	u16 chain;	/* the next of its hash bucket; of a free one: the next free */
+	bool room;	/* of the policy: there were free blocks when it came */
 };
 
 struct candidates {
@@ -37,10 +37,14 @@ struct candidates {
 	u16 *buckets;
 	u32 nr_waiting;
 	u32 nr_owed;
-	u16 free;		/* CANDIDATES: none */
+	u16 nr;
+	u16 free;		/* U16_MAX: none */
+	u8 bucket_bits;
 };
 
-int candidates_init(struct candidates *cs);
+/* At most @nr, a power of two below 2^16.  0 or -ENOMEM with nothing held.  May sleep. */
+int candidates_init(struct candidates *cs, u32 nr);
+/* Also of a zeroed one. */
 void candidates_exit(struct candidates *cs);
 
 static inline struct candidate *candidate(const struct candidates *cs, u32 i)
@@ -56,7 +60,7 @@ static inline enum candidate_state candidate_state(const struct candidates *cs, 
 /* The one for @oblock, or QUEUE_NIL. */
 u32 candidate_find(const struct candidates *cs, oblock_t oblock);
 /* A new one, busy, for a block that has none; QUEUE_NIL if there is no room. */
-u32 candidate_new(struct candidates *cs, oblock_t oblock, u32 hits);
+u32 candidate_new(struct candidates *cs, oblock_t oblock, u32 tag);
 /* Any one goes. */
 void candidate_free(struct candidates *cs, u32 i);
 
@@ -65,7 +69,7 @@ void candidate_move(struct candidates *cs, u32 i, enum candidate_state state);
 /* The oldest that is waiting or owed, or QUEUE_NIL. */
 u32 candidate_oldest(const struct candidates *cs, enum candidate_state state);
 
-/* All counts are halved. */
+/* Halves all tags, of a policy whose tags are counts. */
 void candidates_halve(struct candidates *cs);
 
 #endif

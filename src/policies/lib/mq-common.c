@@ -13,7 +13,8 @@
 
 #include "mq-common.h"
 
-#define WAITING_MAX	1024	/* candidates; promising ones come again */
+#define CANDIDATES	2048
+#define WAITING_MAX	1024	/* of those; promising ones come again */
 #define DEMOTING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define LOOKS		32	/* marked entries passed over in one search */
 #define SWEEP		32	/* entries put in place, or let out of penalty, at a time... */
@@ -56,7 +57,7 @@ static int alloc_tables(struct mq_common *m, u32 nr_heads, u32 nr_blocks)
 	err = ghost_counts_init(&m->ghosts, GHOSTS(nr_blocks));
 	if (err)
 		goto err_hints;
-	err = candidates_init(&m->wanted);
+	err = candidates_init(&m->wanted, CANDIDATES);
 	if (err)
 		goto err_ghosts;
 	err = queues_init(&m->q, nr_heads, nr_blocks);
@@ -347,13 +348,13 @@ static enum dmc_advice advise_locked(struct mq_common *m, oblock_t oblock, u32 h
 		/* Cached: the core looked before a promotion, and tells us after it. */
 		if (m->map->lookup(m->map, oblock, &cblock))
 			return DMC_LEAVE;
-		i = candidate_new(cs, oblock, hits);
+		i = candidate_new(cs, oblock, min_t(u32, hits, U16_MAX));
 		if (i == QUEUE_NIL)
 			return DMC_LEAVE;
 	} else if (candidate_state(cs, i) == CANDIDATE_BUSY) {
 		return DMC_LEAVE;	/* coming in */
 	} else {
-		candidate(cs, i)->hits = max_t(u32, candidate(cs, i)->hits, hits);
+		candidate(cs, i)->tag = max(candidate(cs, i)->tag, hits);
 	}
 
 	if (cheap && room) {
@@ -537,7 +538,7 @@ static bool owe_locked(struct mq_common *m, u32 victim)
 
 	for (drops = 0; m->wanted.nr_waiting && drops < DROPS; drops++) {
 		u32 i = candidate_oldest(&m->wanted, CANDIDATE_WAITING);
-		u16 hits = candidate(&m->wanted, i)->hits;
+		u32 hits = candidate(&m->wanted, i)->tag;
 
 		if (hits > to_beat && hits >= m->need + m->margin) {
 			candidate_move(&m->wanted, i, CANDIDATE_OWED);
@@ -611,7 +612,7 @@ static void promoted_locked(struct mq_common *m, const struct dmc_work *work, bo
 	u32 hits = 1;
 
 	if (i != QUEUE_NIL) {
-		hits = max_t(u32, candidate(&m->wanted, i)->hits, 1);
+		hits = max(candidate(&m->wanted, i)->tag, 1U);
 		candidate_free(&m->wanted, i);
 	}
 	/* After a failure it starts over. */
@@ -841,7 +842,7 @@ static bool tick_locked(struct mq_common *m, u32 now, bool *epoch)
 	WRITE_ONCE(m->now.tick, m->now.tick + 1);
 	m->epoch_ticks++;
 	m->nr_paid = 0;		/* those blocks may be taken: the owed ones may ask again */
-	penalty_tick(&m->penalty, &m->q);
+	penalty_tick(&m->penalty, queue_empty(&m->q, m->penalty.served));
 
 	/* Nothing was hit: nothing to be forgotten. */
 	m->aged = now == m->tick_start && !m->counted ? m->nr : 0;

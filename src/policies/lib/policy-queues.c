@@ -15,16 +15,14 @@
 #include <linux/vmalloc.h>
 
 #include "policy-queues.h"
-#include "pq-candidates.h"
 #include "tunables.h"
 
 /* dirty blocks that were hit of late and are passed over for one that was not */
 #define WRITEBACK_LOOKS	64
 #define WRITEBACK_FAIR	4	/* one in so many rounds passes over none */
+#define CANDIDATES	512	/* blocks that wait for a promotion, or are being promoted */
 #define LEAVING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define BUSY_LOOKS	128	/* more blocks than are ever busy at a time */
-#define FAILURES_MAX	32	/* in a tick: no more work before the next */
-#define PENALTY_TICKS	4
 #define MISS_PARTS	8	/* of catching up, before a miss */
 #define VICTIM_PARTS	16	/* of a search for a victim */
 #define TICK_PARTS	1024
@@ -39,27 +37,14 @@ static const struct tunable common_tunables[PQ_COMMON] = {
 
 /*----- memory -----*/
 
-/* Behind the policy's own list heads. */
-static u32 penalty_head(const struct policy_queues *pq, u8 which)
-{
-	return pq->nr_heads + which;
-}
-
-static void pq_candidates_init(struct policy_queues *pq)
-{
-	u16 i;
-
-	for (i = 1; i <= PQ_CANDIDATES; i++)
-		pq->candidates[i].chain = i < PQ_CANDIDATES ? i + 1 : NO_CANDIDATE;
-	pq->free_candidates = 1;
-}
-
+/* The two lists of the penalty come behind the policy's own. */
 static void heads_init(struct policy_queues *pq)
 {
 	u32 i;
 
 	for (i = pq->nr; i < pq->nr + pq->nr_heads + 2; i++)
 		pq->link[i][0] = pq->link[i][1] = i;
+	penalty_init(&pq->penalty, pq->nr_heads);
 }
 
 static int tables_init(struct policy_queues *pq)
@@ -71,8 +56,9 @@ static int tables_init(struct policy_queues *pq)
 	pq->mark = dmc_zalloc_table(nr, sizeof(*pq->mark));
 	pq->link = dmc_zalloc_table((size_t)nr + pq->nr_heads + 2, sizeof(*pq->link));
 	pq->state = dmc_zalloc_table(nr, sizeof(*pq->state));
-	pq->candidates = kcalloc(PQ_CANDIDATES + 1, sizeof(*pq->candidates), GFP_KERNEL);
-	if (!pq->mark || !pq->link || !pq->state || !pq->candidates)
+	if (!pq->mark || !pq->link || !pq->state)
+		return -ENOMEM;
+	if (candidates_init(&pq->wanted, CANDIDATES))
 		return -ENOMEM;
 	if (bit_tree_init(&pq->to_write, nr))
 		return -ENOMEM;
@@ -82,7 +68,6 @@ static int tables_init(struct policy_queues *pq)
 	if (pq->ops->sketch_period && sketch_init(&pq->sketch, nr, pq->ops->sketch_period))
 		return -ENOMEM;
 	heads_init(pq);
-	pq_candidates_init(pq);
 	return 0;
 }
 
@@ -126,7 +111,7 @@ void dmc_pq_destroy(struct dmc_policy *p)
 		pq->ops->exit(pq);
 	sketch_exit(&pq->sketch);
 	ghost_table_exit(&pq->ghosts);
-	kfree(pq->candidates);
+	candidates_exit(&pq->wanted);
 	bit_tree_exit(&pq->to_write);
 	vfree(pq->state);
 	vfree(pq->link);
@@ -222,35 +207,64 @@ static bool is_resident(const struct policy_queues *pq, oblock_t oblock)
 
 /*----- misses -----*/
 
+/* After fewer of them wait. */
+static void fewer_waiting(struct policy_queues *pq)
+{
+	pq->nr_paid = min(pq->nr_paid, pq->wanted.nr_waiting);
+}
+
+static void stop_waiting(struct policy_queues *pq, u32 i)
+{
+	candidate_move(&pq->wanted, i, CANDIDATE_BUSY);
+	fewer_waiting(pq);
+}
+
+static void drop_oldest(struct policy_queues *pq)
+{
+	candidate_free(&pq->wanted, candidate_oldest(&pq->wanted, CANDIDATE_WAITING));
+	fewer_waiting(pq);
+}
+
+/* A busy one; if need be the oldest that waits gives way.  QUEUE_NIL: all are busy. */
+static u32 new_candidate(struct policy_queues *pq, oblock_t oblock, u32 tag)
+{
+	u32 i = candidate_new(&pq->wanted, oblock, tag);
+
+	if (i != QUEUE_NIL || !pq->wanted.nr_waiting)
+		return i;
+	drop_oldest(pq);
+	return candidate_new(&pq->wanted, oblock, tag);
+}
+
 static enum dmc_advice pq_advise(struct policy_queues *pq, oblock_t oblock, enum dmc_dir dir,
 				 u32 sectors, bool cheap, u32 nr_free)
 {
 	/* Candidates come first; but what is cheap leaves them only what was freed for them. */
-	bool room = nr_free > (cheap ? pq->nr_paid : pq->nr_waiting);
-	u16 i = pq_candidate_find(pq, oblock);
+	bool room = nr_free > (cheap ? pq->nr_paid : pq->wanted.nr_waiting);
+	u32 i = candidate_find(&pq->wanted, oblock);
 	u32 tag = 0;
 
 	lockdep_assert_held(&pq->lock);
 
-	if (i == NO_CANDIDATE) {
+	if (i == QUEUE_NIL) {
 		if (is_resident(pq, oblock) ||
 		    !pq->ops->admit(pq, oblock, dir, sectors, room, &tag))
 			return DMC_LEAVE;
-		i = pq_candidate_new(pq, oblock, tag);
-		if (i == NO_CANDIDATE)
+		i = new_candidate(pq, oblock, tag);
+		if (i == QUEUE_NIL)
 			return DMC_LEAVE;
-		pq->candidates[i].room = room;
-	} else if (!pq->candidates[i].busy) {
+		candidate(&pq->wanted, i)->room = room;
+	} else if (candidate_state(&pq->wanted, i) == CANDIDATE_WAITING) {
 		if (!cheap || !room)
 			return DMC_WORK;
-		pq_candidate_unwait(pq, i);
+		stop_waiting(pq, i);
 	} else {
 		return DMC_LEAVE;
 	}
 
 	if (cheap && room)
 		return DMC_PROMOTE;
-	pq_candidate_wait(pq, i);
+	candidate_move(&pq->wanted, i, CANDIDATE_WAITING);
 	return DMC_WORK;
 }
 
@@ -518,25 +532,33 @@ static void name_block(struct policy_queues *pq, u32 b, enum dmc_op op, struct d
 
 static int pq_promote(struct policy_queues *pq, struct dmc_work *work)
 {
-	u16 i = pq->candidates[0].next;
+	u32 i = candidate_oldest(&pq->wanted, CANDIDATE_WAITING);
 	unsigned int drops = 0;
 
 	/* In already, though its miss was heard of before that could be seen. */
-	while (is_resident(pq, to_oblock(pq->candidates[i].oblock))) {
-		pq_candidate_free(pq, i);
-		if (!pq->nr_waiting)
+	while (is_resident(pq, candidate(&pq->wanted, i)->oblock)) {
+		drop_oldest(pq);
+		if (!pq->wanted.nr_waiting)
 			return -ENODATA;
 		if (++drops == DROPS)
 			return -EAGAIN;
-		i = pq->candidates[0].next;
+		i = candidate_oldest(&pq->wanted, CANDIDATE_WAITING);
 	}
 	if (pq->nr_paid)
 		pq->nr_paid--;
-	pq_candidate_unwait(pq, i);
+	stop_waiting(pq, i);
 	work->op = DMC_OP_PROMOTE;
-	work->oblock = to_oblock(pq->candidates[i].oblock);
+	work->oblock = candidate(&pq->wanted, i)->oblock;
 	work->cblock = to_cblock(0);
 	return 0;
+}
+
+/* Is there a candidate that came while there was room, and finds it gone? */
+static bool oldest_came_for_room(const struct policy_queues *pq)
+{
+	u32 i = candidate_oldest(&pq->wanted, CANDIDATE_WAITING);
+
+	return i != QUEUE_NIL && candidate(&pq->wanted, i)->room;
 }
 
 static int pq_demote(struct policy_queues *pq, struct dmc_work *work)
@@ -544,13 +566,13 @@ static int pq_demote(struct policy_queues *pq, struct dmc_work *work)
 	unsigned int drops = 0;
 	u32 b;
 
-	/* Those that came while there was room, and find it gone, have to come again. */
-	while (pq->nr_waiting && pq->candidates[pq->candidates[0].next].room) {
-		pq_candidate_free(pq, pq->candidates[0].next);
+	/* Such a block has to be asked for again. */
+	while (oldest_came_for_room(pq)) {
+		drop_oldest(pq);
 		if (++drops == DROPS)
 			return -EAGAIN;
 	}
-	if (pq->nr_leaving >= min_t(u32, pq->nr_waiting, LEAVING_MAX))
+	if (pq->nr_leaving >= min_t(u32, pq->wanted.nr_waiting, LEAVING_MAX))
 		return -ENODATA;
 	b = pq->ops->victim(pq);
 	if (b == PQ_AGAIN)
@@ -608,7 +630,7 @@ static int pq_next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free,
 
 	lockdep_assert_held(&pq->lock);
 
-	if (pq->failures >= FAILURES_MAX)
+	if (penalty_pause(&pq->penalty))
 		return -ENODATA;
 
 	/* Under pressure every other piece of work is a writeback, else it would never end. */
@@ -618,7 +640,7 @@ static int pq_next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free,
 	if (!err)
 		return 0;
 
-	if (nr_free && pq->nr_waiting) {
+	if (nr_free && pq->wanted.nr_waiting) {
 		err = pq_promote(pq, work);
 		if (err != -EAGAIN)
 			return err;
@@ -653,12 +675,13 @@ EXPORT_SYMBOL_GPL(dmc_pq_next_work);
 
 static void promoted(struct policy_queues *pq, const struct dmc_work *work, bool success)
 {
-	u16 i = pq_candidate_find(pq, work->oblock);
+	u32 i = candidate_find(&pq->wanted, work->oblock);
 	u32 tag = 0;
 
-	if (i != NO_CANDIDATE) {
-		tag = pq->candidates[i].tag;
-		pq_candidate_free(pq, i);
+	if (i != QUEUE_NIL) {
+		tag = candidate(&pq->wanted, i)->tag;
+		candidate_free(&pq->wanted, i);
+		fewer_waiting(pq);
 	}
 	if (success)
 		pq_add(pq, from_cblock(work->cblock), tag, PQ_NEW);
@@ -668,7 +691,7 @@ static void enter_penalty(struct policy_queues *pq, u32 b)
 {
 	pq->state[b] |= PQ_PENALTY;
 	note_to_write(pq, b);
-	dmc_pq_append(pq, penalty_head(pq, pq->penalty_now), b);
+	dmc_pq_append(pq, pq->penalty.fresh, b);
 }
 
 /* Of an eviction or a writeback. */
@@ -679,7 +702,7 @@ static void pq_settle_work(struct policy_queues *pq, const struct dmc_work *work
 
 	if (work->op == DMC_OP_DEMOTE && pq->nr_leaving) {
 		pq->nr_leaving--;
-		if (success && pq->nr_paid < pq->nr_waiting)
+		if (success && pq->nr_paid < pq->wanted.nr_waiting)
 			pq->nr_paid++;
 	}
 
@@ -710,7 +733,7 @@ void dmc_pq_work_done(struct dmc_policy *p, const struct dmc_work *work, bool su
 
 	spin_lock_irqsave(&pq->lock, flags);
 	if (!success)
-		pq->failures++;
+		pq->penalty.failures++;
 	if (work->op == DMC_OP_PROMOTE)
 		promoted(pq, work, success);
 	else
@@ -721,35 +744,27 @@ EXPORT_SYMBOL_GPL(dmc_pq_work_done);
 
 /*----- time -----*/
 
-/* Lets some out of the list that takes no new ones.  True: there may be more. */
+static bool none_served(const struct policy_queues *pq)
+{
+	return pq_is_end(pq, pq_oldest(pq, pq->penalty.served));
+}
+
+/* Lets some blocks out of penalty.  True: there may be more. */
 static bool end_penalties(struct policy_queues *pq)
 {
-	u8 other = !pq->penalty_now;
 	unsigned int n;
 	u32 b;
 
 	for (n = 0; n < RELEASES; n++) {
-		b = pq_oldest(pq, penalty_head(pq, other));
-		if (pq_is_end(pq, b))
+		if (none_served(pq))
 			return false;
+		b = pq_oldest(pq, pq->penalty.served);
 		dmc_pq_unlink(pq, b);
 		pq->state[b] &= ~PQ_PENALTY;
 		note_to_write(pq, b);
 		pq->ops->insert(pq, b, 0, PQ_BACK);
 	}
 	return true;
-}
-
-/* When that is empty the two lists change places. */
-static void turn_penalties(struct policy_queues *pq)
-{
-	u8 other = !pq->penalty_now;
-
-	if (++pq->penalty_ticks >= PENALTY_TICKS &&
-	    pq_is_end(pq, pq_oldest(pq, penalty_head(pq, other)))) {
-		pq->penalty_now = other;
-		pq->penalty_ticks = 0;
-	}
 }
 
 void dmc_pq_tick(struct dmc_policy *p)
@@ -767,10 +782,8 @@ void dmc_pq_tick(struct dmc_policy *p)
 	more = true;
 	for (part = 0; part < TICK_PARTS && more; part++) {
 		spin_lock_irqsave(&pq->lock, flags);
-		if (!part) {
-			pq->failures = 0;
-			turn_penalties(pq);
-		}
+		if (!part)
+			penalty_tick(&pq->penalty, none_served(pq));
 		more = pq->ops->tick && pq->ops->tick(pq, part);
 		spin_unlock_irqrestore(&pq->lock, flags);
 	}

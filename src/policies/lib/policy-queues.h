@@ -30,8 +30,10 @@
 
 #include "../policy.h"
 #include "bit-tree.h"
+#include "candidates.h"
 #include "ghost-table.h"
 #include "hint-groups.h"
+#include "penalty.h"
 #include "sketch.h"
 #include "streams.h"
 #include "tunables.h"
@@ -47,9 +49,6 @@
 #define PQ_DIRTY	0x10
 #define PQ_QUEUE_SHIFT 5	/* three bits for the policy: which queue, for example */
 #define PQ_QUEUES	8
-
-#define PQ_CANDIDATES	512	/* blocks that wait for a promotion, or are being promoted */
-#define PQ_BUCKETS	256
 
 struct policy_queues;
 
@@ -120,15 +119,6 @@ enum pq_why {
 	PQ_BACK,	/* its eviction failed, its penalty is over; @tag is 0 */
 };
 
-struct pq_candidate {
-	u64 oblock;
-	u32 tag;
-	u16 chain;		/* of its bucket; free ones are chained too */
-	u16 next, prev;		/* waiting: first come, first served */
-	bool busy;		/* named in a promotion */
-	bool room;		/* let in since there were free blocks */
-};
-
 struct policy_queues {
 	struct dmc_policy policy;
 	const struct pq_ops *ops;
@@ -160,19 +150,14 @@ struct policy_queues {
 	bool writeback_turn;
 	bool insist;
 
-	struct pq_candidate *candidates;
-	u16 buckets[PQ_BUCKETS];	/* of the candidates */
-	u16 free_candidates;
-	u32 nr_waiting;
+	struct candidates wanted;
 	u32 nr_leaving;		/* are being evicted, for as many of those */
 	u32 nr_paid;		/* were, and their blocks wait for as many of them */
 
 	struct ghost_table ghosts;
 	struct sketch sketch;
 
-	u32 failures;			/* in this tick */
-	u32 penalty_ticks;
-	u8 penalty_now;			/* which of the two penalty lists takes new ones */
+	struct penalty penalty;
 };
 
 /* What create() and destroy() of a policy do. */
