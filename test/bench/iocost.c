@@ -4,9 +4,10 @@
  *
  *   iocost DEV read|write|sync BYTES DEPTH COUNT FIRST SECTORS
  *
- * COUNT requests of BYTES, at aligned random places within SECTORS sectors from FIRST on, DEPTH at a time
- * (Linux aio, submitted and reaped one by one); `sync` is a write and an fdatasync.  Prints the mean
- * nanoseconds of a request.  Under QEMU's -icount a nanosecond is an instruction of the guest.
+ * COUNT requests of BYTES, at aligned random places within SECTORS sectors from FIRST on, DEPTH at
+ * a time (Linux aio, submitted and reaped one by one); `sync` is a write and an fdatasync.  Prints
+ * the mean nanoseconds of a request.  Under QEMU's -icount a nanosecond is an instruction of the
+ * guest.
  *
  * The places are the same at each run.  A tenth more requests go before, uncounted, to warm up.
  */
@@ -94,7 +95,8 @@ static void many(const struct job *j, int depth, long count)
 	while (ended < count) {
 		struct io_event e;
 
-		if (syscall(SYS_io_getevents, j->ctx, 1, 1, &e, NULL) != 1 || e.res != (long long)j->bytes)
+		if (syscall(SYS_io_getevents, j->ctx, 1, 1, &e, NULL) != 1 ||
+		    e.res != (long long)j->bytes)
 			die("io_getevents");
 		ended++;
 		if (started++ < count)

@@ -11,16 +11,16 @@
  * alone: content of another block, garbage, and a mixture of two writes are all found. `run` judges
  * what it reads, too.
  *
- * Popularity is by regions of 64 KiB: the k-th most popular of them gets 1/k^1.3 of the I/O. Regions
- * lie scattered over the device. 70% of the I/O reads, 30% writes, 4 KiB each, O_DIRECT. Records go to
- * the last block of the most popular regions, which `run` leaves alone: so they are written to blocks
- * that are cached, and are dirty there.
+ * Popularity is by regions of 64 KiB: the k-th most popular of them gets 1/k^1.3 of the I/O.
+ * Regions lie scattered over the device. 70% of the I/O reads, 30% writes, 4 KiB each, O_DIRECT.
+ * Records go to the last block of the most popular regions, which `run` leaves alone: so they are
+ * written to blocks that are cached, and are dirty there.
  *
  * Lines on stdout, for the host:
  *   SAMPLE <ms since start> <I/Os> <mean us> <hits> <misses> <dirty>       in the last second
  *   TOTAL <I/Os> <mean us> <median us> <99% us> <hits> <misses> <wrong>    of the whole run
  *   ACK <n>                                                                record n is on disk
- *   LOST <words>                                                         a flushed record is not there
+ *   LOST <words>                                                    a flushed record is not there
  *   VERIFY <blocks> <wrong blocks> <blocks with records> <blocks that lost a flushed record>
  */
 #define _GNU_SOURCE
@@ -180,7 +180,7 @@ static struct {
 	int fd;
 	uint64_t regions;
 	int nr_threads;
-	double *cdf;		/* cdf[k]: how much of the I/O goes to the k + 1 most popular regions */
+	double *cdf;		/* cdf[k]: the share of the k + 1 most popular regions in the I/O */
 	atomic_int stop;
 	atomic_ulong ops, ns, wrong;
 } run_;
@@ -251,7 +251,8 @@ static void *work(void *arg)
 		if (write)
 			stamp(buf, block, next_random(w));
 		t = now_ns();
-		n = write ? pwrite(run_.fd, buf, BLOCK, block * BLOCK) : pread(run_.fd, buf, BLOCK, block * BLOCK);
+		n = write ? pwrite(run_.fd, buf, BLOCK, block * BLOCK) :
+			    pread(run_.fd, buf, BLOCK, block * BLOCK);
 		t = now_ns() - t;
 		if (n != BLOCK)
 			die(write ? "write" : "read");
@@ -281,7 +282,8 @@ static void sample_until(uint64_t start, uint64_t end, const char *name)
 		ops = atomic_load(&run_.ops);
 		ns = atomic_load(&run_.ns);
 		printf("SAMPLE %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-		       (next - start) / 1000000, ops - old_ops, ops > old_ops ? (ns - old_ns) / (ops - old_ops) / 1000 : 0,
+		       (next - start) / 1000000, ops - old_ops,
+		       ops > old_ops ? (ns - old_ns) / (ops - old_ops) / 1000 : 0,
 		       c.hits - old.hits, c.misses - old.misses, c.dirty);
 		old = c;
 		old_ops = ops;
@@ -349,7 +351,9 @@ static int run(const char *dev, int seconds, int nr_threads, uint64_t seed, cons
 
 /* ----- records ----- */
 
-/* Where record n goes: anybody can recompute it, so that the count is all that must be remembered. */
+/*
+ * Where record n goes: it can be recomputed, so that the count is all that must be remembered.
+ */
 static uint64_t slot_of_record(uint64_t n)
 {
 	return mix(n) % RECORD_BLOCKS;
@@ -391,7 +395,8 @@ static void *verify_regions(void *arg)
 	uint64_t b = REGION_BLOCKS * (uint64_t)((struct worker *)arg)->index;
 
 	for (; b < verify_.blocks; b += REGION_BLOCKS * MAX_THREADS) {
-		if (pread(verify_.fd, buf, REGION_BLOCKS * BLOCK, b * BLOCK) != REGION_BLOCKS * BLOCK)
+		if (pread(verify_.fd, buf, REGION_BLOCKS * BLOCK, b * BLOCK) !=
+		    REGION_BLOCKS * BLOCK)
 			die("read");
 		for (int i = 0; i < REGION_BLOCKS; i++)
 			verify_.wrong += !is_whole(buf + i * WORDS, b + i);
@@ -449,7 +454,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "fill"))
 		return fill(argv[2]);
 	if ((argc == 6 || argc == 7) && !strcmp(argv[1], "run"))
-		return run(argv[2], atoi(argv[3]), atoi(argv[4]), strtoull(argv[5], NULL, 0), argc == 7 ? argv[6] : NULL);
+		return run(argv[2], atoi(argv[3]), atoi(argv[4]), strtoull(argv[5], NULL, 0),
+			   argc == 7 ? argv[6] : NULL);
 	if (argc == 3 && !strcmp(argv[1], "records"))
 		records(argv[2]);
 	if (argc == 4 && !strcmp(argv[1], "verify"))

@@ -60,7 +60,8 @@ static struct dmc_md_params table_params(struct shim_disk *d, unsigned int how)
 	return p;
 }
 
-static int load_mapping(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint, bool valid)
+static int load_mapping(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
+			bool valid)
 {
 	struct model *m = ctx;
 
@@ -88,7 +89,8 @@ static struct model *load(struct dmc_md *md, const struct dmc_md_policy *policy)
 	m->policy = *policy;
 	m->last = -1;
 	model_set_dblocks(m, 1000, 64);
-	if (!md_load_each(md, policy, load_mapping, m) && !dmc_md_load_discards(md, load_discard, &last))
+	if (!md_load_each(md, policy, load_mapping, m) &&
+	    !dmc_md_load_discards(md, load_discard, &last))
 		return m;
 	model_free(m);
 	return NULL;
@@ -165,5 +167,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
 {
 	make_images();
-	return mutate_edits(&images[(size ? data[0] : 0) % ARRAY_SIZE(images)], data, size, max, SKIP, seed);
+	return mutate_edits(&images[(size ? data[0] : 0) % ARRAY_SIZE(images)], data, size, max,
+			    SKIP, seed);
 }

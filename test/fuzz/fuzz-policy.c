@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fuzz-policy.c - policy arguments: every policy takes or refuses any pair of words, prints what it took
- * so that it can be given again, and works with whatever it was given.
+ * fuzz-policy.c - policy arguments: every policy takes or refuses any pair of words, prints what it
+ * took so that it can be given again, and works with whatever it was given.
  *
  * Input: which policy (1 byte), how it is driven (1 byte), then keys and values.
  */
@@ -52,8 +52,8 @@ static void drive(struct model *m, unsigned int how)
 	for (i = 0; i < 300; i++) {
 		enum dmc_dir dir = unit_below(3) ? DMC_READ : DMC_WRITE;
 
-		model_access(m, how & 4 ? model_zipf(m->nr_oblocks) : unit_below(m->nr_oblocks), dir,
-			     dir == DMC_WRITE && unit_below(2));
+		model_access(m, how & 4 ? model_zipf(m->nr_oblocks) : unit_below(m->nr_oblocks),
+			     dir, dir == DMC_WRITE && unit_below(2));
 		if (i % 4 == 0)
 			model_pump(m, how & 8, 4);
 		if (i % 50 == 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fuzz-table.c - table lines: what is accepted is within its limits and says what its words say; what is
- * refused has a reason.
+ * fuzz-table.c - table lines: what is accepted is within its limits and says what its words say;
+ * what is refused has a reason.
  *
  * Input: the line, after "0 N cache".
  */

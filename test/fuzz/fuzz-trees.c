@@ -95,7 +95,8 @@ static void tree_op(struct world *w, struct world_root *root, const struct op *o
 {
 	struct dmc_btree_info info = { .tm = w->tm, .levels = root->kind == ROOT_TREE2 ? 2 : 1,
 				       .value_type.size = 8 };
-	u64 keys[2] = { info.levels == 2 ? op->value % 5 : op->index, op->index }, v = op->value, key;
+	u64 keys[2] = { info.levels == 2 ? op->value % 5 : op->index, op->index }, v = op->value,
+	    key;
 
 	switch (op->what % 10) {
 	case 0:
@@ -247,7 +248,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	d = image_damaged(&images[i], &b);
 	if (!world_open(&w, d)) {
 		while (b.left && n++ < MAX_OPS) {
-			struct op op = { .what = take(&b, 1), .root = take(&b, 1), .index = take(&b, 2) };
+			struct op op = { .what = take(&b, 1),
+					 .root = take(&b, 1),
+					 .index = take(&b, 2) };
 
 			op.value = take(&b, 4);
 			if (!one_op(&w, &op))
@@ -265,5 +268,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
 {
 	make_images();
-	return mutate_edits(&images[(size ? data[0] : 0) % ARRAY_SIZE(images)], data, size, max, SKIP, seed);
+	return mutate_edits(&images[(size ? data[0] : 0) % ARRAY_SIZE(images)], data, size, max,
+			    SKIP, seed);
 }

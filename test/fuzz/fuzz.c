@@ -129,9 +129,10 @@ struct shim_disk *image_damaged(const struct image *im, struct bytes *b)
 /* A number that is likely to hurt where numbers of entries, sizes, blocks and keys are. */
 static u64 bad_number(void)
 {
-	static const u64 numbers[] = { 0, 1, 2, 3, 83, 84, 126, 252, 253, 508, 509, 510, 511, 512, 1018,
-				       4096, 16320, 65535, 1 << 29, 0x7fffffff, 0x80000000, 0xffffffff,
-				       1ULL << 40, 1ULL << 48, ~0ULL };
+	static const u64 numbers[] = {
+		0, 1, 2, 3, 83, 84, 126, 252, 253, 508, 509, 510, 511, 512, 1018, 4096, 16320,
+		65535, 1 << 29, 0x7fffffff, 0x80000000, 0xffffffff, 1ULL << 40, 1ULL << 48, ~0ULL
+	};
 
 	return unit_below(2) ? numbers[unit_below(ARRAY_SIZE(numbers))] : unit_below(520);
 }
@@ -147,7 +148,9 @@ static void put_edit(u8 *at, const struct edit *e)
 /* Mostly in headers and first entries, or where the superblock has its roots and sizes. */
 static struct edit random_edit(const struct image *im)
 {
-	struct edit e = { .block = unit_below(im->nr), .how = unit_below(4), .value = bad_number() };
+	struct edit e = {
+		.block = unit_below(im->nr), .how = unit_below(4), .value = bad_number()
+	};
 
 	if (!im->blocks[e.block] && unit_below(2))
 		e.offset = 64 + 4 * unit_below(60);
@@ -162,8 +165,8 @@ static struct edit random_edit(const struct image *im)
 	return e;
 }
 
-size_t mutate_edits(const struct image *im, uint8_t *data, size_t size, size_t max, unsigned int skip,
-		    u64 seed)
+size_t mutate_edits(const struct image *im, uint8_t *data, size_t size, size_t max,
+		    unsigned int skip, u64 seed)
 {
 	uint8_t *edits = data + skip + 1;
 	unsigned int n;

@@ -64,7 +64,9 @@ void disk_free(struct shim_disk *d)
 
 /*----- operations -----*/
 
-/* What the block layer makes of: an I/O error, a bad medium, bad protection data, no space below. */
+/*
+ * What the block layer makes of: an I/O error, a bad medium, bad protection data, no space below.
+ */
 static const int errors[] = { -EIO, -ENODATA, -EILSEQ, -ENOSPC };
 
 /* 0 or -errno. */

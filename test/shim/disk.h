@@ -77,8 +77,8 @@ int disk_write(struct shim_disk *d, u64 sector, u32 nr_sectors, const void *buf)
 int disk_flush(struct shim_disk *d);
 
 /*
- * The @n-th @op from now (1 = the next) fails; all later ones too if @on.  n = 0: never.  With what error
- * varies, as that of a real disk does, unless d->fail_with says.
+ * The @n-th @op from now (1 = the next) fails; all later ones too if @on.  n = 0: never.  With what
+ * error varies, as that of a real disk does, unless d->fail_with says.
  */
 void disk_fail(struct shim_disk *d, enum disk_op op, unsigned long n, bool on);
 

@@ -183,7 +183,13 @@ void shim_panic(const char *file, int line, const char *fmt, ...)
 /* A kernel only warns; here it is a failed test. */
 #define WARN_ON(x)	({ bool __w = !!(x); if (__w) shim_panic(__FILE__, __LINE__, "WARN_ON(%s)", #x); __w; })
 #define WARN_ON_ONCE(x)	WARN_ON(x)
-#define WARN(x, ...)	({ bool __w = !!(x); if (__w) shim_panic(__FILE__, __LINE__, __VA_ARGS__); __w; })
+#define WARN(x, ...)                                                 \
+	({                                                           \
+		bool __w = !!(x);                                    \
+		if (__w)                                             \
+			shim_panic(__FILE__, __LINE__, __VA_ARGS__); \
+		__w;                                                 \
+	})
 #define WARN_ONCE(x, ...) WARN(x, __VA_ARGS__)
 #define might_sleep()	shim_might_sleep(__FILE__, __LINE__)
 #define might_sleep_if(x) do { if (x) might_sleep(); } while (0)
@@ -339,12 +345,39 @@ static inline size_t size_add(size_t a, size_t b)
 #define le64_to_cpup(p) le64_to_cpu(*(p))
 static inline void le32_add_cpu(__le32 *p, u32 v) { *p = cpu_to_le32(le32_to_cpu(*p) + v); }
 static inline void le64_add_cpu(__le64 *p, u64 v) { *p = cpu_to_le64(le64_to_cpu(*p) + v); }
-static inline u16 get_unaligned_le16(const void *p) { __le16 v; memcpy(&v, p, 2); return le16_to_cpu(v); }
-static inline u32 get_unaligned_le32(const void *p) { __le32 v; memcpy(&v, p, 4); return le32_to_cpu(v); }
-static inline u64 get_unaligned_le64(const void *p) { __le64 v; memcpy(&v, p, 8); return le64_to_cpu(v); }
-static inline void put_unaligned_le16(u16 v, void *p) { __le16 l = cpu_to_le16(v); memcpy(p, &l, 2); }
-static inline void put_unaligned_le32(u32 v, void *p) { __le32 l = cpu_to_le32(v); memcpy(p, &l, 4); }
-static inline void put_unaligned_le64(u64 v, void *p) { __le64 l = cpu_to_le64(v); memcpy(p, &l, 8); }
+static inline u16 get_unaligned_le16(const void *p)
+{
+	__le16 v;
+	memcpy(&v, p, 2);
+	return le16_to_cpu(v);
+}
+static inline u32 get_unaligned_le32(const void *p)
+{
+	__le32 v;
+	memcpy(&v, p, 4);
+	return le32_to_cpu(v);
+}
+static inline u64 get_unaligned_le64(const void *p)
+{
+	__le64 v;
+	memcpy(&v, p, 8);
+	return le64_to_cpu(v);
+}
+static inline void put_unaligned_le16(u16 v, void *p)
+{
+	__le16 l = cpu_to_le16(v);
+	memcpy(p, &l, 2);
+}
+static inline void put_unaligned_le32(u32 v, void *p)
+{
+	__le32 l = cpu_to_le32(v);
+	memcpy(p, &l, 4);
+}
+static inline void put_unaligned_le64(u64 v, void *p)
+{
+	__le64 l = cpu_to_le64(v);
+	memcpy(p, &l, 8);
+}
 #define get_unaligned(p) ({ __typeof__(*(p)) __v; memcpy(&__v, p, sizeof(__v)); __v; })
 #define put_unaligned(v, p) ({ __typeof__(*(p)) __v = (v); memcpy(p, &__v, sizeof(__v)); })
 
@@ -382,7 +415,9 @@ int kstrtobool(const char *s, bool *res);
 #define kstrtou32 kstrtouint
 #define memzero_explicit(p, n) memset(p, 0, n)
 
-/*----- messages: the last one is kept (shim_last_message()), all go to stderr if SHIM_VERBOSE is set -----*/
+/*----- messages -----*/
+
+/* The last one is kept (shim_last_message()); all go to stderr if SHIM_VERBOSE is set. */
 
 #define KERN_ERR	""
 #define KERN_WARNING	""

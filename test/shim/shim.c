@@ -772,7 +772,8 @@ void dm_consume_args(struct dm_arg_set *as, unsigned int n)
 	as->argv += n;
 }
 
-int dm_read_arg_group(const struct dm_arg *arg, struct dm_arg_set *as, unsigned int *value, char **error)
+int dm_read_arg_group(const struct dm_arg *arg, struct dm_arg_set *as, unsigned int *value,
+		      char **error)
 {
 	const char *word = dm_shift_arg(as);
 	char rest;

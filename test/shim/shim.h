@@ -5,7 +5,10 @@
 #ifndef SHIM_SHIM_H
 #define SHIM_SHIM_H
 
-/* The @n-th allocation from now (1 = the next) returns NULL, once; 0 = none.  True again: it happened. */
+/*
+ * The @n-th allocation from now (1 = the next) returns NULL, once; 0 = none.  True again: it
+ * happened.
+ */
 void shim_fail_alloc(unsigned long n);
 bool shim_alloc_failed(void);
 unsigned long shim_nr_allocs(void);	/* allocations so far */
@@ -18,7 +21,8 @@ void shim_print_live_allocs(unsigned int max);
 /* "" if none since shim_clear_messages(). */
 const char *shim_last_message(void);
 unsigned long shim_nr_messages(void);
-bool shim_message_seen(const char *part);	/* in any message since the clear (the last 64 kept) */
+/* In any message since the clear (the last 64 are kept). */
+bool shim_message_seen(const char *part);
 void shim_clear_messages(void);
 
 void shim_srandom(u64 seed);

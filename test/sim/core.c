@@ -177,7 +177,10 @@ static void miss(struct sim *s, const struct piece *x, bool write)
 	advice = s->type->miss(s->p, w.oblock, write ? DMC_WRITE : DMC_READ, x->sector, x->sectors,
 			       write && s->nr_free, s->nr_free);
 	if (advice == DMC_PROMOTE) {
-		/* What it does not cover is copied first; the write waits, and does not reach the origin. */
+		/*
+		 * What it does not cover is copied first; the write waits, and does not reach the
+		 * origin.
+		 */
 		promote(s, &w, covered);
 		cache_io(s, x->sectors);
 		write_into(s, from_cblock(w.cblock));

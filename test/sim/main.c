@@ -199,7 +199,8 @@ static struct run *make_runs(unsigned int *nr)
 						.policy = policies[p],
 						.config = config,
 						.block_sectors = blocks[b] * 2,
-						.cache_blocks = max(footprint * percents[s] / 100, 1.0),
+						.cache_blocks =
+							max(footprint * percents[s] / 100, 1.0),
 						.percent = percents[s],
 						.idle_ms = idle_ms,
 						.timing = &timing,
@@ -222,7 +223,8 @@ static void print(const struct run *run, const struct result *r)
 }
 
 /* Worker @me of @jobs takes what nobody has taken yet. */
-static void work(const struct run *runs, struct result *results, unsigned int nr, unsigned int *next)
+static void work(const struct run *runs, struct result *results, unsigned int nr,
+		 unsigned int *next)
 {
 	unsigned int i;
 

@@ -3,8 +3,8 @@
  * reference.c - LRU, ARC and Belady's optimum, as the literature defines them.
  *
  * Yardsticks: they admit every miss at once and see every hit in order, as no policy of a kernel
- * can.  That their miss ratios are the published ones (run-tests) shows that the simulator reads and
- * splits requests rightly.  They are charged as core.c charges a policy.
+ * can.  That their miss ratios are the published ones (run-tests) shows that the simulator reads
+ * and splits requests rightly.  They are charged as core.c charges a policy.
  *
  * Blocks are numbered from 1; lists are circular, linked through the arrays of struct lists.
  */

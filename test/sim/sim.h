@@ -2,10 +2,10 @@
 /*
  * sim.h - the trace simulator: a load, a policy, and what the two cost.
  *
- * A *trace* is a list of requests (trace.c reads files, generate.c makes them up).  core.c plays the
- * part of dm-cache for one policy of src/policies and counts; reference.c does the same for LRU, ARC
- * and Belady's optimum, which are no policies of ours but known yardsticks.  main.c runs a grid of
- * them, several at a time, and prints tables and CSV.
+ * A *trace* is a list of requests (trace.c reads files, generate.c makes them up).  core.c plays
+ * the part of dm-cache for one policy of src/policies and counts; reference.c does the same for
+ * LRU, ARC and Belady's optimum, which are no policies of ours but known yardsticks.  main.c runs a
+ * grid of them, several at a time, and prints tables and CSV.
  */
 #ifndef SIM_H
 #define SIM_H

@@ -2,12 +2,13 @@
 /*
  * mutate-metadata.c - damages a metadata image the way a checksum does not show.
  *
- *   mutate-metadata IMAGE OUT SEED     OUT, a device or file, gets IMAGE with one to three fields changed
+ *   mutate-metadata IMAGE OUT SEED   OUT, a device or file, gets IMAGE with 1 to 3 fields changed
  *
- * Where: in the guest of a VM test, with an image of test/vectors. Fields of any block in use are changed: header
- * fields and first entries more often than the rest, to numbers that are likely to hurt (0, the limits of the
- * formats, other blocks' numbers, one bit turned). The block's checksum is then made right, so that what reads it
- * has to look at the contents. One in eight blocks keeps a wrong checksum. Says what it did. SEED decides all.
+ * Where: in the guest of a VM test, with an image of test/vectors. Fields of any block in use are
+ * changed: header fields and first entries more often than the rest, to numbers that are likely to
+ * hurt (0, the limits of the formats, other blocks' numbers, one bit turned). The block's checksum
+ * is then made right, so that what reads it has to look at the contents. One in eight blocks keeps
+ * a wrong checksum. Says what it did. SEED decides all.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -80,8 +81,8 @@ static void find_used(void)
 static uint64_t bad_number(const uint8_t *field, unsigned int bytes)
 {
 	static const uint64_t numbers[] = {
-		0, 1, 2, 3, 63, 64, 65, 83, 84, 126, 252, 253, 508, 509, 510, 511, 512, 1018, 4096, 16320, 65535,
-		1 << 29, 0x7fffffff, 0x80000000, 0xffffffff, 1ULL << 40, ~0ULL,
+		0, 1, 2, 3, 63, 64, 65, 83, 84, 126, 252, 253, 508, 509, 510, 511, 512, 1018, 4096,
+		16320, 65535, 1 << 29, 0x7fffffff, 0x80000000, 0xffffffff, 1ULL << 40, ~0ULL,
 	};
 	uint64_t n = 0;
 
@@ -124,7 +125,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	fd = open(argv[1], O_RDONLY);
-	if (fd < 0 || fstat(fd, &st) || !(image = malloc(st.st_size)) || read(fd, image, st.st_size) != st.st_size) {
+	if (fd < 0 || fstat(fd, &st) || !(image = malloc(st.st_size)) ||
+	    read(fd, image, st.st_size) != st.st_size) {
 		perror(argv[1]);
 		return 2;
 	}

@@ -2,23 +2,26 @@
 /*
  * power-load.c - load for power cuts and failing devices, and the checker that goes with it.
  *
- *   power-load run LOG SEED SECONDS [-e] DEVICE...     write, read, flush, discard; -e: I/O errors are no failure
- *   power-load check LOG [-k] DEVICE...                is every sector what it may be?  -k: count, and go on
+ *   power-load run LOG SEED SECONDS [-e] DEVICE...
+ *	write, read, flush, discard; -e: I/O errors are no failure
+ *   power-load check LOG [-k] DEVICE...
+ *	is every sector what it may be?  -k: count, and go on
  *
  * Where: in the guest of a VM test, above the cache; LOG is a disk of its own that loses nothing.
  *
- * Every 512-byte sector says which device and sector it is and which generation of its 4 KiB block. Each
- * thread owns every Nth group of 32 KiB and does one I/O at a time. What it is about to write is noted in LOG
- * before the write; that it was flushed is noted after fdatasync, or after a write with O_DSYNC. So LOG bounds
- * what a sector may hold after a cut:
+ * Every 512-byte sector says which device and sector it is and which generation of its 4 KiB block.
+ * Each thread owns every Nth group of 32 KiB and does one I/O at a time. What it is about to write
+ * is noted in LOG before the write; that it was flushed is noted after fdatasync, or after a write
+ * with O_DSYNC. So LOG bounds what a sector may hold after a cut:
  *
  *   pin          the last value that was durable (flushed), or that a check has read since
  *   lo < g <= hi generations written since, in part or in whole, flushed or not
  *   loose        discarded: zeroes, or any older generation of its own
  *
- * A check reads all, and pins what it saw: the next check, after a writeback, from the bare origin or after the
- * next cut, has to see the same (or what was written since). So a block that changes by itself is found out.
- * While it runs, each thread also reads its own blocks and knows exactly what they hold.
+ * A check reads all, and pins what it saw: the next check, after a writeback, from the bare origin
+ * or after the next cut, has to see the same (or what was written since). So a block that changes
+ * by itself is found out. While it runs, each thread also reads its own blocks and knows exactly
+ * what they hold.
  *
  * LOG: a header, two snapshots of the model in turn, then a region of records for each thread.
  */
@@ -69,7 +72,7 @@ struct device {
 struct header {
 	uint64_t magic;
 	uint32_t epoch, slot, nr_devices, nr[MAX_DEVICES];
-	uint32_t failures;		/* wrong reads of a run: a power cut must not make them forgotten */
+	uint32_t failures;	/* wrong reads of a run: a power cut must not make them forgotten */
 };
 
 enum { REC_WRITE = 1, REC_DISCARD, REC_SYNCED, REC_FLUSHED, REC_FAILED };
@@ -88,7 +91,7 @@ static struct device devices[MAX_DEVICES];
 static unsigned int nr_devices;
 static struct header head;
 static int log_fd, errors_ok, keep_going, failed;
-static uint32_t flush_share;			/* 0 to 7: some runs flush a lot, some hardly ever */
+static uint32_t flush_share;	/* 0 to 7: some runs flush a lot, some hardly ever */
 static double until;
 
 static double now(void)
@@ -128,7 +131,9 @@ static void fill(void *buf, uint32_t dev, uint32_t block, uint32_t gen)
 	for (i = 0; i < BLOCK / sizeof(*u); i++) {
 		uint32_t sector = block * (BLOCK / SECTOR) + i / (SECTOR / sizeof(*u));
 
-		u[i] = (struct unit) { MAGIC, dev, sector, gen, mix(dev, sector, gen), { gen, sector } };
+		u[i] = (struct unit) {
+			MAGIC, dev, sector, gen, mix(dev, sector, gen), { gen, sector }
+		};
 	}
 }
 
@@ -142,7 +147,8 @@ static int generation(const void *buf, uint32_t dev, uint32_t sector, uint32_t *
 	*gen = 0;
 	if (!memcmp(buf, zeroes, SECTOR))
 		return 1;
-	if (u->magic != MAGIC || u->dev != dev || u->sector != sector || u->mix != mix(dev, sector, u->gen))
+	if (u->magic != MAGIC || u->dev != dev || u->sector != sector ||
+	    u->mix != mix(dev, sector, u->gen))
 		return 0;
 	for (i = 1; i < SECTOR / sizeof(*u); i++)
 		if (memcmp(u, u + i, sizeof(*u)))
@@ -372,7 +378,8 @@ static int do_write(struct writer *w, uint32_t block, uint32_t count, int dsync)
 		fill(w->buf + i * BLOCK, w->dev, block + i, d->blk[block + i].hi);
 	}
 	w->writes++;
-	if (pwrite(dsync ? d->dsync : d->fd, w->buf, count * BLOCK, (off_t)block * BLOCK) != count * BLOCK) {
+	if (pwrite(dsync ? d->dsync : d->fd, w->buf, count * BLOCK, (off_t)block * BLOCK) !=
+	    count * BLOCK) {
 		trouble(w, "write", block);
 		model_failed(d, block, count);
 		return errors_ok && note(w, REC_FAILED, block, count);
@@ -400,7 +407,8 @@ static void do_read(struct writer *w, uint32_t block, uint32_t count)
 		uint32_t first = (block + i) * (BLOCK / SECTOR);
 
 		for (s = 0; s < BLOCK / SECTOR; s++) {
-			int own = generation(w->buf + i * BLOCK + s * SECTOR, w->dev, first + s, &gen);
+			int own = generation(w->buf + i * BLOCK + s * SECTOR, w->dev, first + s,
+					     &gen);
 
 			if (own && (d->view[block + i].exact ? gen == b->hi : allowed(b, s, gen)))
 				continue;
@@ -445,7 +453,8 @@ static int do_discard(struct writer *w, uint32_t block, uint32_t count)
 /* Half of all go to an eighth of the groups, another eighth in each epoch. */
 static uint32_t pick_group(struct writer *w)
 {
-	uint32_t groups = (devices[w->dev].nr + GROUP - 1) / GROUP, mine = (groups - w->n + WRITERS - 1) / WRITERS, g;
+	uint32_t groups = (devices[w->dev].nr + GROUP - 1) / GROUP;
+	uint32_t mine = (groups - w->n + WRITERS - 1) / WRITERS, g;
 
 	g = below(w, mine);
 	if (below(w, 2))
@@ -501,7 +510,12 @@ static int run(uint64_t seed)
 
 	flush_share = (seed * 2654435761u >> 16) % 8;
 	for (i = 0; i < nr_devices * WRITERS; i++) {
-		w[i] = (struct writer) { .dev = i / WRITERS, .n = i % WRITERS, .buf = pages(GROUP * BLOCK), .rec = pages(BLOCK) };
+		w[i] = (struct writer) {
+			.dev = i / WRITERS,
+			.n = i % WRITERS,
+			.buf = pages(GROUP * BLOCK),
+			.rec = pages(BLOCK),
+		};
 		w[i].rnd = (seed * 1000003 + head.epoch * 7919 + i + 1) * 0x9e3779b97f4a7c15ULL | 1;
 		if (pthread_create(&w[i].thread, NULL, writer, w + i))
 			die("cannot start", "a thread");
@@ -537,7 +551,8 @@ static void check_block(struct device *d, uint32_t block, const char *buf, struc
 
 	f->written += b->hi != 0;
 	for (s = 0; s < BLOCK / SECTOR; s++) {
-		int own = generation(buf + s * SECTOR, d - devices, block * (BLOCK / SECTOR) + s, gens + s);
+		int own = generation(buf + s * SECTOR, d - devices, block * (BLOCK / SECTOR) + s,
+				     gens + s);
 
 		torn |= gens[s] != gens[0];
 		f->newer += own && gens[s] > b->lo && gens[s] <= b->hi;
@@ -552,9 +567,11 @@ static void check_block(struct device *d, uint32_t block, const char *buf, struc
 		if (bad++ || b->reported || f->old + f->foreign + f->future > 20)
 			continue;
 		if (!own)
-			printf("  %s block %u sector %u: FOREIGN: %.8s of device %u, sector %u, generation %u\n", d->path, block, s,
-			       buf + s * SECTOR, ((struct unit *)(buf + s * SECTOR))->dev,
-			       ((struct unit *)(buf + s * SECTOR))->sector, ((struct unit *)(buf + s * SECTOR))->gen);
+			printf("  %s block %u sector %u: FOREIGN: %.8s of device %u, sector %u, generation %u\n",
+			       d->path, block, s, buf + s * SECTOR,
+			       ((struct unit *)(buf + s * SECTOR))->dev,
+			       ((struct unit *)(buf + s * SECTOR))->sector,
+			       ((struct unit *)(buf + s * SECTOR))->gen);
 		else
 			printf("  %s block %u sector %u: generation %u; allowed are %u, and %u to %u\n", d->path, block, s,
 			       gens[s], b->pin[s], b->lo + 1, b->hi);
@@ -629,12 +646,15 @@ int main(int argc, char **argv)
 	log_fd = open(argv[2], O_RDWR | O_DIRECT);
 	if (log_fd < 0)
 		die("cannot open", argv[2]);
-	for (at += errors_ok + keep_going; at < argc && nr_devices < MAX_DEVICES; at++, nr_devices++)
+	for (at += errors_ok + keep_going; at < argc && nr_devices < MAX_DEVICES;
+	     at++, nr_devices++)
 		open_device(devices + nr_devices, argv[at]);
 	load();
 	if (!running)
 		return check();
-	/* What an earlier run of this boot left unflushed stays unknown until a check has read it. */
+	/*
+	 * What an earlier run of this boot left unflushed stays unknown until a check has read it.
+	 */
 	save();
 	until = now() + atof(argv[4]);
 	return run(strtoull(argv[3], NULL, 0));

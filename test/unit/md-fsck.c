@@ -68,7 +68,8 @@ static const u8 *block(struct fsck *f, u64 b, enum kind kind, const char *what)
 		bad(f, "%s: block %llu is out of range", what, b);
 		return NULL;
 	}
-	if (le64(p + (kind == ARRAY ? 16 : 8)) != b || le32(p) != (crc(p + 4, BLOCK - 4) ^ salts[kind])) {
+	if (le64(p + (kind == ARRAY ? 16 : 8)) != b ||
+	    le32(p) != (crc(p + 4, BLOCK - 4) ^ salts[kind])) {
 		bad(f, "%s: block %llu has a wrong number or checksum", what, b);
 		return NULL;
 	}

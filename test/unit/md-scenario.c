@@ -228,7 +228,10 @@ static int restart(struct scenario *s, u32 salt)
 		r = reopen(s);
 	if (!r && unit_below(2))
 		r = begin(s);
-	/* What is clean is known from loading only: without that, only growing is sure to be granted. */
+	/*
+	 * What is clean is known from loading only: without that, only growing is sure to be
+	 * granted.
+	 */
 	return r || !resized || (nr < s->m->nr && !fresh) ? r : resize(s, nr);
 }
 

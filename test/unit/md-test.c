@@ -100,7 +100,8 @@ void model_fill(struct model *m, u64 origin_blocks, unsigned int percent)
 	shim_assert(stride);
 	for (i = 0; i < m->nr; i++) {
 		if (unit_below(100) < percent)
-			model_map(m, i, ((i * 7919) % m->nr) * stride + unit_below(stride), unit_below(2));
+			model_map(m, i, ((i * 7919) % m->nr) * stride + unit_below(stride),
+				  unit_below(2));
 		else
 			model_unmap(m, i);
 		m->hint[i] = unit_rand();
@@ -221,7 +222,8 @@ static int load_discard(void *ctx, u64 begin, u64 end)
 	struct model *m = ctx;
 	u64 i;
 
-	shim_assert(begin < end && begin % m->discard_sectors == 0 && end % m->discard_sectors == 0);
+	shim_assert(begin < end && begin % m->discard_sectors == 0 &&
+		    end % m->discard_sectors == 0);
 	begin /= m->discard_sectors;
 	end /= m->discard_sectors;
 	shim_assert(!begin || begin > m->nr_dblocks || !m->nr_dblocks);
@@ -317,7 +319,8 @@ void md_give_up(struct dmc_md *md, const struct dmc_md_params *p)
 		CHECK_OK(dmc_md_set_needs_check(md));
 		CHECK(dmc_md_needs_check(md));
 		/* Where there is no block at all, block 0 is one too far. */
-		CHECK_EQ(dmc_md_insert(md, to_cblock(0), to_oblock(0)), dmc_md_nr_cblocks(md) ? -EPERM : -EINVAL);
+		CHECK_EQ(dmc_md_insert(md, to_cblock(0), to_oblock(0)),
+			 dmc_md_nr_cblocks(md) ? -EPERM : -EINVAL);
 		CHECK_EQ(dmc_md_commit(md, NULL), -EPERM);
 		dmc_md_close(md);
 		md = dmc_md_open(p, &why);

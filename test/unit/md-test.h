@@ -43,7 +43,8 @@ struct dmc_md_shutdown model_shutdown(struct model *m);
 /* dmc_md_load_mappings(), a mapped block at a time. */
 typedef int (*md_mapping_fn)(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty, u32 hint,
 			     bool hint_valid);
-int md_load_each(struct dmc_md *md, const struct dmc_md_policy *policy, md_mapping_fn fn, void *ctx);
+int md_load_each(struct dmc_md *md, const struct dmc_md_policy *policy, md_mapping_fn fn,
+		 void *ctx);
 
 /* A new model of what @md loads for @policy, discards included; NULL and *@error if it does not. */
 struct model *model_load(struct dmc_md *md, const struct dmc_md_policy *policy, int *error);

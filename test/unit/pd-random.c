@@ -96,7 +96,8 @@ int random_digest_of(struct world *w, u64 *digest)
 	if (!r)
 		r = dmc_array_walk(&a, root[ARRAY].block, root[ARRAY].word, add_element, digest);
 	if (!r && root[ARRAY_COPY].kind)
-		r = dmc_array_walk(&a, root[ARRAY_COPY].block, root[ARRAY_COPY].word, add_element, digest);
+		r = dmc_array_walk(&a, root[ARRAY_COPY].block, root[ARRAY_COPY].word, add_element,
+				   digest);
 	dmc_bitset_open(&bs, root[BITS].block, root[BITS].word);
 	return r ? r : dmc_bitset_walk_words(&bs, add_word, digest);
 }
@@ -112,7 +113,8 @@ static void change_key(struct random_work *rw, u32 key, bool set)
 	if (set)
 		CHECK_OK(dmc_btree_insert(&info, *root, &k, &v, root, NULL));
 	else
-		CHECK_EQ(dmc_btree_remove(&info, *root, &k, root), rw->now.tree[key] ? 0 : -ENODATA);
+		CHECK_EQ(dmc_btree_remove(&info, *root, &k, root),
+			 rw->now.tree[key] ? 0 : -ENODATA);
 	rw->now.tree[key] = v;
 }
 
@@ -206,7 +208,8 @@ static void set_bits(struct random_work *rw, struct dmc_bitset *bs)
 		at = below(rw, rw->now.nr_bits);
 		rw->now.bits[at] ^= 1;
 		if (!all)
-			CHECK_OK(rw->now.bits[at] ? dmc_bitset_set(bs, at) : dmc_bitset_clear(bs, at));
+			CHECK_OK(rw->now.bits[at] ? dmc_bitset_set(bs, at) :
+						    dmc_bitset_clear(bs, at));
 	}
 	if (all)
 		CHECK_OK(dmc_bitset_update_words(bs, next_word, rw));

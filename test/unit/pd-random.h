@@ -3,9 +3,10 @@
  * pd-random.h - long random workloads over all of the library, each a function of its seed, with a
  * model beside them that knows what each commit must have left behind.  For the power cuts.
  *
- * Roots: 0 a tree, 1 a tree of trees, 2 an array, 3 a bitset, 4 and 5 copies of array and tree as they
- * were some transactions ago, so that nodes are shared.  The word of root 7 is the number of the
- * commit.  What a commit left is remembered as a digest, so that thousands of them cost nothing.
+ * Roots: 0 a tree, 1 a tree of trees, 2 an array, 3 a bitset, 4 and 5 copies of array and tree as
+ * they were some transactions ago, so that nodes are shared.  The word of root 7 is the number of
+ * the commit.  What a commit left is remembered as a digest, so that thousands of them cost
+ * nothing.
  */
 #ifndef PD_RANDOM_H
 #define PD_RANDOM_H

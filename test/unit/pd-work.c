@@ -184,7 +184,8 @@ static int check_entry(void *ctx, const u64 *keys, const void *value)
 	u64 k = keys[c->levels - 1];
 
 	c->count++;
-	return k < 900 && tree_has(c->n, k, c->mod) && (c->levels == 1 || keys[0] == k % 3) ? 0 : -EPROTO;
+	return k < 900 && tree_has(c->n, k, c->mod) && (c->levels == 1 || keys[0] == k % 3) ?
+	       0 : -EPROTO;
 }
 
 static int check_element(void *ctx, u32 i, const void *value)
@@ -240,7 +241,8 @@ int work_check(struct world *w)
 	if (!r)
 		r = dmc_array_walk(&a, w->roots[2].block, nr_elements(c.n), check_element, &c);
 	if (!r && w->roots[4].kind)
-		r = dmc_array_walk(&a, w->roots[4].block, nr_elements(copy.n), check_element, &copy);
+		r = dmc_array_walk(&a, w->roots[4].block, nr_elements(copy.n), check_element,
+				   &copy);
 	if (r)
 		return r;
 	if (w->roots[3].word != nr_bits(c.n))

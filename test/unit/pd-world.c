@@ -247,9 +247,11 @@ static bool look_entries(struct look *l, const u8 *p, u32 nr, bool leaf, const u
 		u64 key = le64(p + 32 + 8 * i), v = le64(values + 8 * (u64)i);
 		u64 last = i + 1 < nr ? le64(p + 32 + 8 * (i + 1)) - 1 : hi;
 
-		if (!leaf && !look_tree(l, v, levels, arrays, depth - 1, key, last, false, refcounts))
+		if (!leaf &&
+		    !look_tree(l, v, levels, arrays, depth - 1, key, last, false, refcounts))
 			return false;
-		if (leaf && levels > 1 && !look_tree(l, v, levels - 1, arrays, 16, 0, ~0ull, true, false))
+		if (leaf && levels > 1 &&
+		    !look_tree(l, v, levels - 1, arrays, 16, 0, ~0ull, true, false))
 			return false;
 		if (leaf && levels == 1 && arrays && !look_array_block(l, v))
 			return false;

@@ -54,8 +54,11 @@ void world_destroy(struct world *w);	/* checks the disk, then frees it */
 const char *world_check_disk(struct shim_disk *disk);
 void world_check(struct world *w);	/* commit, then the same, as a CHECK */
 
-/* What an independent reader makes of array or tree entries on disk; fails the test if malformed. */
-bool world_raw_lookup(struct shim_disk *disk, const struct world_root *root, const u64 *keys, void *value);
+/*
+ * What an independent reader makes of array or tree entries on disk; fails the test if malformed.
+ */
+bool world_raw_lookup(struct shim_disk *disk, const struct world_root *root, const u64 *keys,
+		      void *value);
 
 /* Trees and arrays of values of 8 bytes. */
 static inline struct dmc_btree_info tree_info(struct world *w, unsigned int levels)

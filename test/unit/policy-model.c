@@ -167,7 +167,9 @@ void model_suspend(struct model *m)
 	save_hints(m);
 }
 
-/* As the core does: whole runs, if the policy takes them; now and then, as of old, block by block. */
+/*
+ * As the core does: whole runs, if the policy takes them; now and then, as of old, block by block.
+ */
 static void load_run(struct model *m, u32 first, u32 nr, bool with_hints)
 {
 	unsigned long dirty[300 / (8 * sizeof(long)) + 1] = { 0 };

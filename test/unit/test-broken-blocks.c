@@ -2,10 +2,10 @@
 /*
  * test-broken-blocks.c - a block that is to be dropped is found, whatever goes on meanwhile.
  *
- * Threads add blocks and kick an engine, as the ends of bios do.  The engine runs when it was kicked,
- * looks at the bits if there is reason to (broken_any()), and takes out what it finds.  When it rests
- * after a kick, the block for which it was kicked has to be gone: else nothing would look for it, and
- * a bio that waits for it would wait for ever.
+ * Threads add blocks and kick an engine, as the ends of bios do.  The engine runs when it was
+ * kicked, looks at the bits if there is reason to (broken_any()), and takes out what it finds.
+ * When it rests after a kick, the block for which it was kicked has to be gone: else nothing would
+ * look for it, and a bio that waits for it would wait for ever.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -517,7 +517,10 @@ static void test_references(void)
 			CHECK(!r || r == -ENODATA);
 		}
 	}
-	/* Nodes shared by the copies hold their values once: only count what each delete gives back. */
+	/*
+	 * Nodes shared by the copies hold their values once: only count what each delete gives
+	 * back.
+	 */
 	CHECK_OK(dmc_btree_del(&info, copy));
 	CHECK_OK(dmc_btree_walk(&info, root, count_thing, held));
 	CHECK(!memcmp(held, things, sizeof(held)));
@@ -572,7 +575,9 @@ static int ignore_entry(void *ctx, const u64 *keys, const void *value)
 	return ++*(u64 *)ctx > 1000000 ? -E2BIG : 0;
 }
 
-/* Everything that can be done with a tree; only that it ends, and lets go of everything, matters. */
+/*
+ * Everything that can be done with a tree; only that it ends, and lets go of everything, matters.
+ */
 static void use_damaged(struct shim_disk *disk)
 {
 	struct dmc_btree_info info = { .levels = 2, .value_type.size = 8 };
@@ -748,8 +753,8 @@ static void test_exact_damage(void)
 	{
 		const struct edit edits[] = {
 			{ "first key below the parent's", true, KEY_AT(0), first[1] - 1, first[1] },
-			{ "last key reaches into the next child", true,
-			  KEY_AT((u32)header - 1), first[2], first[1] },
+			{ "last key reaches into the next child", true, KEY_AT((u32)header - 1),
+			  first[2], first[1] },
 			{ "keys not ascending", true, KEY_AT(5), first[1], first[1] },
 			{ "keys equal", true, KEY_AT(1), first[1], first[1] },
 			{ "parent's keys not ascending", false, KEY_AT(1), first[2], first[1] },
@@ -758,9 +763,11 @@ static void test_exact_damage(void)
 			{ "child far out of range", false, VALUE_AT(1), 1ull << 40, first[1] },
 			{ "child is the root", false, VALUE_AT(1), t.root, first[1] },
 			{ "child is another's", false, VALUE_AT(1),
-			  get_unaligned_le64(w.disk->data + t.root * 4096 + VALUE_AT(0)), first[1] },
+			  get_unaligned_le64(w.disk->data + t.root * 4096 + VALUE_AT(0)),
+			  first[1] },
 			{ "no entry", true, 16, header & ~0xffffffffull, first[1] },
-			{ "more entries than room", true, 16, (header & ~0xffffffffull) | 253, first[1] },
+			{ "more entries than room", true, 16, (header & ~0xffffffffull) | 253,
+			  first[1] },
 			{ "room beyond the block", true, 16, header + (3ull << 32), first[1] },
 			{ "room that overflows", true, 16, header | 0x10000000ull << 32, first[1] },
 			{ "values of 4", true, 24, 4, first[1] },

@@ -4,10 +4,11 @@
  *
  * The device numbers the writes it completes; a flush makes durable what had completed when it was
  * sent, takes its time, and sometimes fails.  Threads write and flush as fast as they can, and
- * whoever is told that his write is durable - by a flush, or since none was needed - looks whether it
- * is.
+ * whoever is told that his write is durable - by a flush, or since none was needed - looks whether
+ * it is.
  *
- * Another device loses its cache now and then, and tells so once: by the next flush, whoever sends it.
+ * Another device loses its cache now and then, and tells so once: by the next flush, whoever sends
+ * it.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -18,7 +18,9 @@ static void translate(u32 *hints, u32 nr)
 	CHECK_OK(hint_grades_translate(hints, nr, &to));
 }
 
-/* All different, of any size: each grade but 0 has its even share, and no pair changes its order. */
+/*
+ * All different, of any size: each grade but 0 has its even share, and no pair changes its order.
+ */
 static void test_spread(void)
 {
 	static const u32 sizes[] = { 15, 100, 4096, 4097, 100000 };

@@ -60,9 +60,10 @@ static void base_init(struct base *b, const char *name)
 /* Mostly in headers and first entries; a number that is likely to hurt, or any. */
 static void damage(struct base *b, struct shim_disk *d)
 {
-	static const u64 numbers[] = { 0, 1, 2, 3, 83, 84, 126, 252, 253, 508, 509, 510, 511, 512, 1018,
-				       4096, 16320, 65535, 1 << 29, 0x7fffffff, 0x80000000, 0xffffffff,
-				       1ULL << 40, ~0ULL };
+	static const u64 numbers[] = {
+		0, 1, 2, 3, 83, 84, 126, 252, 253, 508, 509, 510, 511, 512, 1018, 4096, 16320,
+		65535, 1 << 29, 0x7fffffff, 0x80000000, 0xffffffff, 1ULL << 40, ~0ULL
+	};
 	unsigned int k = unit_below(b->nr), size = 1 << unit_below(4);
 	u8 *block = d->data + (u64)b->blocks[k] * BLOCK;
 	u32 offset = unit_below(3) ? unit_below(12) * 4 + 4 : unit_below(BLOCK - 16) + 4;

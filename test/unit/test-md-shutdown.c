@@ -128,8 +128,9 @@ static bool none_changed(void *ctx, cblock_t first, u32 nr)
 }
 
 /*
- * A policy is told the hints of another, in its own terms.  It then says that none has changed since; all
- * must be written nevertheless, for the disk has the other's.  Next time only what did change.
+ * A policy is told the hints of another, in its own terms.  It then says that none has changed
+ * since; all must be written nevertheless, for the disk has the other's.  Next time only what did
+ * change.
  */
 static void test_translated_hints(void)
 {
@@ -165,7 +166,10 @@ static void test_translated_hints(void)
 	}
 }
 
-/* The cleaner has no hints, and brings nothing in: what is left keeps the hints of the policy before. */
+/*
+ * The cleaner has no hints, and brings nothing in: what is left keeps the hints of the policy
+ * before.
+ */
 static void test_kept_hints(void)
 {
 	int inserts;
@@ -229,7 +233,8 @@ static void test_shutdown_in_slices(void)
 			model_fill(m, ORIGIN_BLOCKS, 70);
 			for (u32 i = 0; i < nr; i++) {
 				if (m->oblock[i] != NO_OBLOCK)
-					CHECK_OK(dmc_md_insert(md, to_cblock(i), to_oblock(m->oblock[i])));
+					CHECK_OK(dmc_md_insert(md, to_cblock(i),
+							       to_oblock(m->oblock[i])));
 				else
 					CHECK_OK(dmc_md_remove(md, to_cblock(i)));
 				if (i % 2000 == 1999)
@@ -276,7 +281,7 @@ static void test_damaged_hints(void)
 			memset(m->dirty, 1, m->nr);
 		for (u32 k = 0; k < m->nr; k++)
 			m->hint[k] = 0;
-		if (i < 4)	/* else resumed without a reload: the shutdown is the first to notice */
+		if (i < 4) /* else resumed without a reload: the shutdown is the first to notice */
 			expect_load(md, m);
 		for (u32 k = 0; k < m->nr; k++)
 			m->dirty[k] &= m->oblock[k] != NO_OBLOCK;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test-md-tracking.c - metadata that is kept right while the cache runs: wherever the power goes, the
- * disk is one that may be taken for a clean shutdown, with just the dirty bits that were promised;
- * and whoever else had the device in between is noticed.
+ * test-md-tracking.c - metadata that is kept right while the cache runs: wherever the power goes,
+ * the disk is one that may be taken for a clean shutdown, with just the dirty bits that were
+ * promised; and whoever else had the device in between is noticed.
  */
 #include "md-scenario.h"
 #include "metadata/superblock.h"

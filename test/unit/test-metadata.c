@@ -364,7 +364,10 @@ static void test_resize(void)
 			CHECK_OK(dmc_md_begin_changes(md));
 			resize_ok(md, sizes[i]);
 			model_resize(m, sizes[i]);
-			/* Loading follows, in the same transaction; the hints are another length now. */
+			/*
+			 * Loading follows, in the same transaction; the hints are another length
+			 * now.
+			 */
 			for (k = 0; k < m->nr; k++)
 				m->hint_valid[k] = 0;
 			expect_load(md, m);
@@ -551,7 +554,9 @@ static void test_callbacks_stop(void)
 static void test_what_is_damage(void)
 {
 	static const int damage[] = { -EILSEQ, -ENOTBLK, -ENXIO };
-	static const int other[] = { 0, -EINVAL, -EBUSY, -EFBIG, -ENOSPC, -ENODATA, -EIO, -ENOMEM, -EPERM };
+	static const int other[] = {
+		0, -EINVAL, -EBUSY, -EFBIG, -ENOSPC, -ENODATA, -EIO, -ENOMEM, -EPERM
+	};
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(damage); i++)
@@ -626,7 +631,9 @@ static void test_set_needs_check(void)
 	model_free(m);
 }
 
-/* A commit whose superblock got to the disk although its write "failed" is undone by needs_check. */
+/*
+ * A commit whose superblock got to the disk although its write "failed" is undone by needs_check.
+ */
 static void test_failed_commit_is_undone(void)
 {
 	enum disk_op op;

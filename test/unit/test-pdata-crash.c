@@ -8,7 +8,7 @@
  *	CRASH_STATES=N	look at N states (default 20000)
  *	CRASH_SEED=N	number of the first workload (default 1)
  *	CRASH_STEP=N	distance to the next one: so several processes share the work
- *	CRASH_REPLAY=W:K:S	only workload W, cut after event K, state seed S, as a failure prints it
+ *	CRASH_REPLAY=W:K:S	only workload W, cut after event K, state seed S (a failure prints it)
  */
 #include "pd-random.h"
 #include "pd-work.h"
@@ -117,7 +117,7 @@ static void test_early_writes(void)
 struct run {
 	u64 workload;
 	struct shim_disk *disk;
-	unsigned long done[COMMITS + 1];	/* events when commit n had returned; [0]: formatted */
+	unsigned long done[COMMITS + 1];	/* events when commit n returned; [0]: formatted */
 	u64 digests[COMMITS + 1];		/* what it left */
 };
 

@@ -136,7 +136,8 @@ static void check_places(struct mq_common *r, struct levels *l)
 	u32 i;
 
 	for (level = 0; level < l->nr; level++)
-		for (i = queue_oldest(&r->q, l->head[level]); i != l->head[level]; i = r->q.e[i].next)
+		for (i = queue_oldest(&r->q, l->head[level]); i != l->head[level];
+		     i = r->q.e[i].next)
 			CHECK_EQ(levels_of(l, mqc_hits_locked(r, i)), level);
 }
 
@@ -174,7 +175,9 @@ static void test_ageing(void)
 	}
 }
 
-/* Blocks that are not cached: counted once a tick, halved by epochs, the coldest forgotten first. */
+/*
+ * Blocks that are not cached: counted once a tick, halved by epochs, the coldest forgotten first.
+ */
 static void test_ghosts(void)
 {
 	struct ghost_time now = { .tick = 250 };

@@ -39,8 +39,8 @@ static void test_registered(void)
 }
 
 /*
- * With a migration_threshold of 0 the core asks for no work: candidates wait for ever.  A write that
- * needs no copy comes in all the same, as long as a block is free.
+ * With a migration_threshold of 0 the core asks for no work: candidates wait for ever.  A write
+ * that needs no copy comes in all the same, as long as a block is free.
  */
 static void test_cheap_writes_need_no_work(void)
 {
@@ -209,8 +209,9 @@ static void test_huge_origin(void)
 		unit_note("%s", t->name);
 		CHECK(!IS_ERR(p));
 		for (i = 0; i < 8; i++)
-			CHECK_OK(t->load_mapping(p, to_cblock(i), to_oblock(base + i * (1ULL << 33)),
-						 true, 5, true));
+			CHECK_OK(t->load_mapping(p, to_cblock(i),
+						 to_oblock(base + i * (1ULL << 33)), true, 5,
+						 true));
 		for (i = 0; i < 8; i++) {
 			CHECK_OK(t->next_work(p, true, 8, &w));
 			CHECK_EQ(w.op, DMC_OP_WRITEBACK);
@@ -338,7 +339,10 @@ static void test_changed_hints(void)
 			model_free(m);
 			continue;
 		}
-		/* These may be beyond what the policy's own hints go up to; those of its own are not. */
+		/*
+		 * These may be beyond what the policy's own hints go up to; those of its own are
+		 * not.
+		 */
 		model_restart(m, true);
 		CHECK_EQ(model_hints_changed(m, group), 0);
 		for (tick = 0; tick < 200; tick++)

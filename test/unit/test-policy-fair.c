@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test-policy-fair.c - every dirty block is written back in the end, whatever else gets dirty again and
- * again.
+ * test-policy-fair.c - every dirty block is written back in the end, whatever else gets dirty again
+ * and again.
  */
 #include "policy-model.h"
 #include "unit.h"
@@ -11,7 +11,10 @@
 #define WARM_HINT 0xffff	/* very warm, to all that have an order of hints */
 #define ORIGIN (NR * 64)
 
-/* Where the hot blocks lie, on the origin and in the cache; all blocks TOGETHER are close on the origin. */
+/*
+ * Where the hot blocks lie, on the origin and in the cache; all blocks TOGETHER are close on the
+ * origin.
+ */
 enum layout { SPREAD, TOGETHER, NR_LAYOUTS };
 
 static bool is_hot(u32 cb, enum layout layout)
@@ -23,15 +26,16 @@ static bool is_hot(u32 cb, enum layout layout)
  * All blocks are dirty.  With hints, if the policy has an order of them: @hot_first or the others
  * count as cold, the rest as warm as can be.
  */
-static struct model *start(struct dmc_policy_type *t, enum layout layout, bool hints, bool hot_first)
+static struct model *start(struct dmc_policy_type *t, enum layout layout, bool hints,
+			   bool hot_first)
 {
 	struct model *m = model_new(t, NR, ORIGIN);
 	const u32 hint[2] = { t->grade_hint ? t->grade_hint(0) : 0, WARM_HINT };
 	u32 cb;
 
 	for (cb = 0; cb < NR; cb++)
-		model_load(m, cb, (u64)cb * (layout == TOGETHER ? 1 : 64), true, hint[is_hot(cb, layout) != hot_first],
-			   hints && t->grade_hint);
+		model_load(m, cb, (u64)cb * (layout == TOGETHER ? 1 : 64), true,
+			   hint[is_hot(cb, layout) != hot_first], hints && t->grade_hint);
 	return m;
 }
 
@@ -60,7 +64,8 @@ static void one_writeback(struct model *m, enum layout layout)
 }
 
 /* All cold blocks are clean after @bound writebacks. */
-static void one(struct dmc_policy_type *t, enum layout layout, bool hints, bool hot_first, u32 bound)
+static void one(struct dmc_policy_type *t, enum layout layout, bool hints, bool hot_first,
+		u32 bound)
 {
 	struct model *m = start(t, layout, hints, hot_first);
 	u32 i, left = NR;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test-policy-steps.c - for how long does a policy hold its lock, with interrupts off?  In steps, which
- * the compiler counts: one for each basic block of code.  There must be few, however large the
- * cache is and however many CPUs there are.
+ * test-policy-steps.c - for how long does a policy hold its lock, with interrupts off?  In steps,
+ * which the compiler counts: one for each basic block of code.  There must be few, however large
+ * the cache is and however many CPUs there are.
  *
  * What that is in time depends on the machine, and is not tested.  Measured once with BLOCKS and
  * POLICY (test_time()), on two cores that were shared with much else:
@@ -197,8 +197,8 @@ static void test_cpus(void)
 }
 
 /*
- * The time, too: BLOCKS=20000000 POLICY=payback, with a build without sanitizers, by hand.  Each run
- * does the same, so what a busy host adds to a hold is not there in the best of some runs.
+ * The time, too: BLOCKS=20000000 POLICY=payback, with a build without sanitizers, by hand.  Each
+ * run does the same, so what a busy host adds to a hold is not there in the best of some runs.
  */
 static void test_time(void)
 {

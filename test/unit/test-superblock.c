@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test-superblock.c - a superblock with one thing wrong, under a right checksum, is refused for that
- * thing, by probing and by opening, and the device is as it was (rule R7).
+ * test-superblock.c - a superblock with one thing wrong, under a right checksum, is refused for
+ * that thing, by probing and by opening, and the device is as it was (rule R7).
  */
 #include "md-test.h"
 #include "metadata/superblock.h"
@@ -106,7 +106,9 @@ static int no_discards(void *ctx, u64 begin, u64 end)
 	return 0;
 }
 
-/* Everything that an activation reads, of a disk that claims to hold @nr cache and discard blocks. */
+/*
+ * Everything that an activation reads, of a disk that claims to hold @nr cache and discard blocks.
+ */
 static void load_claim(struct shim_disk *d, const struct dmc_md_params *p, u32 nr)
 {
 	struct dmc_md_policy policy = { .name = "smq", .version = { 2 }, .hint_size = 4 };

@@ -16,7 +16,10 @@
 #define STAYING 16		/* cblocks 0 .. STAYING - 1 never move */
 #define LOOKUPS 3000000
 
-/* Of an origin whose blocks have numbers of 32 bits, and of one with so many that their lower halves are the same. */
+/*
+ * Of an origin whose blocks have numbers of 32 bits, and of one with so many that their lower
+ * halves are the same.
+ */
 #define FEW (4 * NR)
 #define MANY (DMC_MAX_OBLOCKS - 1)
 
@@ -115,7 +118,10 @@ static void test_odd_sizes(void)
 	}
 }
 
-/* Runs of any length, with gaps: as if each block had been inserted by itself; chains can be taken apart. */
+/*
+ * Runs of any length, with gaps: as if each block had been inserted by itself; chains can be taken
+ * apart.
+ */
 static void test_runs(void)
 {
 	const u32 nr = 5000;

@@ -131,7 +131,9 @@ static struct model *load(struct dmc_md *md)
 	return m;
 }
 
-/* Removes some, inserts some (oblocks below @origin_blocks that were free), commits now and then. */
+/*
+ * Removes some, inserts some (oblocks below @origin_blocks that were free), commits now and then.
+ */
 static void change(struct dmc_md *md, struct model *m, u64 origin_blocks)
 {
 	u8 *taken = calloc(origin_blocks, 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bugs.c - a module with one bug for each detector of the debug kernel, all harmless to what follows.
- * It loads and unloads, so that only the detectors can tell.
+ * bugs.c - a module with one bug for each detector of the debug kernel, all harmless to what
+ * follows. It loads and unloads, so that only the detectors can tell.
  */
 #include <linux/delay.h>
 #include <linux/list.h>

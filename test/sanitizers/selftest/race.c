@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * race.c - two threads add to one number without a lock: a data race, and harmless. Built as two modules: only one of them
- * bears a name of ours.
+ * race.c - two threads add to one number without a lock: a data race, and harmless. Built as two
+ * modules: only one of them bears a name of ours.
  */
 #include <linux/delay.h>
 #include <linux/err.h>

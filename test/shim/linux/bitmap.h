@@ -41,8 +41,8 @@ static inline bool test_and_clear_bit(unsigned long n, volatile unsigned long *p
 #define __assign_bit assign_bit
 #define test_and_set_bit_lock test_and_set_bit
 
-static inline unsigned long shim_find(const unsigned long *p, unsigned long size, unsigned long start,
-				      unsigned long flip)
+static inline unsigned long shim_find(const unsigned long *p, unsigned long size,
+				      unsigned long start, unsigned long flip)
 {
 	while (start < size) {
 		unsigned long w = (p[BIT_WORD(start)] ^ flip) >> (start % BITS_PER_LONG);
@@ -62,8 +62,14 @@ static inline unsigned long shim_find(const unsigned long *p, unsigned long size
 #define for_each_set_bit(b, p, size) \
 	for ((b) = find_first_bit(p, size); (b) < (size); (b) = find_next_bit(p, size, (b) + 1))
 
-static inline void bitmap_zero(unsigned long *p, unsigned long n) { memset(p, 0, BITS_TO_LONGS(n) * 8); }
-static inline void bitmap_fill(unsigned long *p, unsigned long n) { memset(p, 0xff, BITS_TO_LONGS(n) * 8); }
+static inline void bitmap_zero(unsigned long *p, unsigned long n)
+{
+	memset(p, 0, BITS_TO_LONGS(n) * 8);
+}
+static inline void bitmap_fill(unsigned long *p, unsigned long n)
+{
+	memset(p, 0xff, BITS_TO_LONGS(n) * 8);
+}
 static inline unsigned long bitmap_weight(const unsigned long *p, unsigned long n)
 {
 	unsigned long i, w = 0;
@@ -72,8 +78,14 @@ static inline unsigned long bitmap_weight(const unsigned long *p, unsigned long 
 		w += test_bit(i, p);
 	return w;
 }
-static inline bool bitmap_empty(const unsigned long *p, unsigned long n) { return find_first_bit(p, n) >= n; }
-static inline bool bitmap_full(const unsigned long *p, unsigned long n) { return find_first_zero_bit(p, n) >= n; }
+static inline bool bitmap_empty(const unsigned long *p, unsigned long n)
+{
+	return find_first_bit(p, n) >= n;
+}
+static inline bool bitmap_full(const unsigned long *p, unsigned long n)
+{
+	return find_first_zero_bit(p, n) >= n;
+}
 static inline void bitmap_set(unsigned long *p, unsigned long start, unsigned long n)
 {
 	for (; n; n--)

@@ -25,6 +25,7 @@ struct dm_arg {
 const char *dm_shift_arg(struct dm_arg_set *as);
 void dm_consume_args(struct dm_arg_set *as, unsigned int n);
 /* A number within @arg's limits, and no larger than the number of words behind it. */
-int dm_read_arg_group(const struct dm_arg *arg, struct dm_arg_set *as, unsigned int *value, char **error);
+int dm_read_arg_group(const struct dm_arg *arg, struct dm_arg_set *as, unsigned int *value,
+		      char **error);
 
 #endif

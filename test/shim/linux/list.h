@@ -19,8 +19,14 @@ static inline void shim_list_link(struct list_head *e, struct list_head *p, stru
 	e->next = n;
 	n->prev = e;
 }
-static inline void list_add(struct list_head *e, struct list_head *h) { shim_list_link(e, h, h->next); }
-static inline void list_add_tail(struct list_head *e, struct list_head *h) { shim_list_link(e, h->prev, h); }
+static inline void list_add(struct list_head *e, struct list_head *h)
+{
+	shim_list_link(e, h, h->next);
+}
+static inline void list_add_tail(struct list_head *e, struct list_head *h)
+{
+	shim_list_link(e, h->prev, h);
+}
 static inline void shim_list_unlink(struct list_head *e)
 {
 	shim_assert(e->next != LIST_POISON && e->prev->next == e && e->next->prev == e);
@@ -39,10 +45,22 @@ static inline void list_del_init(struct list_head *e)
 }
 static inline bool list_empty(const struct list_head *h) { return h->next == h; }
 static inline bool list_empty_careful(const struct list_head *h) { return list_empty(h); }
-static inline bool list_is_singular(const struct list_head *h) { return !list_empty(h) && h->next == h->prev; }
-static inline bool list_is_last(const struct list_head *e, const struct list_head *h) { return e->next == h; }
-static inline bool list_is_first(const struct list_head *e, const struct list_head *h) { return e->prev == h; }
-static inline bool list_is_head(const struct list_head *e, const struct list_head *h) { return e == h; }
+static inline bool list_is_singular(const struct list_head *h)
+{
+	return !list_empty(h) && h->next == h->prev;
+}
+static inline bool list_is_last(const struct list_head *e, const struct list_head *h)
+{
+	return e->next == h;
+}
+static inline bool list_is_first(const struct list_head *e, const struct list_head *h)
+{
+	return e->prev == h;
+}
+static inline bool list_is_head(const struct list_head *e, const struct list_head *h)
+{
+	return e == h;
+}
 static inline void list_move(struct list_head *e, struct list_head *h)
 {
 	shim_list_unlink(e);
@@ -147,7 +165,11 @@ static inline void hlist_del_init(struct hlist_node *n)
 	INIT_HLIST_NODE(n);
 }
 #define hlist_entry(p, t, m) container_of(p, t, m)
-#define hlist_entry_safe(p, t, m) ({ __typeof__(p) __p = (p); __p ? hlist_entry(__p, t, m) : NULL; })
+#define hlist_entry_safe(p, t, m)                    \
+	({                                           \
+		__typeof__(p) __p = (p);             \
+		__p ? hlist_entry(__p, t, m) : NULL; \
+	})
 #define hlist_for_each_entry(p, h, m) \
 	for (p = hlist_entry_safe((h)->first, __typeof__(*p), m); p; \
 	     p = hlist_entry_safe(p->m.next, __typeof__(*p), m))

@@ -30,7 +30,8 @@ static inline void rb_link_node(struct rb_node *n, struct rb_node *parent, struc
 	*link = n;
 }
 static inline void rb_insert_color(struct rb_node *n, struct rb_root *r) { (void)n; (void)r; }
-static inline void rb_insert_color_cached(struct rb_node *n, struct rb_root_cached *r, bool leftmost)
+static inline void rb_insert_color_cached(struct rb_node *n, struct rb_root_cached *r,
+					  bool leftmost)
 {
 	(void)n; (void)r; (void)leftmost;
 }

@@ -47,10 +47,11 @@ char *kasprintf(gfp_t gfp, const char *fmt, ...) __attribute__((format(printf, 2
 struct kmem_cache {
 	size_t size;
 };
-struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align, unsigned long flags,
-				     void (*ctor)(void *));
+struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align,
+				     unsigned long flags, void (*ctor)(void *));
 void kmem_cache_destroy(struct kmem_cache *c);
-#define KMEM_CACHE(s, flags) kmem_cache_create(#s, sizeof(struct s), __alignof__(struct s), flags, NULL)
+#define KMEM_CACHE(s, flags) \
+	kmem_cache_create(#s, sizeof(struct s), __alignof__(struct s), flags, NULL)
 #define kmem_cache_alloc(c, g) kmalloc((c)->size, g)
 #define kmem_cache_zalloc(c, g) kzalloc((c)->size, g)
 #define kmem_cache_free(c, p) ((void)(c), shim_free(p))

@@ -27,7 +27,8 @@ struct workqueue_struct {
 #define INIT_DELAYED_WORK(d, fn) INIT_WORK(&(d)->work, fn)
 
 /* As the kernel's: false, and nothing has changed, if it is pending already, whenever it is due. */
-static inline bool shim_queue(struct workqueue_struct *wq, struct work_struct *w, unsigned long delay)
+static inline bool shim_queue(struct workqueue_struct *wq, struct work_struct *w,
+			      unsigned long delay)
 {
 	struct work_struct **p = &wq->first;
 
