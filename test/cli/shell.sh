@@ -30,13 +30,15 @@ metadata_sectors 1638400
 for x in a data_1 a.b+c-d; do st 0 name_ok "$x"; done
 for x in '' -a .a 'a b' a/b x-cdata control "$(printf 'a%.0s' 1 2 3)\$"; do st 1 name_ok "$x"; done
 
-# ----- repaired metadata: no dirty block is taken for a clean one, whichever version of the tools -----
+# ----- repaired metadata: no dirty block is taken for a clean one, by any version of the tools -----
 top=$(cd "$(dirname "$0")/../.." && pwd)
 if command -v cache_repair > /dev/null; then
 	gunzip -c "$top/test/vectors/g06-all-dirty-v2.img.gz" > "$DIR/old"
 	cp "$DIR/old" "$DIR/new"
-	cache_repair -i "$DIR/old" -o "$DIR/new" > "$DIR/out" 2>&1 || bad "cache_repair: $(cat "$DIR/out")"
-	! tools_before_1 || all_dirty "$DIR/new" > "$DIR/out" 2>&1 || bad "all_dirty: $(cat "$DIR/out")"
+	cache_repair -i "$DIR/old" -o "$DIR/new" > "$DIR/out" 2>&1 ||
+		bad "cache_repair: $(cat "$DIR/out")"
+	! tools_before_1 || all_dirty "$DIR/new" > "$DIR/out" 2>&1 ||
+		bad "all_dirty: $(cat "$DIR/out")"
 	eq "$(python3 -I "$top/test/tools/decode_cache_metadata.py" --summary "$DIR/new" |
 		sed -n 's/.*"dirty": \([0-9]*\),.*/\1/p')" 512 "dirty blocks of 512 after a repair"
 fi

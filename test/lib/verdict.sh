@@ -4,7 +4,20 @@
 # What a guest's kernel log and a test's output say about its verdict. Sourced by host.sh.
 
 # header FILE KEY: value of a "# KEY: value" line of a test's head
-header() { sed -n "/^[^#]/q; s/^# $2: *//p" "$1"; }
+header() {
+	awk -v key="# $2:" '
+		/^[^#]/ { exit }
+		index($0, key) == 1 {
+			if (on) print value
+			on = 1
+			value = substr($0, length(key) + 1)
+			sub(/^ */, "", value)
+			next
+		}
+		on && /^#    / { sub(/^# */, ""); value = value " " $0; next }
+		on { print value; on = 0 }
+		END { if (on) print value }' "$1"
+}
 
 # Lines of a kernel log that no test may cause.
 COMPLAINTS='BUG[: ]|WARNING:|Oops|Call Trace|general protection|KASAN|UBSAN|KCSAN|lockdep|possible (circular|recursive) locking'

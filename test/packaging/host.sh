@@ -17,7 +17,8 @@ SUITES="bullseye bookworm trixie sid"
 # What is there for us (lvm2 and thin-provisioning-tools put the kernel's dm-cache into the
 # initramfs), and what a minimal system lacks. MODULES=list keeps the initramfs small; the machine's
 # modules are named in it.
-BASE_PACKAGES=dkms,make,gcc,kmod,openssl,xz-utils,zstd,cpio,initramfs-tools,busybox,dmsetup,lvm2,thin-provisioning-tools
+BASE_PACKAGES=dkms,make,gcc,kmod,openssl,xz-utils,zstd,cpio,initramfs-tools,busybox,dmsetup,lvm2
+BASE_PACKAGES+=,thin-provisioning-tools
 BASE_PACKAGES+=,ccache,linux-image-amd64,linux-headers-amd64
 
 base_for() {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: time per request: the raw device, dm-linear, the kernel's own dm-cache and ours, one after the other
+# what: time per request: the raw device, dm-linear, the kernel's own dm-cache and ours, one after
+#       the other
 # needs: mem=1536
 # timeout: 3600
 # files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/guest.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a 4 KiB write and fdatasync, over a fast device of 0.1 ms and an origin of 8 ms with volatile write caches
+# what: a 4 KiB write and fdatasync, over a fast device of 0.1 ms and an origin of 8 ms with
+#       volatile write caches
 # needs: mem=768
 # timeout: 3600
 # files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/guest.sh

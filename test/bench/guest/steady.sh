@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
-# what: how a cache warms up and what it serves then: an origin of 8 ms a request, a cache a quarter as large of 0.1 ms
+# what: how a cache warms up and what it serves then: an origin of 8 ms a request, a cache a quarter
+#       as large of 0.1 ms
 # needs: mem=1536
 # timeout: 7200
 # files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/guest.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the harness itself: Debian boots, our modules come first, disks come and go, shutdown, a power cut
+# what: the harness itself: Debian boots, our modules come first, disks come and go, shutdown, a
+#       power cut
 # disks: slow:64M,fast:16M,meta:8M
 # boots: 3
 case $BOOT in

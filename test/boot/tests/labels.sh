@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a labelled set with no tab: hidden members, `change` events, another order with repeated events, the origin late; mounted at shutdown
+# what: a labelled set with no tab: hidden members, `change` events, another order with repeated
+#       events, the origin late; mounted at shutdown
 # disks: slow:64M,fast:24M,meta:8M
 # boots: 2
 # timeout: 400

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: members of a set that are duplicated, stale, foreign, missing, late, swapped: refused with a reason, or assembled with the right ones
+# what: members of a set that are duplicated, stale, foreign, missing, late, swapped: refused with a
+#       reason, or assembled with the right ones
 # disks: slow:64M,fast:24M,meta:24M,spare:24M,other:16M
 # boots: 3
 # timeout: 500

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: an origin from the network (NBD) with _netdev in tab and fstab: assembled behind the network, mounted behind that, stopped before it goes
+# what: an origin from the network (NBD) with _netdev in tab and fstab: assembled behind the
+#       network, mounted behind that, stopped before it goes
 # disks: fast:24M
 # nbd: slow:64M
 # boots: 3

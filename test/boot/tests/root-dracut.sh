@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: / on a cache, by dracut: a labelled set, found by the label of its filesystem; stopped by dracut at shutdown, power cut
+# what: / on a cache, by dracut: a labelled set, found by the label of its filesystem; stopped by
+#       dracut at shutdown, power cut
 # disks: slow:root,fast:64M,initrd:initrd.dracut
 # boots: 4
 # timeout: 300

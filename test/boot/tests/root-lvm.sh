@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: / on a logical volume with a cache pool, activated by lvm2 in the initramfs, with our modules: clean shutdown, power cut
+# what: / on a logical volume with a cache pool, activated by lvm2 in the initramfs, with our
+#       modules: clean shutdown, power cut
 # disks: old:root,slow:2G,fast:96M
 # boots: 4
 # timeout: 400

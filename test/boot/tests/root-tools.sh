@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: / on a cache, by initramfs-tools: a labelled set, found by the label of its filesystem; clean shutdown, power cut
+# what: / on a cache, by initramfs-tools: a labelled set, found by the label of its filesystem;
+#       clean shutdown, power cut
 # disks: slow:root,fast:64M
 # boots: 4
 # timeout: 300

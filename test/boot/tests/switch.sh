@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dmcache.assemble= on the kernel's command line: off (a dirty origin stays hidden, a complete one does not), passthrough, writethrough
+# what: dmcache.assemble= on the kernel's command line: off (a dirty origin stays hidden, a complete
+#       one does not), passthrough, writethrough
 # disks: slow:64M,fast:24M
 # boots: 4
 # timeout: 240

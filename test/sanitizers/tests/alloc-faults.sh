@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: each allocation and each metadata I/O of load, resume, suspend, remove and status fails once: no crash, no leak
+# what: each allocation and each metadata I/O of load, resume, suspend, remove and status fails
+#       once: no crash, no leak
 # timeout: 300
 # files: test/vm/lib-cache.sh test/sanitizers/dm-fail-nth.py
 # expect-dmesg: Call Trace:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: I/O errors and failed allocations at random while fio runs, reloads and suspends in between: no hang, no crash, no leak
+# what: I/O errors and failed allocations at random while fio runs, reloads and suspends in between:
+#       no hang, no crash, no leak
 # needs: smp=2
 # timeout: 300
 # files: test/vm/lib-cache.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # selftest: PASS
-# what: what is new in the kernel log is found where the log has dropped its oldest lines, even those of the mark
+# what: what is new in the kernel log is found where the log has dropped its oldest lines, even
+#       those of the mark
 
 flood() {
 	_i=0

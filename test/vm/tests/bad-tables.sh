@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: every wrong table line is refused with a reason in the kernel log, formats nothing, holds nothing
+# what: every wrong table line is refused with a reason in the kernel log, formats nothing, holds
+#       nothing
 # needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: origin and cache beyond 2 TiB, and an origin of more than 2^32 blocks: all are read, written, cached and cleaned where they belong
+# what: origin and cache beyond 2 TiB, and an origin of more than 2^32 blocks: all are read,
+#       written, cached and cleaned where they belong
 # needs: smp=1 mem=768
 # timeout: 240
 # files: test/vm/lib-cache.sh

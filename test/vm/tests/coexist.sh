@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: beside the kernel's own: thin pool, era and snapshot work; its dm-cache and ours cannot be mixed, and the log says what to do
+# what: beside the kernel's own: thin pool, era and snapshot work; its dm-cache and ours cannot be
+#       mixed, and the log says what to do
 # kernels-differ: its neighbours in device-mapper are others
 # needs: smp=1
 # stock: no

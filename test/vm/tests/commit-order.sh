@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: while the metadata device stalls, no whole-block write is acknowledged and no block of the cache is reused (R1, R3)
+# what: while the metadata device stalls, no whole-block write is acknowledged and no block of the
+#       cache is reused (R1, R3)
 # durability: yes
 # timeout: 240
 # files: test/vm/lib-cache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: fio verify with mixed sizes, both formats, through writeback, writethrough, passthrough and back
+# what: fio verify with mixed sizes, both formats, through writeback, writethrough, passthrough and
+#       back
 # kernels-differ: how bios are split and remapped
 # timeout: 240
 # files: test/vm/lib-cache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: after a power cut few clean blocks count as dirty and no dirty one is missed; the kernel's module in between; both formats
+# what: after a power cut few clean blocks count as dirty and no dirty one is missed; the kernel's
+#       module in between; both formats
 # durability: yes
 # needs: mem=512
 # disks: 40M:lose,60M:lose,80M:lose,32M
@@ -59,7 +60,8 @@ as_read() {
 		read_at /dev/mapper/c$1 $((_b * 64 + 8)) > /tmp/either
 		page "later $_b" | cmp -s - /tmp/either ||
 			dd if="$2" bs=4096 skip=$((_b * 8 + 1)) count=1 2> /dev/null |
-			cmp - /tmp/either || fail "c$1: block $_b is neither what it was nor what was written"
+			cmp - /tmp/either ||
+				fail "c$1: block $_b is neither what it was nor what was written"
 		dd if=/tmp/either of="$2" bs=4096 seek=$((_b * 8 + 1)) conv=notrunc 2> /dev/null
 	done
 }

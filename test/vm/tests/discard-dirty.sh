@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dirty blocks that were discarded are not written back; what needs no copy comes in with a migration_threshold of 0
+# what: dirty blocks that were discarded are not written back; what needs no copy comes in with a
+#       migration_threshold of 0
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
@@ -47,7 +48,7 @@ for f in no_discard_passdown ""; do
 	dmsetup remove c
 	check_metadata $META
 done
-# Demoted: a cache of 32 blocks, all of them dirty and discarded, that has to make room for what is read.
+# Demoted: a cache of 32 blocks, all dirty and discarded, that has to make room for what is read.
 linear small $CACHE 0 2048
 (
 	CACHE=/dev/mapper/small

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: mkfs and fstrim of ext4 and xfs on a cache, passed down and not: what is trimmed goes, files stay, new ones are cached without a read, over a restart too
+# what: mkfs and fstrim of ext4 and xfs on a cache, passed down and not: what is trimmed goes, files
+#       stay, new ones are cached without a read, over a restart too
 # long: two minutes; discard is the short one
 # needs: mem=1024
 # timeout: 300

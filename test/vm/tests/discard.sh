@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: discards: passed down or not, remembered over a restart, partial ones harmless, discarded blocks cached without a read
+# what: discards: passed down or not, remembered over a restart, partial ones harmless, discarded
+#       blocks cached without a read
 # kernels-differ: the limits of a discard
 # timeout: 240
 # files: test/vm/lib-cache.sh

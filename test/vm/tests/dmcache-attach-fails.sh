@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dmcache attach with an SSD that has bad sectors: the target refuses at its resume, and the mounted device goes on without it
+# what: dmcache attach with an SSD that has bad sectors: the target refuses at its resume, and the
+#       mounted device goes on without it
 # needs: smp=1
 # disks: 64M
 # files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh test/vm/lib-cache.sh test/vm/lib-fail.sh
@@ -14,8 +15,15 @@ mkfs.ext4 -q $DISK0
 below f 24
 run 0 dmcache create c --origin $DISK0 --yes
 mount /dev/mapper/c /mnt
-(i=0; while \
-	[ ! -e /tmp/enough ]; do i=$((i + 1)); dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync,notrunc 2> /dev/null; echo $i > /tmp/rounds.new; mv /tmp/rounds.new /tmp/rounds; done) &
+(
+	i=0
+	while [ ! -e /tmp/enough ]; do
+		i=$((i + 1))
+		dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync,notrunc 2> /dev/null
+		echo $i > /tmp/rounds.new
+		mv /tmp/rounds.new /tmp/rounds
+	done
+) &
 writer=$!
 # goes_on WHAT: it is as it was, nothing is left, and the writer gets on
 goes_on() {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dmcache attach and detach on a device that is mounted and written to; a power cut after a detach, and the old cache is there again
+# what: dmcache attach and detach on a device that is mounted and written to; a power cut after a
+#       detach, and the old cache is there again
 # durability: yes
 # long: 40 s; doc-dmcache does it once
 # needs: smp=1
@@ -29,8 +30,14 @@ mkfs.ext4 -q $DISK0
 run 0 dmcache create c --origin $DISK0 --yes
 assert_match "$(dmsetup table c)" linear "a device without a cache"
 mount /dev/mapper/c /mnt
-(i=0; while \
-	[ ! -e /tmp/enough ]; do i=$((i + 1)); dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync,notrunc 2> /dev/null; echo $i > /tmp/rounds; done) &
+(
+	i=0
+	while [ ! -e /tmp/enough ]; do
+		i=$((i + 1))
+		dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync,notrunc 2> /dev/null
+		echo $i > /tmp/rounds
+	done
+) &
 writer=$!
 run 0 dmcache attach c --cache $DISK1 --yes --policy smq
 assert_match "$(dmsetup table c)" ' cache .* smq ' "after attach"

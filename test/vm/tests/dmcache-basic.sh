@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dmcache create, assemble, stop, list, probe; adopted and labelled origins; with busybox sh too
+# what: dmcache create, assemble, stop, list, probe; adopted and labelled origins; with busybox sh
+#       too
 # needs: smp=1
 # disks: 64M,24M,16M
 # files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dmcache status, set and flush on a cache that is mounted; a flush that is interrupted, and one that is killed
+# what: dmcache status, set and flush on a cache that is mounted; a flush that is interrupted, and
+#       one that is killed
 # long: a minute; doc-dmcache does most of it once
 # needs: smp=1
 # disks: 64M,24M

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dmcache refuses: wrong words, devices too small, in use, not empty, full; a status and a next command for each, and no disk is written to
+# what: dmcache refuses: wrong words, devices too small, in use, not empty, full; a status and a
+#       next command for each, and no disk is written to
 # long: two minutes of CPU
 # needs: smp=1
 # disks: 24M,16M,12M,16M,1M,2M

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the dmsetup lines of doc/admin/first-cache.md, in its order, on a filesystem that exists already
+# what: the dmsetup lines of doc/admin/first-cache.md, in its order, on a filesystem that exists
+#       already
 # needs: smp=1
 # stock: no
 # timeout: 180

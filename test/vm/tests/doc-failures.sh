@@ -2,7 +2,8 @@
 # what: the lines of doc/admin/failures.md about a cache device that died: given up, replaced
 # needs: smp=1
 # disks: 24M,64M
-# files: doc/admin/failures.md scripts/dmcache scripts/lib test/vm/lib-dmcache.sh test/vm/lib-fail.sh
+# files: doc/admin/failures.md scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
+#        test/vm/lib-fail.sh
 # timeout: 300
 
 . /job/lib-dmcache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: writethrough: FLUSHes that the cache device fails while all its 16,384 blocks may be lost cost one look at each block, not one for each block and bio
+# what: writethrough: FLUSHes that the cache device fails while all its 16,384 blocks may be lost
+#       cost one look at each block, not one for each block and bio
 # timeout: 240
 # stock: no
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh

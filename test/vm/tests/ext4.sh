@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: ext4 on the cache: many small files, fsck clean; after re-creation; and on the origin alone when detached
+# what: ext4 on the cache: many small files, fsck clean; after re-creation; and on the origin alone
+#       when detached
 # timeout: 300
 # files: test/vm/lib-cache.sh test/vm/fs-work.sh
 

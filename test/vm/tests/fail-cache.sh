@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a cache device with bad blocks, or gone: what the origin has goes on; what only it has is an error, and said; nothing stale comes back
+# what: a cache device with bad blocks, or gone: what the origin has goes on; what only it has is an
+#       error, and said; nothing stale comes back
 # durability: yes
 # timeout: 240
 # stock: no
@@ -21,18 +22,22 @@ all_right() {
 # write_all WHAT: parts of blocks, whole ones, several at a time; the last time with a FLUSH
 write_all() {
 	change /tmp/data 10
-	write_at /dev/mapper/c $((10 * 64)) < /tmp/change || fail "$1: a whole block was not written"
+	write_at /dev/mapper/c $((10 * 64)) < /tmp/change ||
+		fail "$1: a whole block was not written"
 	for b in 11 12 200; do
 		change /tmp/data $b
-		dd if=/tmp/change of=/dev/mapper/c bs=4k seek=$((b * 8)) oflag=direct conv=notrunc 2> /dev/null || fail "$1: block $b was not written"
+		dd if=/tmp/change of=/dev/mapper/c bs=4k seek=$((b * 8)) oflag=direct conv=notrunc \
+			2> /dev/null || fail "$1: block $b was not written"
 	done
 	change /tmp/data 20 16
-	dd if=/tmp/change of=/dev/mapper/c bs=512k count=1 seek=$((20 * 32768)) oflag=direct,seek_bytes conv=notrunc,fsync 2> /dev/null ||
+	dd if=/tmp/change of=/dev/mapper/c bs=512k count=1 seek=$((20 * 32768)) \
+		oflag=direct,seek_bytes conv=notrunc,fsync 2> /dev/null ||
 		fail "$1: 16 blocks were not written and flushed"
 }
 
-# unflushed MODE BLOCK...: a cache c, and writes to these blocks that are acknowledged, and flushed by none: not by the
-# cache either, which on a slow machine is idle afterwards and flushes. What its device had before is in /tmp/old.
+# unflushed MODE BLOCK...: a cache c, and writes to these blocks that are acknowledged, and flushed
+# by none: not by the cache either, which on a slow machine is idle afterwards and flushes. What its
+# device had before is in /tmp/old.
 unflushed() {
 	warm 64 200 2 /tmp/data
 	make_cache c 64 "metadata2 $1" smq
@@ -49,12 +54,14 @@ unflushed() {
 warm 64 128 2 /tmp/data
 make_cache c 64 metadata2 smq migration_threshold 0
 bad f $((32 * 64 + 8)) 1
-read_at /dev/mapper/c $((30 * 64)) $((6 * 64)) > /tmp/got || fail "a run of clean blocks with a bad sector was not read"
+read_at /dev/mapper/c $((30 * 64)) $((6 * 64)) > /tmp/got ||
+	fail "a run of clean blocks with a bad sector was not read"
 block /tmp/data 30 6 | cmp - /tmp/got || fail "a run of clean blocks with a bad sector"
 wait_for '[ "$(st_used c)" -lt 128 ]' 10
 hits=$(st_read_hits c)
 for b in 30 31 33 34 35; do read_at /dev/mapper/c $((b * 64)) > /dev/null; done
-assert_eq "$(st_used c) $(st_read_hits c) $(core_arg c retired_blocks)" "127 $((hits + 5)) 1" "cached blocks, hits of the others, blocks retired"
+assert_eq "$(st_used c) $(st_read_hits c) $(core_arg c retired_blocks)" "127 $((hits + 5)) 1" \
+	"cached blocks, hits of the others, blocks retired"
 good f $((32 * 64 + 8)) 1
 # Many errors are over after a while: a minute later the place is tried again.
 wait_for 'sleep 1; [ "$(core_arg c retired_blocks)" = 0 ]' 12
@@ -63,12 +70,14 @@ dmsetup remove c
 # --- writeback: one bad block ---
 warm 64 128 2 /tmp/data
 make_cache c 64 metadata2 smq
-assert_match "$(st_line c)" ' 1?2 (metadata2 )?writeback 2 migration_threshold 2048 smq ' "the status when all is well"
+assert_match "$(st_line c)" ' 1?2 (metadata2 )?writeback 2 migration_threshold 2048 smq ' \
+	"the status when all is well"
 ev=$(events c)
 used=$(st_used c)
 dmesg_mark
 bad f $((5 * 64 + 8)) 1
-read_at /dev/mapper/c $((5 * 64)) 64 > /tmp/got || fail "a clean block with a bad sector was not read"
+read_at /dev/mapper/c $((5 * 64)) 64 > /tmp/got ||
+	fail "a clean block with a bad sector was not read"
 block /tmp/data 5 | cmp - /tmp/got || fail "a clean block with a bad sector"
 wait_for '[ "$(core_arg c retired_blocks)" = 1 ]' 10
 wait_for '[ "$(events c)" -gt '"$ev"' ]' 10
@@ -90,7 +99,8 @@ ev=$(events c)
 dmesg_mark
 bad f $((7 * 64)) 8
 refute read_at /dev/mapper/c $((7 * 64)) > /dev/null
-read_at /dev/mapper/c $((7 * 64 + 8)) > /tmp/got || fail "a good part of the dirty block was not read"
+read_at /dev/mapper/c $((7 * 64 + 8)) > /tmp/got ||
+	fail "a good part of the dirty block was not read"
 refute read_at /dev/mapper/c $((6 * 64)) 128 > /dev/null
 assert_num "$(st_dirty c)" -eq "$dirty" "dirty blocks after the error"
 assert_num "$(core_arg c dirty_read_errors)" -ge 1 "errors of dirty blocks in the status"
@@ -105,7 +115,8 @@ same /tmp/data $ORIGIN "the origin after the dirty block was readable again"
 dmsetup remove c
 check_metadata $META
 
-# --- writethrough: a FLUSH that the cache device does not do is the origin's alone; what the cache may have lost is not used ---
+# --- writethrough: if the cache device fails a FLUSH, that of the origin is enough ---
+# What the cache may have lost is not used.
 unflushed writethrough 40 41 90
 sync_of c || fail "a FLUSH that only the cache device did not do"
 dd if=/tmp/old of=/dev/f0 bs=1M oflag=direct conv=fsync 2> /dev/null
@@ -153,7 +164,8 @@ check_metadata $META
 make_cache c 64 "metadata2 writethrough" smq
 assert_eq "$(st_dirty c)" 0 "dirty blocks, loaded again"
 # Two groups of 64 blocks were written to, so might be lost; the others were not.
-assert_num "$(st_used c)" -ge 72 "blocks cached before and after the shutdown without the cache device"
+assert_num "$(st_used c)" \
+	-ge 72 "blocks cached before and after the shutdown without the cache device"
 all_right "loaded again after a shutdown without the cache device"
 
 # --- what comes back is used again, nearly all of it ---

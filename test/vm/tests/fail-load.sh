@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: device errors while a cache is loaded or resumed: refused with a reason, nothing changed on disk, nothing held; then good again
+# what: device errors while a cache is loaded or resumed: refused with a reason, nothing changed on
+#       disk, nothing held; then good again
 # timeout: 180
 # long: a dozen loads that fail, all devices compared after each; 50 s of CPU
 # stock: no

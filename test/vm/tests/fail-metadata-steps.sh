@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the metadata fails just when a promotion, a demotion, a dirty bit, a passthrough write or the shutdown needs it: said, and no data is wrong
+# what: the metadata fails just when a promotion, a demotion, a dirty bit, a passthrough write or
+#       the shutdown needs it: said, and no data is wrong
 # durability: yes
 # timeout: 200
 # long: six caches that fail, each loaded again and cleaned; 55 s of CPU

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: metadata that cannot be written, flushed or read, under load: read-only or Fail, said, no hang; all that was flushed comes back
+# what: metadata that cannot be written, flushed or read, under load: read-only or Fail, said, no
+#       hang; all that was flushed comes back
 # durability: yes
 # timeout: 200
 # long: four writers for seconds, three times; 42 s of CPU

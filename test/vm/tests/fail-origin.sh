@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: origin errors reach only who needs the origin; copies that fail change nothing, and come later, without spinning
+# what: origin errors reach only who needs the origin; copies that fail change nothing, and come
+#       later, without spinning
 # timeout: 180
 # long: some fifteen states of the origin, each watched for seconds; 45 s of CPU
 # stock: no

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: who is flushed when: fdatasync on cached blocks spares the origin; data is durable before metadata names it
+# what: who is flushed when: fdatasync on cached blocks spares the origin; data is durable before
+#       metadata names it
 # kernels-differ: how the block layer sends flushes
 # durability: yes
 # needs: mem=512

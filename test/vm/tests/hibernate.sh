@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: hibernation under load: nothing is copied or committed behind the image; no image on a cache, or where one is active
+# what: hibernation under load: nothing is copied or committed behind the image; no image on a
+#       cache, or where one is active
 # needs: smp=1 mem=384
 # disks: 16M,24M,97M,64M,256M
 # hibernates: disk4
@@ -32,7 +33,8 @@ while [ $i -le $times ]; do
 	hibernate
 	assert_dmesg 'hibernation exit'
 	note "resumed: $(st_line)"
-	assert_num "$(st_dirty)" -gt 20 "dirty blocks after resume $i: there was work to do meanwhile"
+	assert_num "$(st_dirty)" \
+		-gt 20 "dirty blocks after resume $i: there was work to do meanwhile"
 	i=$((i + 1))
 done
 kill $load
@@ -61,14 +63,17 @@ image_on "$DISK4"
 page "after the refusal" | write_at /dev/mapper/c 1024
 assert_match "$(read_at /dev/mapper/c 1024)" '^after the refusal' "the cache goes on"
 
-# before-resume.sh: another kernel uses the cache meanwhile; after it the next boot resumes this one.
+# before-resume.sh: another kernel uses the cache meanwhile; after it the next boot resumes this
+# one.
 dmesg_mark
 hibernate
-assert_match "$(read_at "$DISK3" 0)" '^the image was refused' "a kernel with an active cache resumes no other"
+assert_match "$(read_at "$DISK3" 0)" '^the image was refused' \
+	"a kernel with an active cache resumes no other"
 assert_dmesg 'was changed while this machine hibernated: failing all I/O'
 assert_eq "$(st_mode)" Fail "mode after another kernel has used the cache"
 refute read_at /dev/mapper/c 1024
 dmsetup remove c
 check_metadata "$META"
 make_cache c 64 metadata2 lru
-assert_match "$(read_at /dev/mapper/c 1024)" '^after the refusal' "what was written before the hibernation"
+assert_match "$(read_at /dev/mapper/c 1024)" '^after the refusal' \
+	"what was written before the hibernation"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a hit takes no lock beyond those of a dm-linear device, and no atomic that a hit on another block takes: seen with ftrace and kprobes; the kernel's own takes seven
+# what: a hit takes no lock beyond those of a dm-linear device, and no atomic that a hit on another
+#       block takes: seen with ftrace and kprobes; the kernel's own takes seven
 # kernels-differ: what a bio passes before and after the target
 # needs: mem=768
 # timeout: 240

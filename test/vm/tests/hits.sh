@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: hits count and leave the origin alone; a cold cache fills; whole blocks are cached without a read
+# what: hits count and leave the origin alone; a cold cache fills; whole blocks are cached without a
+#       read
 # needs: smp=1 mem=512
 # timeout: 240
 # files: test/vm/lib-cache.sh

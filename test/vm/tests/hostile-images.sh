@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: metadata with damage under right checksums is refused, or loaded, used and removed: no BUG, no hang, no leak
+# what: metadata with damage under right checksums is refused, or loaded, used and removed: no BUG,
+#       no hang, no leak
 # needs: mem=512
 # timeout: 300
 # stock: no

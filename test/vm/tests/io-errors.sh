@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: errors of origin, cache and metadata reach the bios they concern, and nothing else; no data lost, no spinning
+# what: errors of origin, cache and metadata reach the bios they concern, and nothing else; no data
+#       lost, no spinning
 # kernels-differ: how dm-io, dm-kcopyd and dm-bufio report errors
 # timeout: 300
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: lvm2 of Debian 12: a single volume as cache (cachevol), writeback, split, joined again, uncached, restarted
+# what: lvm2 of Debian 12: a single volume as cache (cachevol), writeback, split, joined again,
+#       uncached, restarted
 # needs: smp=1
 # files: test/vm/lib-cache.sh test/vm/lib-lvm.sh test/vm/lvm-work.sh
 

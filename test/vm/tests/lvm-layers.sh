@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: lvm2: a cached volume with a snapshot, renamed, extended, moved, split off; a thin pool on a cache
+# what: lvm2: a cached volume with a snapshot, renamed, extended, moved, split off; a thin pool on a
+#       cache
 # needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh test/vm/lib-lvm.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: lvm2 of Debian 12 and 13: --cachepolicy and --cachesettings, at creation and later; what lvs shows; format 1 and 2
+# what: lvm2 of Debian 12 and 13: --cachepolicy and --cachesettings, at creation and later; what lvs
+#       shows; format 1 and 2
 # long: a minute or two a version of lvm2
 # timeout: 400
 # files: test/vm/lib-cache.sh test/vm/lib-lvm.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: lvm2 of Debian 12 and 13: a cache pool made, joined, changed, split, restarted, removed; lvs is right, data is right
+# what: lvm2 of Debian 12 and 13: a cache pool made, joined, changed, split, restarted, removed; lvs
+#       is right, data is right
 # long: a minute or two a version of lvm2
 # timeout: 400
 # files: test/vm/lib-cache.sh test/vm/lib-lvm.sh

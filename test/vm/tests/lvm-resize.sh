@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: lvm2 of Debian 12 and 13: origin and cache extended, each device moved away (pvmove) under a live cache in use
+# what: lvm2 of Debian 12 and 13: origin and cache extended, each device moved away (pvmove) under a
+#       live cache in use
 # long: a minute or two a version of lvm2
 # timeout: 400
 # files: test/vm/lib-cache.sh test/vm/lib-lvm.sh

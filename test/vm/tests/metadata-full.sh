@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the metadata device gets full while the cache runs: read-only, said so, data right, repairable
+# what: the metadata device gets full while the cache runs: read-only, said so, data right,
+#       repairable
 # needs: smp=1
 # timeout: 120
 # stock: no

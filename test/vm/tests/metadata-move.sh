@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the metadata moves to a larger device, with cache_repair, and with cache_dump and cache_restore; both formats
+# what: the metadata moves to a larger device, with cache_repair, and with cache_dump and
+#       cache_restore; both formats
 # long: 20 s, and what it shows seldom changes
 # files: test/vm/lib-cache.sh
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: wrong block size, too small or full metadata, needs_check: refused or read-only, with a reason, data right
+# what: wrong block size, too small or full metadata, needs_check: refused or read-only, with a
+#       reason, data right
 # needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: many changes in one commit, with less free metadata than they need: it is split, and the cache stays writable
+# what: many changes in one commit, with less free metadata than they need: it is split, and the
+#       cache stays writable
 # needs: mem=512
 # timeout: 120
 # stock: no

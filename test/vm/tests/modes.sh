@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: from each of the three modes to each other, live and by a new assembly, both formats: what was written before and after is read
+# what: from each of the three modes to each other, live and by a new assembly, both formats: what
+#       was written before and after is read
 # long: a minute; data and passthrough are the short ones
 # timeout: 240
 # files: test/vm/lib-cache.sh test/vm/lib-stack.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a cache made by ours is used by the kernel's own dm-cache, and back; both formats; data and warmth kept
+# what: a cache made by ours is used by the kernel's own dm-cache, and back; both formats; data and
+#       warmth kept
 # kernels-differ: the kernel's own dm-cache is another
 # needs: smp=1
 # stock: no

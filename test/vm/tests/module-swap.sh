@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: ten swaps in a row between ours and the kernel's own module, in use, then six after crashes; both formats
+# what: ten swaps in a row between ours and the kernel's own module, in use, then six after crashes;
+#       both formats
 # stock: no
 # long: two minutes; module-handover is the short one
 # timeout: 300

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: all modules load, unload and describe themselves; policies come by name; ours, not the kernel's
+# what: all modules load, unload and describe themselves; policies come by name; ours, not the
+#       kernel's
 # kernels-differ: how modules are built, named and pinned
 # needs: smp=1 mem=384
 # stock: no

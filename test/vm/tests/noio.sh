@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: memory is never had by I/O where bios wait: suspended, in engine and commit, in messages (a swap above would wait for itself)
+# what: memory is never had by I/O where bios wait: suspended, in engine and commit, in messages (a
+#       swap above would wait for itself)
 # needs: mem=384
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 # stock: no

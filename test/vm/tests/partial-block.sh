@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: an origin that ends in mid-block: its last block is read, written and discarded within its end, and never cached
+# what: an origin that ends in mid-block: its last block is read, written and discarded within its
+#       end, and never cached
 # needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: passthrough: reads come from the origin, write hits invalidate; invalidate_cblocks; not with dirty blocks
+# what: passthrough: reads come from the origin, write hits invalidate; invalidate_cblocks; not with
+#       dirty blocks
 # needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a policy from outside the tree (doc/example-policy), built against the installed headers: loaded by its name, used, let go
+# what: a policy from outside the tree (doc/example-policy), built against the installed headers:
+#       loaded by its name, used, let go
 # stock: no
 # kernels: 5.10 6.1
 # long: it builds a module first; the unit tests drive the policy in every `make test`

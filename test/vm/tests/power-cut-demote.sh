@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dirty blocks are demoted, then a power cut loses what the origin was not told to flush: no data is lost (R2); both formats
+# what: dirty blocks are demoted, then a power cut loses what the origin was not told to flush: no
+#       data is lost (R2); both formats
 # durability: yes
 # needs: mem=512
 # disks: 32M,32M,64M:lose

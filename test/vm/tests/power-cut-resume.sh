@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a write to a clean block after suspend and resume, then a power cut: the write is not lost; both formats
+# what: a write to a clean block after suspend and resume, then a power cut: the write is not lost;
+#       both formats
 # durability: yes
 # needs: mem=512
 # disks: 32M:lose,32M:lose,64M:lose

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: power cut under load, twice: metadata checks clean, every acknowledged write is there, still warm; both formats
+# what: power cut under load, twice: metadata checks clean, every acknowledged write is there, still
+#       warm; both formats
 # kernels-differ: dm-bufio, which writes the metadata
 # durability: yes
 # needs: mem=512

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the origin grows under a live cache and shrinks; over a dirty block it may not, and the refusal names it and the remedy
+# what: the origin grows under a live cache and shrinks; over a dirty block it may not, and the
+#       refusal names it and the remedy
 # needs: smp=1
 # files: test/vm/lib-cache.sh
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the cache device grows and shrinks; over dirty blocks it does not, and nothing is changed by the attempt
+# what: the cache device grows and shrinks; over dirty blocks it does not, and nothing is changed by
+#       the attempt
 # kernels-differ: how devices change their size under a target
 # needs: smp=1
 # timeout: 240

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the runner itself: disks survive a power cut, dm-linear works, helpers count what they should
+# what: the runner itself: disks survive a power cut, dm-linear works, helpers count what they
+#       should
 # needs: mem=512
 # disks: 16M
 # timeout: 60

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: what was written back to an origin that then loses its cache, and fails one FLUSH for it, is dirty again and not lost (R13); 8,192 blocks
+# what: what was written back to an origin that then loses its cache, and fails one FLUSH for it, is
+#       dirty again and not lost (R13); 8,192 blocks
 # needs: mem=512
 # timeout: 180
 # stock: no

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a suspend that cannot flush the origin or the cache device is no clean shutdown, and says so (R4); both formats
+# what: a suspend that cannot flush the origin or the cache device is no clean shutdown, and says so
+#       (R4); both formats
 # kernels-differ: suspend, and how devices are told to flush
 # durability: yes
 # timeout: 240

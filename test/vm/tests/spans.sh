@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: bios over many blocks go through in one piece where blocks lie in a row; right data where they do not
+# what: bios over many blocks go through in one piece where blocks lie in a row; right data where
+#       they do not
 # kernels-differ: how bios are split
 # needs: mem=512
 # timeout: 240

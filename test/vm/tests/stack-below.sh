@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: an origin on a RAID1 that loses a leg and gets it back, loop devices, devices with sectors of 4 KiB
+# what: an origin on a RAID1 that loses a leg and gets it back, loop devices, devices with sectors
+#       of 4 KiB
 # long: two minutes
 # needs: mem=1024
 # timeout: 300

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: dm-crypt above and below a cache, lvm2 and a snapshot above, a thin pool with its data on a cache: all sizes and places of I/O
+# what: dm-crypt above and below a cache, lvm2 and a snapshot above, a thin pool with its data on a
+#       cache: all sizes and places of I/O
 # long: three minutes
 # needs: mem=1024
 # timeout: 400

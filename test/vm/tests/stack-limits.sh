@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: queue limits of a cache are those of its devices together: sectors, write cache, FUA, discard; whatever is below
+# what: queue limits of a cache are those of its devices together: sectors, write cache, FUA,
+#       discard; whatever is below
 # long: few seconds, and what it shows seldom changes
 # needs: mem=768
 # files: test/vm/lib-cache.sh test/vm/lib-stack.sh

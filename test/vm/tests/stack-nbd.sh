@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: an origin that is served by nbdkit: slow, and with errors for a while; what is cached is quick and right, what failed comes later
+# what: an origin that is served by nbdkit: slow, and with errors for a while; what is cached is
+#       quick and right, what failed comes later
 # long: a minute
 # needs: mem=768
 # timeout: 240

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: the status says whether discards reach the origin, whatever the table asked for; what IMA is told is what the kernel documents
+# what: the status says whether discards reach the origin, whatever the table asked for; what IMA is
+#       told is what the kernel documents
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: random reloads, suspends, messages, statuses and discards on 4 CPUs while fio writes and verifies
+# what: random reloads, suspends, messages, statuses and discards on 4 CPUs while fio writes and
+#       verifies
 # kernels-differ: workqueues, timers, memory pressure
 # needs: smp=4 mem=768
 # timeout: 300
@@ -15,7 +16,8 @@ policies="smq cleaner default mq smq"
 # without verification.
 fio --thread --direct=1 --ioengine=libaio --verify=crc32c --verify_fatal=1 --do_verify=1 \
 	--time_based --loops=1000 --runtime=45 \
-	--filename=/dev/mapper/c --name=mixed --rw=randwrite --bsrange=4k-128k --blockalign=4k --iodepth=16 --size=12m \
+	--filename=/dev/mapper/c --name=mixed --rw=randwrite --bsrange=4k-128k --blockalign=4k \
+	--iodepth=16 --size=12m \
 	--name=whole --rw=randwrite --bs=32k --iodepth=4 --offset=12m --size=8m --fsync=32 \
 	> /tmp/fio.out 2>&1 &
 fio=$!

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: writethrough: blocks that wait to be dropped when a suspend comes are not served by the next table; if dropping fails, that is told (R9, R7)
+# what: writethrough: blocks that wait to be dropped when a suspend comes are not served by the next
+#       table; if dropping fails, that is told (R9, R7)
 # timeout: 120
 # stock: no
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: suspend, with and without flush, while promotions, writebacks and demotions are under way, slow or failing: it ends, no data is lost
+# what: suspend, with and without flush, while promotions, writebacks and demotions are under way,
+#       slow or failing: it ends, no data is lost
 # timeout: 180
 # long: nine suspends that wait for slow copies; 50 s of CPU
 # stock: no

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: suspend to RAM ten times, under load and with copies under way: no I/O of ours meets a disk that sleeps, and all goes on
+# what: suspend to RAM ten times, under load and with copies under way: no I/O of ours meets a disk
+#       that sleeps, and all goes on
 # needs: mem=256
 # disks: 16M,24M,97M,64M
 # timeout: 90

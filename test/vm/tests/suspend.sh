@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: 20 suspends and resumes, with and without flush, while fio writes and verifies; nothing in flight
+# what: 20 suspends and resumes, with and without flush, while fio writes and verifies; nothing in
+#       flight
 # kernels-differ: what device-mapper calls in which order
 # timeout: 240
 # files: test/vm/lib-cache.sh

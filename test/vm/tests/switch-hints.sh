@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: what one policy knows of its blocks is told to the next: live, over a restart, through the cleaner; both formats
+# what: what one policy knows of its blocks is told to the next: live, over a restart, through the
+#       cleaner; both formats
 # timeout: 240
 # long: switches among ten policies, in both formats
 # files: test/vm/lib-cache.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: write and fdatasync of cached, dirty blocks go on while the metadata commit of promotions hangs
+# what: write and fdatasync of cached, dirty blocks go on while the metadata commit of promotions
+#       hangs
 # durability: yes
 # needs: mem=512
 # timeout: 120

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: two caches at once; metadata used twice refused; a bad reload leaves the live table running; a table preloaded elsewhere takes over
+# what: two caches at once; metadata used twice refused; a bad reload leaves the live table running;
+#       a table preloaded elsewhere takes over
 # kernels-differ: how devices are opened and claimed
 # needs: smp=1
 # timeout: 240

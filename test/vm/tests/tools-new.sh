@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: cache_check, _dump, _restore, _repair, _writeback, _metadata_size 1.x of Debian 13 on metadata of ours, and back
+# what: cache_check, _dump, _restore, _repair, _writeback, _metadata_size 1.x of Debian 13 on
+#       metadata of ours, and back
 # needs: smp=1
 # stock: no
 # timeout: 180

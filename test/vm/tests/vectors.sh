@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: golden metadata images load with the dirty blocks they name; damaged ones are refused or tolerated, without a crash
+# what: golden metadata images load with the dirty blocks they name; damaged ones are refused or
+#       tolerated, without a crash
 # needs: smp=1 mem=768
 # timeout: 420
 # files: test/vm/lib-cache.sh test/vectors

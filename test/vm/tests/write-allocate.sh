@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: while blocks are free, a write that misses waits for its block and is one request to the origin, not two
+# what: while blocks are free, a write that misses waits for its block and is one request to the
+#       origin, not two
 # needs: mem=512
 # timeout: 180
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh

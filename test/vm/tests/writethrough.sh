@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: writethrough: origin and cache are equal after every write, nothing is ever dirty; both formats
+# what: writethrough: origin and cache are equal after every write, nothing is ever dirty; both
+#       formats
 # needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh
