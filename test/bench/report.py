@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """report.py DIR KERNEL... - tables, CSV and plots of DIR/KERNEL.results (see run).
 
-A result is "BENCH who row number". Rows of requests are in virtual nanoseconds, which are instructions,
-and are shown as what they take beyond dm-linear; a sync is shown as a multiple of it; the rest as it is.
+A result is "BENCH who row number". Rows of requests are in virtual nanoseconds, which are
+instructions, and are shown as what they take beyond dm-linear; a sync is shown as a multiple of it;
+the rest as it is.
 """
 import csv
 import sys

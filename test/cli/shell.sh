@@ -30,7 +30,7 @@ metadata_sectors 1638400
 for x in a data_1 a.b+c-d; do st 0 name_ok "$x"; done
 for x in '' -a .a 'a b' a/b x-cdata control "$(printf 'a%.0s' 1 2 3)\$"; do st 1 name_ok "$x"; done
 
-# ----- repaired metadata: no dirty block is taken for a clean one, by any version of the tools -----
+# ----- repaired metadata: no dirty block is taken for a clean one, with any version of the tools
 top=$(cd "$(dirname "$0")/../.." && pwd)
 if command -v cache_repair > /dev/null; then
 	gunzip -c "$top/test/vectors/g06-all-dirty-v2.img.gz" > "$DIR/old"

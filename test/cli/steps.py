@@ -4,12 +4,16 @@
 
 steps.py LIB DIR SHELL [SCENARIO... | N/M]     N/M: every M-th of all, from the N-th on
 
-A step is a call that changes something: dmsetup create, reload, suspend, resume, remove, message; dd to a device, wipefs, mv, sync.
-Number k fails, for every k: once, and then for good (the same step on the same thing, when it is tried again or undone). After it:
-  - the world is as it was before, or what is different is named in what dmcache said, with what to do next;
+A step is a call that changes something: dmsetup create, reload, suspend, resume, remove, message;
+dd to a device, wipefs, mv, sync. Number k fails, for every k: once, and then for good (the same
+step on the same thing, when it is tried again or undone). After it:
+  - the world is as it was before, or what is different is named in what dmcache said, with what to
+    do next;
   - no device is left suspended; if it cannot be woken up, the command that helps is said;
-  - a cache that runs in writeback mode is one by its labels and by the tab; dirty blocks are known to be there;
-  - what is on the origin has not changed, and nothing but dmsetup was called while a device was suspended;
+  - a cache that runs in writeback mode is one by its labels and by the tab; dirty blocks are known
+    to be there;
+  - what is on the origin has not changed, and nothing but dmsetup was called while a device was
+    suspended;
   - with what was said done, the same command works, and leads to the same as if nothing had failed.
 """
 import hashlib
@@ -75,8 +79,8 @@ class World:
 
     def run(self, words):
         cmd = [*self.shell, str(DMCACHE), *words.replace("D/", f"{self.w}/dev/").split()]
-        done = subprocess.run(cmd, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=60, check=False)
+        done = subprocess.run(cmd, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
         return done.returncode, done.stdout
 
     def do(self, words):

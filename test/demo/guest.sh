@@ -29,8 +29,7 @@ make_slow() { dmsetup create slow --table "0 $(sectors vda) delay /dev/vda 0 $(a
 
 table() {
 	echo \
-		"0 $(sectors \
-		vda) cache /dev/vdc /dev/vdb /dev/mapper/slow 128 2 metadata2 writeback $1 0"
+		"0 $(sectors vda) cache /dev/vdc /dev/vdb /dev/mapper/slow 128 2 metadata2 writeback $1 0"
 }
 
 boot_1() {

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""corpus.py unpack TARGET DIR - the inputs of corpus/TARGET.hex, one a line, as files in DIR, for libFuzzer
-corpus.py pack TARGET DIR - the other way: the smallest files of DIR, 16 KiB of them at most
+"""corpus.py unpack TARGET DIR - the inputs of corpus/TARGET.hex, one a line, as files in DIR, for
+libFuzzer corpus.py pack TARGET DIR - the other way: the smallest files of DIR, 16 KiB of them at
+most
 
 To renew a corpus after a long run:
-    build/fuzz-T -merge=1 build/merged build/seeds/T build/corpus/T && ./corpus.py pack T build/merged
+    build/fuzz-T -merge=1 build/merged build/seeds/T build/corpus/T &&
+        ./corpus.py pack T build/merged
 """
 import pathlib
 import sys

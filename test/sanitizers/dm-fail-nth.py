@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Device-mapper ioctls in which exactly the Nth operation that can fail does (an allocation, or an I/O on a
-device that has make-it-fail set), for N = 1, 2, 3, ... until one comes through without meeting its fault.
+Device-mapper ioctls in which exactly the Nth operation that can fail does (an allocation, or an I/O
+on a device that has make-it-fail set), for N = 1, 2, 3, ... until one comes through without meeting
+its fault.
 
     dm-fail-nth.py OPERATION DEVICE SECONDS [TABLE]
 
@@ -12,8 +13,9 @@ OPERATION is what the faults hit; what it needs before, and what undoes it, runs
     remove    a live cache is removed
     status    of a live cache: status, table and a message
 
-The first hundred N are tried one by one, then more and more are left out so that SECONDS suffice. Prints how
-many were tried and how many of them failed. dmsetup cannot do it: the faults would hit the shell and exec.
+The first hundred N are tried one by one, then more and more are left out so that SECONDS suffice.
+Prints how many were tried and how many of them failed. dmsetup cannot do it: the faults would hit
+the shell and exec.
 """
 import errno
 import fcntl

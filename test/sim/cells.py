@@ -4,9 +4,9 @@
 size) by mean time.
 
 Prints, for each trace, its time relative to the best other policy (1.00: as good; less: better),
-and in how many of all cells it is better than each of the others. Yardsticks (ref-*) and the policies
-of -x are left out. With -c the exit status is 1 if it misses the bar: better than each other in
-80% of the cells, never more than 5% worse than the best of them.
+and in how many of all cells it is better than each of the others. Yardsticks (ref-*) and the
+policies of -x are left out. With -c the exit status is 1 if it misses the bar: better than each
+other in 80% of the cells, never more than 5% worse than the best of them.
 """
 import csv
 import sys

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """plot.py CSV DIR - tables and plots of what build/sim printed.
 
-For each trace and block size: a table of mean time and miss ratio on standard output, and in DIR two
-plots (SVG) of them against the size of the cache.
+For each trace and block size: a table of mean time and miss ratio on standard output, and in DIR
+two plots (SVG) of them against the size of the cache.
 """
 import csv
 import os

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """fill-metadata.py DEVICE FREE - make all but FREE metadata blocks of a cache look used.
 
-The space map counts the blocks once that nothing refers to: a checker calls them leaked, and a cache
-that runs on them has a metadata device that is nearly full. For tests. One bitmap (16320 blocks) at most.
+The space map counts the blocks once that nothing refers to: a checker calls them leaked, and a
+cache that runs on them has a metadata device that is nearly full. For tests. One bitmap (16320
+blocks) at most.
 """
 import os
 import struct

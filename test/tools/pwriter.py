@@ -5,14 +5,16 @@
 usage: pwriter.py write LOG SECONDS DEVICE...
        pwriter.py check LOG DEVICE...
 
-Each 4 KiB block of a device has a generation, 0 while it is unwritten (zeroes). A writer owns every Nth block,
-writes the next generation of one of its blocks with O_DIRECT, makes it durable in one of three ways (fdatasync;
-O_DSYNC, which becomes FUA; or several writes and one fdatasync), and only then notes the generation in LOG. So
-LOG never says more than what was acknowledged; it is on a disk of its own, not below the cache.
+Each 4 KiB block of a device has a generation, 0 while it is unwritten (zeroes). A writer owns every
+Nth block, writes the next generation of one of its blocks with O_DIRECT, makes it durable in one of
+three ways (fdatasync; O_DSYNC, which becomes FUA; or several writes and one fdatasync), and only
+then notes the generation in LOG. So LOG never says more than what was acknowledged; it is on a disk
+of its own, not below the cache.
 
-After the cut, each block must hold a generation not below the one in LOG, be whole, and be its own: every
-512-byte sector carries device, block and generation. A write that was under way may have changed some sectors
-of its block and not others, but to nothing else than a later generation than the acknowledged one.
+After the cut, each block must hold a generation not below the one in LOG, be whole, and be its own:
+every 512-byte sector carries device, block and generation. A write that was under way may have
+changed some sectors of its block and not others, but to nothing else than a later generation than
+the acknowledged one.
 
 LOG: per device 4 bytes a block.
 """
@@ -60,10 +62,12 @@ def writer(n, log, dev, path, until, failures):
         fua = os.open(path, os.O_RDWR | os.O_DIRECT | os.O_DSYNC)
         blocks, rnd, count = size(plain), random.Random(time.time_ns() + n), 0
         while time.monotonic() < until:
-            # Half of the writes go to an eighth of the blocks: those get cached, are hit, and get clean again.
+            # Half of the writes go to an eighth of the blocks: those get cached, are hit, and get
+            # clean again.
             todo = []
             for i in range(rnd.choice((1, 1, 1, 4))):
-                b = rnd.randrange(blocks // WRITERS // (8 if rnd.random() < 0.5 else 1)) * WRITERS + n
+                part = 8 if rnd.random() < 0.5 else 1
+                b = rnd.randrange(blocks // WRITERS // part) * WRITERS + n
                 if b not in [t[1] for t in todo]:
                     todo.append((dev, b, log.get(dev, b) + 1))
             sync = len(todo) == 1 and rnd.random() < 0.3
@@ -82,7 +86,8 @@ def writer(n, log, dev, path, until, failures):
 def write(log_path, seconds, paths):
     log, failures = Log(log_path, len(paths)), []
     until = time.monotonic() + seconds
-    threads = [threading.Thread(target=writer, args=(n, log, d, p, until, failures)) for d, p in enumerate(paths) for n in range(WRITERS)]
+    threads = [threading.Thread(target=writer, args=(n, log, d, p, until, failures))
+               for d, p in enumerate(paths) for n in range(WRITERS)]
     for t in threads:
         t.start()
     for t in threads:
@@ -107,7 +112,8 @@ def check(log_path, paths):
                     if magic == d == num == gen == 0:
                         ok = True
                     else:
-                        ok = (magic, d, num) == (0x70777269746572, dev, b) and buf[at:at + 32] * (SECTOR // 32) == buf[at:at + SECTOR]
+                        whole = buf[at:at + 32] * (SECTOR // 32) == buf[at:at + SECTOR]
+                        ok = whole and (magic, d, num) == (0x70777269746572, dev, b)
                     if not ok:
                         bad.append(f"{path} block {b} sector {s}: foreign or torn: magic {magic:x}, device {d}, block {num}, generation {gen}")
                     elif gen < want:

@@ -4,12 +4,13 @@
 
 usage: volatile-disk.py FILE SOCKET lose|tear|any [SEED]
 
-A write stays in memory, in pieces of 4 KiB, until a FLUSH that follows its completion, or goes to the file
-at once if it is FUA. On SIGTERM (power cut) what is still in memory is lost: all of it with `lose`, about
-half of the pieces, chosen by SEED, with `tear`. With `any`, a random part of it is lost: nothing, all, or
-something between, whole pieces or single sectors of 512 bytes; and of a piece that is written again before a
-FLUSH, the older contents may have reached the disk, in part. On SIGUSR1 (orderly shutdown) all of it is written. Prints
-what it did when it ends. One client at a time.
+A write stays in memory, in pieces of 4 KiB, until a FLUSH that follows its completion, or goes to
+the file at once if it is FUA. On SIGTERM (power cut) what is still in memory is lost: all of it
+with `lose`, about half of the pieces, chosen by SEED, with `tear`. With `any`, a random part of it
+is lost: nothing, all, or something between, whole pieces or single sectors of 512 bytes; and of a
+piece that is written again before a FLUSH, the older contents may have reached the disk, in part.
+On SIGUSR1 (orderly shutdown) all of it is written. Prints what it did when it ends. One client at a
+time.
 """
 import os, random, signal, socket, struct, sys
 

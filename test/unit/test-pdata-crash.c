@@ -8,7 +8,7 @@
  *	CRASH_STATES=N	look at N states (default 20000)
  *	CRASH_SEED=N	number of the first workload (default 1)
  *	CRASH_STEP=N	distance to the next one: so several processes share the work
- *	CRASH_REPLAY=W:K:S	workload W only, cut after event K, state seed S; a failure prints it
+ *	CRASH_REPLAY=W:K:S	workload W alone, cut after event K, state seed S; failures print it
  */
 #include "pd-random.h"
 #include "pd-work.h"

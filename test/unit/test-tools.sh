@@ -66,8 +66,7 @@ if [ -z "$NEW" ] && fetch_tpt1 && [ -n "$(version tpt1 cache_check)" ]; then
 fi
 [ -n "$OLD" ] || echo "skip thin-provisioning-tools 0.9 (not installed here)"
 [ -n "$NEW" ] ||
-	echo "skip thin-provisioning-tools 1.x (packages of Debian 13 cannot be had: $(tail \
-	-n 1 "$T/fetch"))"
+	echo "skip thin-provisioning-tools 1.x (packages of Debian 13 cannot be had: $(tail -n 1 "$T/fetch"))"
 
 ##### comparing #####
 

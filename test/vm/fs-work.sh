@@ -34,15 +34,18 @@ work() {
 	        with open(n, "wb") as f: f.write(os.urandom(1024) * rnd.choice((0, 1, 5, 30, 130)))
 	        names.append(n)
 	    elif op < 0.5:
-	        d = os.path.join(rnd.choice(dirs), "d%08x" % rnd.getrandbits(32)); os.mkdir(d); dirs.append(d)
+	        d = os.path.join(rnd.choice(dirs), "d%08x" % rnd.getrandbits(32))
+	        os.mkdir(d); dirs.append(d)
 	    elif op < 0.65:
 	        with open(rnd.choice(names), "ab") as f:
 	            f.write(os.urandom(700) * rnd.randrange(40))
 	            if rnd.random() < 0.3: f.flush(); os.fsync(f.fileno())
 	    elif op < 0.75:
-	        with open(rnd.choice(names), "r+b") as f: f.seek(rnd.randrange(20000)); f.write(b"x" * rnd.randrange(9000))
+	        with open(rnd.choice(names), "r+b") as f:
+	            f.seek(rnd.randrange(20000)); f.write(b"x" * rnd.randrange(9000))
 	    elif op < 0.85:
-	        n = names.pop(rnd.randrange(len(names))); m = new(); os.rename(n, m); names.append(m)
+	        n = names.pop(rnd.randrange(len(names))); m = new()
+	        os.rename(n, m); names.append(m)
 	    elif op < 0.9: os.truncate(rnd.choice(names), rnd.randrange(50000))
 	    elif op < 0.93:
 	        m = new(); os.link(rnd.choice(names), m); names.append(m)

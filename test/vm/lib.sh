@@ -172,8 +172,7 @@ cache_table() {
 	# shellcheck disable=SC2086 # features are words
 	_nfeat=$(set -- $_feat && echo $#)
 	echo \
-		"0 $(sectors \
-		"$ORIGIN") cache $META $CACHE $ORIGIN $_bs $_nfeat${_feat:+ $_feat} $_policy $# $*" | sed 's/ *$//'
+		"0 $(sectors "$ORIGIN") cache $META $CACHE $ORIGIN $_bs $_nfeat${_feat:+ $_feat} $_policy $# $*" | sed 's/ *$//'
 }
 
 # make_cache NAME BLOCK_SECTORS "FEATURES" POLICY [POLICY ARGS...]

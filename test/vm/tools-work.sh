@@ -141,8 +141,7 @@ for format in 1 2; do
 	dmsetup resume c
 	assert_eq "$(st_mode c)" rw "mode"
 	note \
-		"format $format: cache_metadata_size says $((size / 8)) blocks; $(st_metadata_used \
-		c) are in use"
+		"format $format: cache_metadata_size says $((size / 8)) blocks; $(st_metadata_used c) are in use"
 	same /tmp/data /dev/mapper/c "data"
 	dmsetup remove c
 	assert $T/cache_check $META > /dev/null

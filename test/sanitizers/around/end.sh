@@ -26,12 +26,14 @@ if [ "$test_rc" = 0 ] && [ "$debug_kind" = debug ]; then
 		# shellcheck disable=SC2154 # head.sh sets it
 		awk -v since=$(($(cut -d. -f1 /proc/uptime) - debug_started)) '
 			/^unreferenced object/ { first = $0; next }
-			/^  comm / { show = match($0, /age [0-9.]+/) && substr($0, RSTART + 4, RLENGTH - 4) + 0 < since
-				if (show) print first }
+			/^  comm / {
+				show = match($0, /age [0-9.]+/) &&
+					substr($0, RSTART + 4, RLENGTH - 4) + 0 < since
+				if (show) print first
+			}
 			show' /sys/kernel/debug/kmemleak > /tmp/leaks
 		[ ! -s /tmp/leaks ] || {
-			debug_fail "LEAK: kmemleak found $(grep \
-				-c '^unreferenced' /tmp/leaks) objects:"
+			debug_fail "LEAK: kmemleak found $(grep -c '^unreferenced' /tmp/leaks) objects:"
 			head -n 200 /tmp/leaks
 		}
 	else

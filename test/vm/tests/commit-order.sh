@@ -59,8 +59,7 @@ for format in 1 2; do
 		sleep 0.5
 	done
 	note \
-		"format $format: $(st_demotions c) demotions, $(st_promotions \
-		c) promotions once the metadata device answered"
+		"format $format: $(st_demotions c) demotions, $(st_promotions c) promotions once the metadata device answered"
 	same /tmp/data /dev/mapper/c "format $format: all data afterwards"
 	dmsetup remove c
 	check_metadata $META

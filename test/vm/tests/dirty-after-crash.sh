@@ -170,8 +170,7 @@ if [ "$BOOT" = 2 ]; then
 	for i in 3 4 5 6 7 8; do
 		create $i
 		note \
-			"c$i under the kernel's module: $(st_dirty c$i) of $(st_used \
-			c$i) blocks count as dirty, 6 are"
+			"c$i under the kernel's module: $(st_dirty c$i) of $(st_used c$i) blocks count as dirty, 6 are"
 		assert_num "$(st_used c$i)" -eq $MAPPED "blocks cached in c$i"
 		assert_num "$(st_dirty c$i)" -ge 6 "dirty blocks of c$i under the kernel's module"
 		assert_num "$(st_dirty c$i)" -le $((6 + BUDGET)) \

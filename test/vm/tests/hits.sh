@@ -30,8 +30,8 @@ assert_num "$(dev_reads $ORIGIN)" -ge $((r + 60)) "reads of the origin after mis
 same /tmp/data /dev/mapper/c "last third of a half-warm cache" 8 16
 dmsetup remove c
 
-# Cold: a working set half as large as the cache is read in random order until it is cached. All free
-# blocks are there to be filled: a few passes must do.
+# Cold: a working set half as large as the cache is read in random order until it is cached. All
+# free blocks are there to be filled: a few passes must do.
 blank
 put /tmp/data $ORIGIN
 make_cache c 64 "" default migration_threshold 0

@@ -22,8 +22,8 @@ for v in g06-all-dirty-v2 g07-hints-v1 g13-kernel-dirty-discards-clean-v1 \
 done
 noise /tmp/data 1
 
-# kernel_kb: what the slab caches hold, after everything that can be given back was; under KASAN freed objects stay in its
-# quarantine until their cache shrinks. Of each cache in /tmp/slabs.
+# kernel_kb: what the slab caches hold, after everything that can be given back was; under KASAN
+# freed objects stay in its quarantine until their cache shrinks. Of each cache in /tmp/slabs.
 kernel_kb() {
 	echo 3 > /proc/sys/vm/drop_caches
 	for _s in /sys/kernel/slab/*; do

@@ -56,7 +56,8 @@ for at in 0 100 511 4095; do
 	refused '.' make_cache c 64 metadata2 smq
 done
 
-# needs_check: as the tools clear it, so it must be honoured until then. The flag is bit 1 of byte 4.
+# needs_check: only the tools clear it, so it must be honoured until then. The flag is bit 1 of
+# byte 4.
 warm 64 256 2 /tmp/data
 python3 -I - $META <<-'END'
 	import sys, struct, os

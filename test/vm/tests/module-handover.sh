@@ -44,8 +44,7 @@ for format in 1 2; do
 		use_$who
 		make_cache c 64 "$f" smq migration_threshold 0
 		note \
-			"format $format, $who: $(st_used c) blocks cached, $(st_dirty \
-			c) dirty, $(st_read_hits c) read hits"
+			"format $format, $who: $(st_used c) blocks cached, $(st_dirty c) dirty, $(st_read_hits c) read hits"
 		assert_eq "$(st_used c) $(st_dirty c)" "$used $dirty" \
 			"blocks cached and dirty, as the other module left them"
 		same /tmp/data /dev/mapper/c "data seen by $who (round $n)" 12

@@ -115,8 +115,7 @@ while [ $n -lt 6 ]; do
 	if [ $n -gt 1 ]; then
 		for i in 1 2; do
 			note \
-				"crash $((n - 1)), now $who, format $i: $(st_used \
-				c$i) blocks cached, $(st_dirty c$i) dirty"
+				"crash $((n - 1)), now $who, format $i: $(st_used c$i) blocks cached, $(st_dirty c$i) dirty"
 			assert_num "$(st_used c$i)" -gt 0 \
 				"cached blocks after crash $((n - 1)), format $i"
 			assert_num "$(st_dirty c$i)" -gt 0 \

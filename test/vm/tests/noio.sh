@@ -32,8 +32,7 @@ noio_stop() {
 none() {
 	noio_stop
 	[ ! -s /tmp/stacks ] ||
-		fail "$1: $(wc -l < /tmp/stacks) pages with leave to do I/O, the first: $(head \
-		-n 1 /tmp/stacks)"
+		fail "$1: $(wc -l < /tmp/stacks) pages with leave to do I/O, the first: $(head -n 1 /tmp/stacks)"
 }
 echo 0 > $TRACEFS/tracing_on
 echo 16384 > $TRACEFS/buffer_size_kb

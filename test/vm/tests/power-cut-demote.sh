@@ -43,8 +43,7 @@ if [ "$BOOT" = 1 ]; then
 		done
 		assert_num "$(st_demotions c$i)" -ge 10 "demotions of c$i"
 		note \
-			"c$i: $(st_demotions c$i) demotions, $(st_dirty \
-			c$i) of 32 blocks dirty when the power goes"
+			"c$i: $(st_demotions c$i) demotions, $(st_dirty c$i) of 32 blocks dirty when the power goes"
 	done
 	power_cut
 fi

@@ -21,8 +21,7 @@ done
 feature() { [ $(($1 % 2)) = 0 ] && echo "1 metadata2" || echo 0; }
 table() {
 	echo \
-		"0 32768 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(feature \
-		$1) smq 2 migration_threshold 0"
+		"0 32768 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(feature $1) smq 2 migration_threshold 0"
 }
 
 if [ "$BOOT" = 1 ]; then

@@ -32,8 +32,7 @@ dmsetup create c1 --table "$(table 1)"
 dmsetup create c2 --table "$(table 2)"
 if [ "$BOOT" -gt 1 ]; then
 	note \
-		"boot $BOOT: $(st_used c1) and $(st_used c2) blocks cached, $(st_dirty \
-		c1) and $(st_dirty c2) dirty"
+		"boot $BOOT: $(st_used c1) and $(st_used c2) blocks cached, $(st_dirty c1) and $(st_dirty c2) dirty"
 	assert_num "$(st_used c1)" -gt 0 "blocks cached after the power cut, format 1"
 	assert_num "$(st_used c2)" -gt 0 "blocks cached after the power cut, format 2"
 	assert_eq "$(st_mode c1) $(st_mode c2) $(st_needs_check c1) $(st_needs_check c2)" \
@@ -67,9 +66,7 @@ if [ "$BOOT" -lt "$BOOTS" ]; then
 		sleep 6
 	fi
 	note \
-		"boot $BOOT, when the power goes: $(st_promotions c1) and $(st_promotions \
-		c2) promotions, $(st_used c1) and $(st_used c2) blocks cached, $(st_dirty \
-		c1) and $(st_dirty c2) dirty"
+		"boot $BOOT, when the power goes: $(st_promotions c1) and $(st_promotions c2) promotions, $(st_used c1) and $(st_used c2) blocks cached, $(st_dirty c1) and $(st_dirty c2) dirty"
 	power_cut
 fi
 

@@ -60,8 +60,7 @@ if [ "$BOOT" -gt 1 ]; then
 	done
 	assemble
 	note \
-		"boot $BOOT, blocks cached and dirty: $(st_used c1) $(st_dirty c1), $(st_used \
-		c2) $(st_dirty c2), $(st_used c3) $(st_dirty c3)"
+		"boot $BOOT, blocks cached and dirty: $(st_used c1) $(st_dirty c1), $(st_used c2) $(st_dirty c2), $(st_used c3) $(st_dirty c3)"
 	for i in 1 2 3; do
 		assert_eq "$(st_mode c$i) $(st_needs_check c$i)" "rw -" \
 			"mode of c$i, boot $BOOT, seed $SEED"

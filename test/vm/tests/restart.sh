@@ -23,8 +23,7 @@ for format in 1 2; do
 		put /tmp/new /dev/mapper/c 16 32k
 		dmsetup suspend c
 		before=$(dmsetup status c | cut -d' ' -f6-)
-		before_hits="$(st_read_hits c) $(st_read_misses c) $(st_write_hits \
-			c) $(st_write_misses c)"
+		before_hits="$(st_read_hits c) $(st_read_misses c) $(st_write_hits c) $(st_write_misses c)"
 		dmsetup remove c
 		check_metadata $META
 		hints > /tmp/hints1
@@ -35,8 +34,7 @@ for format in 1 2; do
 			# or it might clean before we look
 		note "format $format, $policy: $(dmsetup status c | cut -d' ' -f4-14)"
 		assert_eq \
-			"$(st_read_hits c) $(st_read_misses c) $(st_write_hits \
-			c) $(st_write_misses c)" "$before_hits" "statistics after a restart"
+			"$(st_read_hits c) $(st_read_misses c) $(st_write_hits c) $(st_write_misses c)" "$before_hits" "statistics after a restart"
 		assert_eq "$(st_used c)/$(st_total c)" "$(echo "$before" | awk '{ print $2 }')" \
 			"blocks in use after a restart"
 		assert_eq "$(st_dirty c)" "$(echo "$before" | awk '{ print $9 }')" \

@@ -71,8 +71,7 @@ for bs in 64 192; do
 		--ioengine=libaio --iodepth=8 --verify=crc32c --verify_fatal=1 --do_verify=1 \
 		--serialize_overlap=1
 	note \
-		"blocks of $((bs / 2)) KiB: $(st_promotions c) promotions, $(st_used \
-		c) blocks used, $(st_dirty c) dirty"
+		"blocks of $((bs / 2)) KiB: $(st_promotions c) promotions, $(st_used c) blocks used, $(st_dirty c) dirty"
 	assert_num "$(st_promotions c)" -gt 20 "promotions meanwhile"
 	dmsetup remove c
 done

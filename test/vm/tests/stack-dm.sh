@@ -20,7 +20,8 @@ crypt() {
 uncrypt() { cryptsetup close "$1"; }
 noise /tmp/data 40
 
-# down: written back and removed; the metadata are right, and the origin alone holds what the cached device did
+# down: written back and removed; the metadata are right, and the origin alone holds what the
+# cached device did
 down() {
 	assert_num "$(st_promotions c)" -ge 1 "promotions"
 	clean_all c 64 metadata2

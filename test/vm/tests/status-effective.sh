@@ -7,6 +7,7 @@
 devices 8 8 16
 ram 1 16
 SLOW=$ORIGIN
+N=no_discard_passdown
 
 # ----- the features in the status: what is in effect -----
 
@@ -27,14 +28,14 @@ while read -r origin table status; do
 done <<-END
 	$SLOW writeback 1,writeback
 	$SLOW metadata2,writeback 2,metadata2,writeback
-	$SLOW metadata2,writethrough,no_discard_passdown 3,metadata2,writethrough,no_discard_passdown
-	/dev/ram0 writeback 2,writeback,no_discard_passdown
-	/dev/ram0 metadata2,writethrough 3,metadata2,writethrough,no_discard_passdown
-	/dev/ram0 metadata2,passthrough,no_discard_passdown 3,metadata2,passthrough,no_discard_passdown
+	$SLOW metadata2,writethrough,$N 3,metadata2,writethrough,$N
+	/dev/ram0 writeback 2,writeback,$N
+	/dev/ram0 metadata2,writethrough 3,metadata2,writethrough,$N
+	/dev/ram0 metadata2,passthrough,$N 3,metadata2,passthrough,$N
 END
 
-# ----- what is measured when a table is loaded: its words, before anything is known of the origin
-# -----
+# ----- what is measured when a table is loaded -----
+# Its words, before anything is known of the origin.
 
 mount -t securityfs security /sys/kernel/security 2> /dev/null || :
 IMA=/sys/kernel/security/ima
@@ -55,12 +56,13 @@ while read -r origin table modes; do
 	make_cache c 64 "$(echo "$table" | tr , ' ')" smq
 	set -- "$(readlink -f $META)" "$(readlink -f $CACHE)"
 	assert_eq "$(measured)" \
-		"metadata_mode=rw,cache_metadata_device=$(number "$1"),cache_device=$(number \
-		"$2"),cache_origin_device=$(number "$ORIGIN"),$modes;" \
+		"metadata_mode=rw,cache_metadata_device=$(number "$1"),cache_device=$(
+			number "$2"
+		),cache_origin_device=$(number "$ORIGIN"),$modes;" \
 		"what IMA measures of a cache with '$table' before $ORIGIN"
 	dmsetup remove c
 done <<-END
-	$SLOW writeback writethrough=n,writeback=y,passthrough=n,metadata2=n,no_discard_passdown=n
-	$SLOW metadata2,writethrough,no_discard_passdown writethrough=y,writeback=n,passthrough=n,metadata2=y,no_discard_passdown=y
-	/dev/ram0 metadata2,passthrough writethrough=n,writeback=n,passthrough=y,metadata2=y,no_discard_passdown=n
+	$SLOW writeback writethrough=n,writeback=y,passthrough=n,metadata2=n,$N=n
+	$SLOW metadata2,writethrough,$N writethrough=y,writeback=n,passthrough=n,metadata2=y,$N=y
+	/dev/ram0 metadata2,passthrough writethrough=n,writeback=n,passthrough=y,metadata2=y,$N=n
 END
