@@ -29,11 +29,11 @@ struct io_errors {
 	atomic_t nr[NR_CACHE_ERRORS];
 	u32 dirty_block;		/* the last of ERR_DIRTY */
 	atomic_t retired_now;		/* since the last tick */
-	u32 seen[NR_CACHE_ERRORS];	/* the tick's: with an event... */
-	u32 said[NR_CACHE_ERRORS];	/* ... and in the log */
+	u32 seen[NR_CACHE_ERRORS];	/* the tick's: reported with an event */
+	u32 said[NR_CACHE_ERRORS];	/* the tick's: reported in the log */
 	struct error_pause promoting, cleaning;
-	bool serialize;			/* one copy at a time... */
-	unsigned long serialize_until;	/* ... till then, in jiffies */
+	bool serialize;			/* one copy at a time */
+	unsigned long serialize_until;	/* when that ends; jiffies */
 };
 
 void errors_note(struct cache *c, enum cache_error e);

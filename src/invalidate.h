@@ -14,18 +14,18 @@
 struct cache;
 struct migration;
 
-/* Blocks that are to be dropped.  What is not said to be shared is the engine's. */
+/* Blocks that are to be dropped.  Fields are the engine's, unless they are called shared. */
 struct invalidation {
 	struct broken_blocks broken;	/* shared */
 	atomic_t nr_waiting;		/* bios that wait for it; shared */
-	u32 hand;			/* where the search goes on */
-	u32 left;			/* bits until it has been everywhere */
-	bool paused;			/* the last ones could not be dropped... */
-	unsigned long not_before;	/* ... and are tried again then; jiffies */
-	struct bio *leader;		/* a FLUSH that failed, and finds out for... */
-	struct bio_list followers;	/* ... these, too */
-	struct bio_list next;		/* failed since it began */
-	u32 put_back;			/* of its marks, when it began; engine only */
+	u32 hand;			/* where the search for broken blocks goes on */
+	u32 left;			/* blocks that it has not looked at */
+	bool paused;			/* the last blocks could not be dropped */
+	unsigned long not_before;	/* when they are tried again; jiffies */
+	struct bio *leader;		/* a FLUSH that failed, and has its blocks dropped */
+	struct bio_list followers;	/* FLUSHes that end with its result */
+	struct bio_list next;		/* FLUSHes that failed since it began */
+	u32 put_back;			/* intent_put_back() when it began */
 };
 
 int drop_init(struct cache *c);

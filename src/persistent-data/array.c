@@ -570,7 +570,7 @@ struct update {
 	struct dmc_array_info *info;
 	dmc_array_fill_block_fn fn;
 	void *ctx;
-	u8 values[DMC_MD_BLOCK_SIZE] __aligned(8);	/* of one array block, as they shall be */
+	u8 values[DMC_MD_BLOCK_SIZE] __aligned(8);	/* of one array block, as they are to be */
 };
 
 /* True: the values of block @b are in @up, and differ from what is there. */

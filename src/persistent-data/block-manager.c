@@ -229,7 +229,7 @@ static int block_get(struct dmc_bm *bm, mblock_t b, bool write, bool fresh, stru
 	return 0;
 }
 
-/* The content turned out to be bad: the next one to ask shall read it from the device again. */
+/* The content turned out to be bad: the next caller must read it from the device again. */
 static void block_reject(struct dmc_block *blk)
 {
 	struct dmc_bm *bm = blk->bm;

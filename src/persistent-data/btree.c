@@ -67,7 +67,7 @@ u32 btree_leaf_value_size(const struct dmc_btree_info *info, unsigned int level)
 	return level + 1 < info->levels ? sizeof(__le64) : info->value_type.size;
 }
 
-/* What only this tree and this place in it can tell. */
+/* Checks that need the tree, and the place of the node in it. */
 static int check_place(struct dmc_btree_info *info, struct dmc_block *blk, unsigned int level,
 		       bool root, const struct btree_range *range)
 {

@@ -245,7 +245,7 @@ static int move_part(struct dmc_sm *sm, mblock_t *place, bool *moved)
 	return old ? dmc_sm_dec(sm, old) : 0;
 }
 
-/* Until nothing moves any more: moving one part can change another, but each moves only once. */
+/* Moving one part can change another.  Goes on until no part moves; each moves only once. */
 static int move_changed(struct dmc_sm *sm)
 {
 	bool again = true;
@@ -547,7 +547,7 @@ int dmc_sm_open(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock, const
 	r = load_map(sm, superblock, nr_allocated);
 	if (r)
 		return r;
-	/* Better now than in the middle of a change. */
+	/* An error is better now than in the middle of a change. */
 	r = dmc_btree_lowest(&sm->ref_info, sm->ref_root, &unused);
 	return r == -ENODATA ? 0 : r;
 }

@@ -206,7 +206,7 @@ static int commit_allowed(struct dmc_tm *tm, struct dmc_block *superblock)
 		return -EIO;
 	if (!tm->prepared || dmc_block_location(superblock) != tm->superblock)
 		return -EINVAL;
-	/* It could be written by the first flush, before what it refers to. */
+	/* If it is dirty, the first flush could write it, before what it refers to. */
 	return dmc_block_unwritten(superblock) ? -EINVAL : 0;
 }
 

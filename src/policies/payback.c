@@ -39,8 +39,8 @@
 
 enum { PROBATION, PROTECTED, WINDOWED, NR_QUEUES };
 
-#define LOOKS		16	/* blocks moved on in a part of a search... */
-#define MISS_LOOKS	8	/* ... and for a miss */
+#define LOOKS		16	/* blocks moved on in a part of a search for a victim */
+#define MISS_LOOKS	8	/* blocks moved on for a miss */
 #define CLEAN_LOOKS	4
 #define WINDOW_PART	64	/* of the cache, for newcomers on trial */
 #define CHALLENGES	64

@@ -18,9 +18,9 @@
  *   hit              most cached bios                no          many CPUs at once
  *   miss             most uncached bios              no          many CPUs at once
  *   next_work,
- *   work_done        migration engine                no          one call at a time of these two...
- *   invalidate       migration engine,               no          ... and of this one
- *                    clean shutdown                              under the metadata mutex
+ *   work_done,
+ *   invalidate       migration engine                no          one call at a time of these three
+ *   invalidate       clean shutdown                  no          under the metadata mutex
  *   set_dirty        bio path, migration engine      no          many CPUs at once
  *   clear_dirty      migration engine                no          one call at a time
  *   tick             about once a second, worker     no          one call at a time

@@ -34,8 +34,8 @@
 enum { WINDOW, PROBATION, PROTECTED, NR_QUEUES };
 
 #define SKETCH_PERIOD	10	/* as in the paper */
-#define LOOKS		16	/* blocks moved on in a part of a search... */
-#define MISS_LOOKS	8	/* ... and for a miss */
+#define LOOKS		16	/* blocks moved on in a part of a search for a victim */
+#define MISS_LOOKS	8	/* blocks moved on for a miss */
 #define HINT_PROTECTED	0x100
 
 enum { WINDOW_PERCENT, PROTECTED_PERCENT, FILTER, NR_TUNABLES };

@@ -82,7 +82,7 @@ static inline u32 bit_tree_next(const struct bit_tree *t, u32 i)
 	u64 word = 0;
 	u8 level;
 
-	/* Up, to the first word that has one... */
+	/* Up, to the first word that has a bit. */
 	for (level = 0; level < t->levels; level++, i = i / 64 + 1) {
 		if (i >= t->nr[level])
 			return BIT_TREE_NONE;
@@ -92,7 +92,7 @@ static inline u32 bit_tree_next(const struct bit_tree *t, u32 i)
 	}
 	if (!word)
 		return BIT_TREE_NONE;
-	/* ... and down to it. */
+	/* Down to the member that this bit stands for. */
 	i = i / 64 * 64 + __ffs64(word);
 	while (level--)
 		i = i * 64 + __ffs64(t->words[t->first[level] + i]);

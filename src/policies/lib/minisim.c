@@ -20,8 +20,8 @@
 #define SEEK_SECTORS	1800
 #define PERIOD		4	/* accesses a block of the miniature, until costs count half */
 #define PERIOD_MIN	1024
-#define DRAIN_HITS	8	/* that are looked at in one call... */
-#define DRAIN_CPUS	4	/* ... in the rings of so many CPUs */
+#define DRAIN_HITS	8	/* of a ring, looked at in one call */
+#define DRAIN_CPUS	4	/* whose rings are looked at in one call */
 
 int dmc_minisim_init(struct minisim *m, u32 nr_blocks, u64 block_sectors)
 {

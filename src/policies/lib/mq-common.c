@@ -17,13 +17,13 @@
 #define WAITING_MAX	1024	/* of those; promising ones come again */
 #define DEMOTING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define LOOKS		32	/* marked entries passed over in one search */
-#define SWEEP		32	/* entries put in place, or let out of penalty, at a time... */
-#define PARTS		8	/* ... and so many times a tick */
+#define SWEEP		32	/* entries put in place, or let out of penalty, in one part */
+#define PARTS		8	/* of each kind of work in a tick; the lock is held during one */
 #define DROPS		32	/* hopeless candidates thrown out in one call */
-#define WRITEBACK_FAIR	8	/* one in so many searches is not for the coldest */
+#define WRITEBACK_FAIR	8	/* every eighth search is not for the coldest */
 #define RUN_MAX		64	/* blocks written back in a row because they are neighbours */
 #define FLOOR_SAMPLE	20	/* coldest entries whose warmth a newcomer has to beat */
-#define FLOOR_LOOKS	64	/* to find them, at a time */
+#define FLOOR_LOOKS	64	/* entries looked at to find them, under the lock at a time */
 #define GENERATION_MIN	1024
 #define EPOCH_GENERATIONS 8
 #define EPOCH_TICKS	64

@@ -19,15 +19,15 @@
 
 /* dirty blocks that were hit of late and are passed over for one that was not */
 #define WRITEBACK_LOOKS	64
-#define WRITEBACK_FAIR	4	/* one in so many rounds passes over none */
+#define WRITEBACK_FAIR	4	/* every fourth round passes over none */
 #define CANDIDATES	512	/* blocks that wait for a promotion, or are being promoted */
 #define LEAVING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define BUSY_LOOKS	128	/* more blocks than are ever busy at a time */
-#define MISS_PARTS	8	/* of catching up, before a miss */
-#define VICTIM_PARTS	16	/* of a search for a victim */
+#define MISS_PARTS	8	/* how often catch_up() is called before a miss */
+#define VICTIM_PARTS	16	/* parts of a search for a victim, at most */
 #define TICK_PARTS	1024
-#define RELEASES	32	/* from penalty at a time... */
-#define RELEASE_PARTS	8	/* ... in a tick */
+#define RELEASES	32	/* blocks let out of penalty, under the lock at a time */
+#define RELEASE_PARTS	8	/* how often a tick takes the lock for that */
 #define DROPS		32	/* candidates thrown out in one call */
 
 static const struct tunable common_tunables[PQ_COMMON] = {
