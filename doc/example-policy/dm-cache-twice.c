@@ -218,13 +218,13 @@ static int twice_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct 
 	bool found = false;
 
 	if (t->failures >= FAILURES_MAX)
-		return -ENODATA;
+		return DMC_NO_WORK;
 	spin_lock_irq(&t->lock);
 	for (w = t->wants; w < t->wants + WANTS && !found; w++)
 		if (w->state == WANTED)
 			found = serve(t, w, nr_free, work);
 	spin_unlock_irq(&t->lock);
-	return found || (idle && find_dirty(t, work)) ? 0 : -ENODATA;
+	return found || (idle && find_dirty(t, work)) ? 0 : DMC_NO_WORK;
 }
 
 /* With or without success; after a failure it must ask anew. */

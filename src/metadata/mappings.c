@@ -216,10 +216,10 @@ int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty)
 		return r;
 	r = dmc_array_get(&md->maps_info, md->maps_root, from_cblock(cblock), value);
 	if (!r && !(map_get(value) & MAP_VALID))
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	if (!r)
 		r = set_stored_dirty(md, from_cblock(cblock), map_get(value), dirty);
-	return md_change_end(md, r == -ENODATA ? DMC_DAMAGED : r);
+	return md_change_end(md, r == DMC_NO_ENTRY ? DMC_DAMAGED : r);
 }
 
 /* A change of the dirty flags of one word's worth of mappings. */

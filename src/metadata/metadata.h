@@ -198,7 +198,7 @@ bool dmc_md_is_tracking(const struct dmc_md *md);
  */
 int dmc_md_stop_tracking(struct dmc_md *md);
 
-/* The stored dirty bit of a mapped block; -ENODATA, and nothing changed, if it is not mapped. */
+/* The stored dirty bit of a mapped block; DMC_NO_ENTRY, and nothing changed, if it is none. */
 int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty);
 
 /*

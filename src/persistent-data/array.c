@@ -255,7 +255,7 @@ static int read_element(struct dmc_array_info *info, mblock_t root, u32 index,
 	if (*i < le32_to_cpu(ab->nr_entries))
 		return 0;
 	dmc_tm_unlock(info->btree_info.tm, *blk);
-	return -ENODATA;
+	return DMC_NO_ENTRY;
 }
 
 int dmc_array_get(struct dmc_array_info *info, mblock_t root, u32 index, void *value)
@@ -337,7 +337,7 @@ static int drop_blocks(struct dmc_array_info *info, mblock_t *root, u64 n)
 
 	for (;;) {
 		r = dmc_btree_highest(&info->btree_info, *root, &key);
-		if (r == -ENODATA || (!r && key < n))
+		if (r == DMC_NO_ENTRY || (!r && key < n))
 			return 0;
 		if (!r)
 			r = dmc_btree_remove(&info->btree_info, *root, &key, root);
@@ -423,7 +423,7 @@ static int resize(struct dmc_array_info *info, mblock_t *root, u32 old_size, u32
 		rs.keep = entries_in(info, kept, last - 1);
 		rs.want = entries_in(info, new_size, last - 1);
 		r = btree_modify(&info->btree_info, *root, last - 1, resize_block, &rs, root);
-		if (r == -ENODATA)
+		if (r == DMC_NO_ENTRY)
 			r = bad_array(info, *root, "is missing: array too short");
 	}
 	for (n = last; !r && n < nr_blocks(info, new_size); n++)
@@ -497,8 +497,8 @@ static int visit_blocks(const struct block_visit *v, struct dmc_btree_cursor *c,
 	r = dmc_btree_cursor_begin(&info->btree_info, root, c);
 	for (n = 0; n < blocks; n++) {
 		if (!r && dmc_btree_cursor_key(c) != n)
-			r = -ENODATA;
-		if (r == -ENODATA)
+			r = DMC_NO_ENTRY;
+		if (r == DMC_NO_ENTRY)
 			return bad_array(info, root, "is missing: array too short");
 		if (r)
 			return r;
@@ -510,7 +510,7 @@ static int visit_blocks(const struct block_visit *v, struct dmc_btree_cursor *c,
 		if (n + 1 < blocks)
 			r = dmc_btree_cursor_next(c);
 	}
-	return r == -ENODATA ? 0 : r;
+	return r == DMC_NO_ENTRY ? 0 : r;
 }
 
 static int visit_array(const struct block_visit *v, mblock_t root, u32 size)
@@ -604,7 +604,7 @@ static int update_block(struct update *up, mblock_t *root, u32 n, u32 count)
 	int r;
 
 	r = dmc_btree_lookup(&info->btree_info, *root, &key, &b);
-	if (r == -ENODATA)
+	if (r == DMC_NO_ENTRY)
 		r = bad_array(info, *root, "is missing: array too short");
 	if (!r)
 		r = fill_values(up, le64_to_cpu(b), n * per_block(info), count, &differ);
@@ -684,7 +684,7 @@ int dmc_array_update_block(struct dmc_array_info *info, mblock_t root, u32 size,
 	if (r)
 		return r;
 	if (index >= size)
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	n = index / per_block(info);
 	return update_blocks(info, root, size, n, n + 1, fn, ctx, new_root);
 }

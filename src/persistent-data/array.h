@@ -22,8 +22,8 @@
  * Errors of reading and of changing are those of transaction.h.  After an error of reading the call
  * can be repeated.  After an error of changing neither root may be used in this transaction, which
  * is spoiled.  Here DMC_DAMAGED also says that the array is shorter than the caller says.  -EINVAL
- * says that the size of an element is out of bounds, and -ENODATA that the index is beyond the end
- * of what is stored: nothing changed, root and transaction are as before.
+ * says that the size of an element is out of bounds, and DMC_NO_ENTRY that the index is beyond the
+ * end of what is stored: nothing changed, root and transaction are as before.
  *
  * Durability.  Nothing is durable before the commit.  If that fails, at whatever flush, the array
  * of the last commit is still on disk, complete, under its old root.
@@ -120,7 +120,7 @@ int dmc_array_del(struct dmc_array_info *info, mblock_t root);
  * @value: receives its bytes; untouched on error
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if @index is beyond what is stored, -EINVAL, or an error of reading.
+ * Return: 0, DMC_NO_ENTRY if @index is beyond what is stored, -EINVAL, or an error of reading.
  */
 int dmc_array_get(struct dmc_array_info *info, mblock_t root, u32 index, void *value);
 
@@ -136,7 +136,7 @@ int dmc_array_get(struct dmc_array_info *info, mblock_t root, u32 index, void *v
  * Without dec(), and if the bytes are the same, nothing is written and *@new_root is @root.
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if @index is beyond what is stored, -EINVAL, or an error of changing.
+ * Return: 0, DMC_NO_ENTRY if @index is beyond what is stored, -EINVAL, or an error of changing.
  */
 int dmc_array_set(struct dmc_array_info *info, mblock_t root, u32 index, const void *value,
 		  mblock_t *new_root);
@@ -254,7 +254,7 @@ typedef int (*dmc_array_fill_block_fn)(void *ctx, u32 first, u32 count, void *va
  * @new_root: receives the new root, @root if nothing differed; untouched on error
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: as dmc_array_update(), and -ENODATA if @index is not below @size: nothing changed.
+ * Return: as dmc_array_update(), and DMC_NO_ENTRY if @index is not below @size: nothing changed.
  */
 int dmc_array_update_block(struct dmc_array_info *info, mblock_t root, u32 size, u32 index,
 			   dmc_array_fill_block_fn fn, void *ctx, mblock_t *new_root);

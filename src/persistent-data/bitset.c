@@ -33,7 +33,7 @@ static void forget_word(struct dmc_bitset *bs)
 /* The result of a changing call; an index that the array does not have is damage here. */
 static int bitset_changed(struct dmc_bitset *bs, int r)
 {
-	return btree_changed(bs->array_info.btree_info.tm, r == -ENODATA ? DMC_DAMAGED : r);
+	return btree_changed(bs->array_info.btree_info.tm, r == DMC_NO_ENTRY ? DMC_DAMAGED : r);
 }
 
 void dmc_bitset_init(struct dmc_bitset *bs, struct dmc_tm *tm)
@@ -86,7 +86,7 @@ static int load_word(struct dmc_bitset *bs, u32 bit)
 	int r;
 
 	if (bit >= bs->nr_bits)
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	if (bs->word_valid && bs->word_index == bit / 64)
 		return 0;
 	r = dmc_bitset_flush(bs);
@@ -94,7 +94,7 @@ static int load_word(struct dmc_bitset *bs, u32 bit)
 		return r;
 	r = dmc_array_get(&bs->array_info, bs->root, bit / 64, &word);
 	if (r)
-		return r == -ENODATA ? DMC_DAMAGED : r;
+		return r == DMC_NO_ENTRY ? DMC_DAMAGED : r;
 	bs->word = le64_to_cpu(word);
 	bs->word_index = bit / 64;
 	bs->word_valid = true;
@@ -107,7 +107,7 @@ static int change_bit_to(struct dmc_bitset *bs, u32 bit, bool value)
 	int r;
 
 	if (bit >= bs->nr_bits)
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	r = load_word(bs, bit);
 	if (r || !(bs->word & mask) == !value)
 		return bitset_changed(bs, r);
@@ -270,7 +270,7 @@ int dmc_bitset_update_block(struct dmc_bitset *bs, u32 bit, u64 (*fn)(void *ctx,
 	int r;
 
 	if (bit >= bs->nr_bits)
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	/* A change waiting in the cache may be to another block. */
 	r = dmc_bitset_flush(bs);
 	if (r)

@@ -19,9 +19,10 @@
  * it (dmc_tm_inc()).
  *
  * Errors of reading and of changing are those of transaction.h.  Here DMC_DAMAGED also says that
- * the array is shorter than nr_bits.  -ENODATA says that a bit is beyond the end: nothing changed.
- * After an error of changing the transaction is spoiled and the root is undefined.  To go on, drop
- * the transaction (dmc_tm_destroy()), and init and open the bitset with the committed root.
+ * the array is shorter than nr_bits.  DMC_NO_ENTRY says that a bit is beyond the end: nothing
+ * changed.  After an error of changing the transaction is spoiled and the root is undefined.  To go
+ * on, drop the transaction (dmc_tm_destroy()), and init and open the bitset with the committed
+ * root.
  *
  * Durability.  Nothing is durable before the commit.  If that fails, at whatever flush, the bitset
  * of the last commit is still on disk, complete, under its old root.
@@ -112,7 +113,7 @@ int dmc_bitset_resize(struct dmc_bitset *bs, u32 nr_bits, bool default_value);
  * Takes effect in the cached word; another word that was changed there goes to the array first.
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if @bit is beyond the end, or an error of changing.
+ * Return: 0, DMC_NO_ENTRY if @bit is beyond the end, or an error of changing.
  */
 int dmc_bitset_set(struct dmc_bitset *bs, u32 bit);
 
@@ -124,7 +125,7 @@ int dmc_bitset_set(struct dmc_bitset *bs, u32 bit);
  * As dmc_bitset_set().
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if @bit is beyond the end, or an error of changing.
+ * Return: 0, DMC_NO_ENTRY if @bit is beyond the end, or an error of changing.
  */
 int dmc_bitset_clear(struct dmc_bitset *bs, u32 bit);
 
@@ -138,8 +139,8 @@ int dmc_bitset_clear(struct dmc_bitset *bs, u32 bit);
  * which changes @bs->root.  After dmc_bitset_flush() the call only reads.
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if @bit is beyond the end, an error of reading, or, if a changed word had to
- * go to the array, an error of changing.
+ * Return: 0, DMC_NO_ENTRY if @bit is beyond the end, an error of reading, or, if a changed word had
+ * to go to the array, an error of changing.
  */
 int dmc_bitset_test(struct dmc_bitset *bs, u32 bit, bool *result);
 
@@ -207,7 +208,7 @@ int dmc_bitset_update_words(struct dmc_bitset *bs, u64 (*fn)(void *ctx, u32 inde
  * Flushes first, so there is nothing to flush afterwards.
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if @bit is beyond the end: nothing changed; or an error of changing.
+ * Return: 0, DMC_NO_ENTRY if @bit is beyond the end: nothing changed; or an error of changing.
  */
 int dmc_bitset_update_block(struct dmc_bitset *bs, u32 bit, u64 (*fn)(void *ctx, u32 index),
 			    void *ctx);

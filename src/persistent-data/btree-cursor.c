@@ -68,7 +68,7 @@ int btree_cursor_begin(struct dmc_btree_info *info, mblock_t root, unsigned int 
 	if (!r)
 		r = descend(c, root, btree_all_keys);
 	if (!r && !c->frames[c->depth - 1].nr)
-		r = -ENODATA;
+		r = DMC_NO_ENTRY;
 	return r;
 }
 
@@ -92,7 +92,7 @@ static int next_leaf(struct dmc_btree_cursor *c)
 	c->leaf = NULL;
 	do {
 		if (!--c->depth)
-			return -ENODATA;
+			return DMC_NO_ENTRY;
 		f = &c->frames[c->depth - 1];
 	} while (f->index + 1 >= f->nr);
 
@@ -118,7 +118,7 @@ int dmc_btree_cursor_next(struct dmc_btree_cursor *c)
 	struct dmc_btree_frame *f;
 
 	if (!c->leaf)
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	f = &c->frames[c->depth - 1];
 	if (f->index + 1 < f->nr) {
 		f->index++;
@@ -166,7 +166,7 @@ static int walk_levels(struct dmc_btree_info *info, struct walk *w, mblock_t roo
 	for (;;) {
 		struct dmc_btree_cursor *c = &w->cursors[level];
 
-		if (r == -ENODATA && level) {
+		if (r == DMC_NO_ENTRY && level) {
 			/* This inner tree is done: on with the one around it. */
 			dmc_btree_cursor_end(c);
 			r = dmc_btree_cursor_next(&w->cursors[--level]);
@@ -205,6 +205,6 @@ int dmc_btree_walk(struct dmc_btree_info *info, mblock_t root, dmc_btree_walk_fn
 		return -ENOMEM;
 	r = walk_levels(info, w, root, fn, ctx);
 	kfree(w);
-	return r == -ENODATA ? 0 : r;
+	return r == DMC_NO_ENTRY ? 0 : r;
 }
 EXPORT_SYMBOL_GPL(dmc_btree_walk);

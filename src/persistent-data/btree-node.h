@@ -144,7 +144,8 @@ int btree_shadow_child(struct dmc_btree_info *info, struct dmc_block *parent, u3
 
 /*
  * Shadows the way from a root (write-locked in *@blk, consumed) down to the leaf for @key; *@blk is
- * then the leaf and *@index the entry.  -ENODATA if it is not there.  On error nothing is locked.
+ * then the leaf and *@index the entry.  DMC_NO_ENTRY if it is not there.  On error nothing is
+ * locked.
  */
 int btree_shadow_path(struct dmc_btree_info *info, unsigned int level, u64 key,
 		      struct dmc_block **blk, u32 *index);
@@ -165,7 +166,7 @@ void btree_prefetch_children(struct dmc_btree_info *info, const struct btree_nod
 
 /*
  * One-level trees: shadows the way to @key and lets @fn change the value in place.  For the array,
- * whose values are blocks to shadow.  -ENODATA (nothing changed) if the key is missing.
+ * whose values are blocks to shadow.  DMC_NO_ENTRY (nothing changed) if the key is missing.
  */
 int btree_modify(struct dmc_btree_info *info, mblock_t root, u64 key,
 		 int (*fn)(void *ctx, void *value), void *ctx, mblock_t *new_root);
@@ -177,7 +178,7 @@ int btree_cursor_begin(struct dmc_btree_info *info, mblock_t root, unsigned int 
 /* Passes on the result of a changing call; most errors spoil the transaction. */
 static inline int btree_changed(struct dmc_tm *tm, int r)
 {
-	if (r && r != -ENODATA && r != -EINVAL)
+	if (r && r != DMC_NO_ENTRY && r != -EINVAL)
 		dmc_tm_spoil(tm);
 	return r;
 }

@@ -136,7 +136,7 @@ static int remove_from_leaf(struct dmc_btree_info *info, struct dmc_block *blk, 
 	int i = node_search(leaf, key), r = 0;
 
 	if (i < 0 || node_key(leaf, i) != key)
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	if (vt->dec)
 		r = vt->dec(vt->ctx, node_value(leaf, i));
 	if (r)
@@ -159,7 +159,7 @@ static int remove_step(struct dmc_btree_info *info, struct dmc_block *blk, bool 
 	*child = NULL;
 	i = node_search(n, key);
 	if (i < 0)
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	r = balance_child(info, blk, i, *last, level);
 	if (r)
 		return r;
@@ -295,7 +295,7 @@ int dmc_btree_remove(struct dmc_btree_info *info, mblock_t root, const u64 *keys
 		r = rename_path(info, last_root, key, first);
 	if (r) {
 		dmc_tm_spoil(info->tm);
-		return r == -ENODATA ? DMC_DAMAGED : r;
+		return r == DMC_NO_ENTRY ? DMC_DAMAGED : r;
 	}
 	*new_root = root;
 	return 0;

@@ -260,7 +260,7 @@ int btree_shadow_path(struct dmc_btree_info *info, unsigned int level, u64 key,
 		*blk = child;
 	}
 	if (!r && (i < 0 || node_key(dmc_block_data(*blk), i) != key))
-		r = -ENODATA;
+		r = DMC_NO_ENTRY;
 	if (r)
 		dmc_tm_unlock(info->tm, *blk);
 	else
@@ -303,7 +303,7 @@ static int lookup_level(struct dmc_btree_info *info, mblock_t root, unsigned int
 		n = dmc_block_data(blk);
 		i = node_search(n, key);
 		if (i < 0 || node_is_leaf(n)) {
-			r = i < 0 || node_key(n, i) != key ? -ENODATA : 0;
+			r = i < 0 || node_key(n, i) != key ? DMC_NO_ENTRY : 0;
 			if (!r)
 				memcpy(value, node_value(n, i), node_value_size(n));
 			dmc_tm_unlock(info->tm, blk);
@@ -380,7 +380,7 @@ int dmc_btree_lookup_next(struct dmc_btree_info *info, mblock_t root, const u64 
 			next = 0;
 			dmc_tm_unlock(info->tm, blk);
 			if (!root)
-				return -ENODATA;
+				return DMC_NO_ENTRY;
 			continue;
 		}
 		i = max(i, 0);
@@ -416,7 +416,7 @@ static int find_end(struct dmc_btree_info *info, mblock_t root, bool highest, u6
 			if (node_nr(n))
 				*key = node_key(n, i);
 			else
-				r = -ENODATA;
+				r = DMC_NO_ENTRY;
 			dmc_tm_unlock(info->tm, blk);
 			return r;
 		}

@@ -20,9 +20,9 @@
  * visited.  A damaged tree gives an error of reading, never a crash or an endless loop.
  *
  * Errors of reading and of changing are those of transaction.h.  Here -EINVAL says that levels or
- * value size of struct dmc_btree_info are out of bounds, and -ENODATA that there is no such key:
- * nothing changed, root and transaction are as before.  After any other error of a changing call
- * neither root may be used in this transaction, which is spoiled.
+ * value size of struct dmc_btree_info are out of bounds, and DMC_NO_ENTRY that there is no such
+ * key: nothing changed, root and transaction are as before.  After any other error of a changing
+ * call neither root may be used in this transaction, which is spoiled.
  *
  * Contexts: as transaction.h: process context, may sleep and do I/O, serialised by the caller.
  */
@@ -47,7 +47,7 @@
  * Plain values need @size only.  The functions may sleep and may use the transaction manager, but
  * not the tree that calls them.  A block of that tree is locked meanwhile.  inc() and dec() return
  * 0 or an errno, which ends the call and spoils the transaction.  They should not return -EINVAL or
- * -ENODATA: the caller would take it for "nothing changed".
+ * DMC_NO_ENTRY: the caller would take it for "nothing changed".
  */
 struct dmc_btree_value_type {
 	void *ctx;
@@ -104,7 +104,7 @@ int dmc_btree_del(struct dmc_btree_info *info, mblock_t root);
  * @value: receives the value's bytes; untouched on error
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if one of the keys is not there, -EINVAL, or an error of reading.
+ * Return: 0, DMC_NO_ENTRY if one of the keys is not there, -EINVAL, or an error of reading.
  */
 int dmc_btree_lookup(struct dmc_btree_info *info, mblock_t root, const u64 *keys, void *value);
 
@@ -118,7 +118,7 @@ int dmc_btree_lookup(struct dmc_btree_info *info, mblock_t root, const u64 *keys
  * @value: receives the value's bytes; untouched on error
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if there is no such entry, -EINVAL, or an error of reading.
+ * Return: 0, DMC_NO_ENTRY if there is no such entry, -EINVAL, or an error of reading.
  */
 int dmc_btree_lookup_next(struct dmc_btree_info *info, mblock_t root, const u64 *keys,
 			  u64 *rkey, void *value);
@@ -150,7 +150,7 @@ int dmc_btree_insert(struct dmc_btree_info *info, mblock_t root, const u64 *keys
  * dec() is called for the value.
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if one of the keys is not there, -EINVAL, or an error of changing.
+ * Return: 0, DMC_NO_ENTRY if one of the keys is not there, -EINVAL, or an error of changing.
  */
 int dmc_btree_remove(struct dmc_btree_info *info, mblock_t root, const u64 *keys,
 		     mblock_t *new_root);
@@ -162,7 +162,7 @@ int dmc_btree_remove(struct dmc_btree_info *info, mblock_t root, const u64 *keys
  * @key: receives the key; untouched on error
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if the tree is empty, -EINVAL, or an error of reading.
+ * Return: 0, DMC_NO_ENTRY if the tree is empty, -EINVAL, or an error of reading.
  */
 int dmc_btree_lowest(struct dmc_btree_info *info, mblock_t root, u64 *key);
 
@@ -173,7 +173,7 @@ int dmc_btree_lowest(struct dmc_btree_info *info, mblock_t root, u64 *key);
  * @key: receives the key; untouched on error
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if the tree is empty, -EINVAL, or an error of reading.
+ * Return: 0, DMC_NO_ENTRY if the tree is empty, -EINVAL, or an error of reading.
  */
 int dmc_btree_highest(struct dmc_btree_info *info, mblock_t root, u64 *key);
 
@@ -199,7 +199,7 @@ typedef int (*dmc_btree_walk_fn)(void *ctx, const u64 *keys, const void *value);
  * Reads ahead.
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0 at the end, what @fn returned when it ended the walk (but 0 for -ENODATA), -EINVAL,
+ * Return: 0 at the end, what @fn returned when it ended the walk (but 0 for DMC_NO_ENTRY), -EINVAL,
  * or an error of reading.
  */
 int dmc_btree_walk(struct dmc_btree_info *info, mblock_t root, dmc_btree_walk_fn fn, void *ctx);
@@ -216,7 +216,7 @@ int dmc_btree_walk(struct dmc_btree_info *info, mblock_t root, dmc_btree_walk_fn
  *		r = dmc_btree_cursor_next(&c);
  *	}
  *	dmc_btree_cursor_end(&c);
- *	return r == -ENODATA ? 0 : r;
+ *	return r == DMC_NO_ENTRY ? 0 : r;
  */
 struct dmc_btree_cursor {
 	/* private: */
@@ -241,7 +241,7 @@ struct dmc_btree_cursor {
  *	dmc_btree_cursor_end().
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if the tree is empty, -EINVAL, or an error of reading.
+ * Return: 0, DMC_NO_ENTRY if the tree is empty, -EINVAL, or an error of reading.
  */
 int dmc_btree_cursor_begin(struct dmc_btree_info *info, mblock_t root, struct dmc_btree_cursor *c);
 
@@ -249,10 +249,10 @@ int dmc_btree_cursor_begin(struct dmc_btree_info *info, mblock_t root, struct dm
  * dmc_btree_cursor_next() - Goes to the next entry.
  * @c: the cursor
  *
- * After an error the visit is over: every later call gives -ENODATA.
+ * After an error the visit is over: every later call gives DMC_NO_ENTRY.
  *
  * Context: Serialised.  May sleep and do I/O.
- * Return: 0, -ENODATA if the entry was the last one, or an error of reading.
+ * Return: 0, DMC_NO_ENTRY if the entry was the last one, or an error of reading.
  */
 int dmc_btree_cursor_next(struct dmc_btree_cursor *c);
 

@@ -77,7 +77,7 @@ static int big_lookup(struct dmc_sm *sm, mblock_t b, u32 *count)
 	int r;
 
 	r = dmc_btree_lookup(&sm->ref_info, sm->ref_root, &key, &v);
-	if (r == -ENODATA || (!r && !v)) {
+	if (r == DMC_NO_ENTRY || (!r && !v)) {
 		pd_err(sm->name, "block %llu: the space map has no count for it", b);
 		return DMC_DAMAGED;
 	}
@@ -549,5 +549,5 @@ int dmc_sm_open(struct dmc_sm *sm, struct dmc_tm *tm, mblock_t superblock, const
 		return r;
 	/* An error is better now than in the middle of a change. */
 	r = dmc_btree_lowest(&sm->ref_info, sm->ref_root, &unused);
-	return r == -ENODATA ? 0 : r;
+	return r == DMC_NO_ENTRY ? 0 : r;
 }

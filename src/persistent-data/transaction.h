@@ -42,7 +42,8 @@
  * After an error of changing the transaction is spoiled: dmc_tm_pre_commit() and dmc_tm_commit()
  * refuse it with -EIO, and what it changed must not be used.  On disk the last commit is untouched.
  * Trees, arrays and bitsets have two exceptions, after which nothing changed and all goes on:
- * -EINVAL for an argument that makes no sense and -ENODATA for a key or index that is not there.
+ * -EINVAL for an argument that makes no sense, and DMC_NO_ENTRY for a key or index that is not
+ * there.
  *
  * Contexts: process context, beside the path of a bio: the owner of the metadata calls, one call at
  * a time.  It must serialise them ("serialised" below); there are no locks here.  At most two block

@@ -276,7 +276,7 @@ static int cleaner_next_work_locked(struct cleaner *c, struct dmc_work *work)
 	lockdep_assert_held(&c->lock);
 
 	if (penalty_pause(&c->penalty) || !choose_zone_locked(c))
-		return -ENODATA;
+		return DMC_NO_WORK;
 
 	i = zone_lowest_locked(c, c->zone);
 	unlink_locked(c, i);

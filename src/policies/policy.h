@@ -88,6 +88,7 @@ enum dmc_op {
 };
 
 #define DMC_GRADES 16		/* of warmth; see grade_hint() */
+#define DMC_NO_WORK (-ENODATA)	/* the answer of next_work() when nothing is worth doing */
 
 /**
  * struct dmc_work - A piece of work: what the policy asks for, and what was done.
@@ -199,8 +200,8 @@ struct dmc_policy_type {
 				u64 sector, u32 sectors, bool cheap, u32 nr_free);
 
 	/**
-	 * @next_work: the next thing worth doing, in @work: 0, or -ENODATA for nothing.  @idle: the
-	 * device has little else to do, so background writeback is welcome.  @nr_free as for
+	 * @next_work: the next thing worth doing, in @work: 0, or DMC_NO_WORK for nothing.  @idle:
+	 * the device has little else to do, so background writeback is welcome.  @nr_free as for
 	 * miss().
 	 *
 	 * A policy returns PROMOTE only if @nr_free > 0; otherwise it makes room with DEMOTE first.

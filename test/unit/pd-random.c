@@ -114,7 +114,7 @@ static void change_key(struct random_work *rw, u32 key, bool set)
 		CHECK_OK(dmc_btree_insert(&info, *root, &k, &v, root, NULL));
 	else
 		CHECK_EQ(dmc_btree_remove(&info, *root, &k, root),
-			 rw->now.tree[key] ? 0 : -ENODATA);
+			 rw->now.tree[key] ? 0 : DMC_NO_ENTRY);
 	rw->now.tree[key] = v;
 }
 
@@ -128,7 +128,7 @@ static void change_pair(struct random_work *rw, u32 outer, u32 key, bool set)
 		CHECK_OK(dmc_btree_insert(&info, *root, keys, &v, root, NULL));
 	else
 		CHECK_EQ(dmc_btree_remove(&info, *root, keys, root),
-			 rw->now.trees[outer][key] ? 0 : -ENODATA);
+			 rw->now.trees[outer][key] ? 0 : DMC_NO_ENTRY);
 	rw->now.trees[outer][key] = v;
 }
 

@@ -417,7 +417,7 @@ bool model_ask(struct model *m, bool idle)
 	err = m->type->next_work(m->p, idle, m->nr_free, &w);
 	model_check(m);
 	if (err) {
-		CHECK_EQ(err, -ENODATA);
+		CHECK_EQ(err, DMC_NO_WORK);
 		return false;
 	}
 

@@ -46,7 +46,7 @@ static void arr_new(struct arr *a, struct world *w, u32 size)
 	memset(a, 0, sizeof(*a));
 	dmc_array_info_init(&a->info, w->tm, &vt);
 	CHECK_OK(dmc_array_empty(&a->info, &a->root));
-	CHECK_EQ(dmc_array_get(&a->info, a->root, 0, value), -ENODATA);
+	CHECK_EQ(dmc_array_get(&a->info, a->root, 0, value), DMC_NO_ENTRY);
 	a->v = calloc(MAX_N, sizeof(u64));
 }
 
@@ -62,8 +62,8 @@ static void arr_set(struct arr *a, u32 i, u64 x)
 		CHECK_OK(dmc_array_get(&a->info, a->root, i, value));
 		CHECK(same(a, value, x));
 	} else if (i / ((4096 - 24) / size_of(a)) > a->n / ((4096 - 24) / size_of(a))) {
-		CHECK_EQ(dmc_array_set(&a->info, a->root, i, value, &a->root), -ENODATA);
-		CHECK_EQ(dmc_array_get(&a->info, a->root, i, value), -ENODATA);
+		CHECK_EQ(dmc_array_set(&a->info, a->root, i, value, &a->root), DMC_NO_ENTRY);
+		CHECK_EQ(dmc_array_get(&a->info, a->root, i, value), DMC_NO_ENTRY);
 		CHECK_EQ(a->root, before);
 	}
 }
@@ -78,7 +78,7 @@ static void arr_resize(struct arr *a, u32 n, u64 fill)
 	for (i = a->n; i < n; i++)
 		a->v[i] = fill;
 	a->n = n;
-	CHECK_EQ(dmc_array_get(&a->info, a->root, n, value), -ENODATA);
+	CHECK_EQ(dmc_array_get(&a->info, a->root, n, value), DMC_NO_ENTRY);
 }
 
 static int check_element(void *ctx, u32 i, const void *value)
@@ -173,7 +173,7 @@ static void arr_update(struct arr *a)
 							i + unit_below(min(per, a->n - i)),
 							fill_block, a, &a->root));
 		CHECK_EQ(dmc_array_update_block(&a->info, a->root, a->n, a->n, fill_block, a,
-						&a->root), -ENODATA);
+						&a->root), DMC_NO_ENTRY);
 		return;
 	}
 	CHECK_OK(dmc_array_update(&a->info, a->root, a->n, fill_element, a, &a->root));

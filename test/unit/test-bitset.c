@@ -60,7 +60,7 @@ static void random_bit(void)
 {
 	u32 bit = unit_below(bs.nr_bits + 70);
 	bool was;
-	int want = bit < bs.nr_bits ? 0 : -ENODATA;
+	int want = bit < bs.nr_bits ? 0 : DMC_NO_ENTRY;
 
 	switch (unit_below(3)) {
 	case 0:
@@ -163,7 +163,7 @@ static void test_random(void)
 			u32 bit = unit_below(bs.nr_bits + 100);
 
 			CHECK_EQ(dmc_bitset_update_block(&bs, bit, random_word, NULL),
-				 bit < bs.nr_bits ? 0 : -ENODATA);
+				 bit < bs.nr_bits ? 0 : DMC_NO_ENTRY);
 		}
 		if (!unit_below(3))
 			check_all();
@@ -201,7 +201,7 @@ static void test_tail(void)
 				CHECK_EQ(bit, k < sizes[i]);
 			}
 			CHECK_OK(dmc_bitset_resize(&bs, 0, false));
-			CHECK_EQ(dmc_bitset_test(&bs, 0, &bit), -ENODATA);
+			CHECK_EQ(dmc_bitset_test(&bs, 0, &bit), DMC_NO_ENTRY);
 			CHECK_OK(dmc_bitset_resize(&bs, sizes[j], false));
 			for (k = 0; k < sizes[j]; k += 13) {
 				CHECK_OK(dmc_bitset_test(&bs, k, &bit));
@@ -264,7 +264,7 @@ static void test_too_short(void)
 	CHECK_EQ(dmc_bitset_set(&bs, 99999), -EILSEQ);
 	dmc_bitset_open(&bs, 3, U32_MAX);
 	CHECK(dmc_bitset_test(&bs, U32_MAX - 1, &bit) < 0);
-	CHECK_EQ(dmc_bitset_test(&bs, U32_MAX, &bit), -ENODATA);
+	CHECK_EQ(dmc_bitset_test(&bs, U32_MAX, &bit), DMC_NO_ENTRY);
 	world_destroy(&w);
 }
 

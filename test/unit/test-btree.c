@@ -146,7 +146,7 @@ static void tree_remove(struct tree *t, const u64 *keys)
 		CHECK_OK(dmc_btree_remove(&t->info, t->root, keys, &t->root));
 		model_remove(&t->m, i);
 	} else {
-		CHECK_EQ(dmc_btree_remove(&t->info, t->root, keys, &t->root), -ENODATA);
+		CHECK_EQ(dmc_btree_remove(&t->info, t->root, keys, &t->root), DMC_NO_ENTRY);
 		CHECK_EQ(t->root, before);
 	}
 }
@@ -158,7 +158,7 @@ static void tree_lookup(struct tree *t, const u64 *keys)
 	int r = dmc_btree_lookup(&t->info, t->root, keys, value);
 
 	if (!model_has(&t->m, keys, &i)) {
-		CHECK_EQ(r, -ENODATA);
+		CHECK_EQ(r, DMC_NO_ENTRY);
 		return;
 	}
 	CHECK_OK(r);
@@ -174,7 +174,7 @@ static void tree_lookup_next(struct tree *t, const u64 *keys)
 
 	/* The next entry must be in the same inner tree. */
 	if (i == t->m.nr || memcmp(t->m.e[i].keys, keys, (t->m.levels - 1) * sizeof(u64))) {
-		CHECK_EQ(r, -ENODATA);
+		CHECK_EQ(r, DMC_NO_ENTRY);
 		return;
 	}
 	CHECK_OK(r);
@@ -216,15 +216,15 @@ static void tree_check(struct tree *t)
 		walk_entry(&w, &key, dmc_btree_cursor_value(&c));
 	}
 	dmc_btree_cursor_end(&c);
-	CHECK_EQ(r, -ENODATA);
+	CHECK_EQ(r, DMC_NO_ENTRY);
 	CHECK_EQ(w.i, t->m.nr);
 
 	r = dmc_btree_lowest(&t->info, t->root, &key);
-	CHECK_EQ(r, t->m.nr ? 0 : -ENODATA);
+	CHECK_EQ(r, t->m.nr ? 0 : DMC_NO_ENTRY);
 	if (!r)
 		CHECK_EQ(key, t->m.e[0].keys[0]);
 	r = dmc_btree_highest(&t->info, t->root, &key);
-	CHECK_EQ(r, t->m.nr ? 0 : -ENODATA);
+	CHECK_EQ(r, t->m.nr ? 0 : DMC_NO_ENTRY);
 	if (!r)
 		CHECK_EQ(key, t->m.e[t->m.nr - 1].keys[0]);
 }
@@ -514,7 +514,7 @@ static void test_references(void)
 			CHECK_OK(dmc_btree_insert(&info, root, keys, &v, &root, NULL));
 		} else {
 			r = dmc_btree_remove(&info, root, keys, &root);
-			CHECK(!r || r == -ENODATA);
+			CHECK(!r || r == DMC_NO_ENTRY);
 		}
 	}
 	/*

@@ -73,7 +73,7 @@ static void change(struct life *l, u32 salt)
 		if (m->oblock[cb] == NO_OBLOCK) {
 			u64 ob = ORIGIN_BLOCKS - 1 - salt * 16 - i;
 
-			CHECK_EQ(dmc_md_set_dirty(l->md, to_cblock(cb), true), -ENODATA);
+			CHECK_EQ(dmc_md_set_dirty(l->md, to_cblock(cb), true), DMC_NO_ENTRY);
 			CHECK_OK(dmc_md_insert(l->md, to_cblock(cb), to_oblock(ob)));
 			if (i & 1)
 				CHECK_OK(dmc_md_set_dirty(l->md, to_cblock(cb), true));

@@ -220,7 +220,7 @@ static void test_huge_origin(void)
 			t->clear_dirty(p, w.cblock);
 			t->work_done(p, &w, true);
 		}
-		CHECK_EQ(t->next_work(p, true, 8, &w), -ENODATA);
+		CHECK_EQ(t->next_work(p, true, 8, &w), DMC_NO_WORK);
 		t->miss(p, to_oblock(base + 1), DMC_READ, (base + 1) * 64, 8, false, 8);
 		if (!t->next_work(p, true, 8, &w)) {
 			CHECK_EQ(w.op, DMC_OP_PROMOTE);
@@ -494,7 +494,7 @@ static void test_failed_block_waits(void)
 			t->clear_dirty(m->p, w.cblock);
 			t->work_done(m->p, &w, true);
 		}
-		CHECK_EQ(t->next_work(m->p, true, 0, &w), -ENODATA);
+		CHECK_EQ(t->next_work(m->p, true, 0, &w), DMC_NO_WORK);
 		for (i = 0; i < 20; i++)
 			t->tick(m->p);
 		CHECK_OK(t->next_work(m->p, true, 0, &w));

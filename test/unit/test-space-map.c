@@ -183,7 +183,7 @@ static void test_big_counts(void)
 			u64 key = unit_below(KEYS);
 			int r = dmc_btree_remove(&outer, root, &key, &root);
 
-			CHECK(!r || r == -ENODATA);
+			CHECK(!r || r == DMC_NO_ENTRY);
 		}
 		w.roots[0].block = root;
 		world_check(&w);

@@ -285,7 +285,7 @@ static void test_full(void)
 		root = w.roots[0].block;
 		for (key = 0; key < committed; key++)
 			CHECK_OK(dmc_btree_lookup(&info, root, &key, &v));
-		CHECK_EQ(dmc_btree_lookup(&info, root, &key, &v), -ENODATA);
+		CHECK_EQ(dmc_btree_lookup(&info, root, &key, &v), DMC_NO_ENTRY);
 		/* Deleting always works, and makes room. */
 		CHECK_OK(dmc_btree_del(&info, root));
 		w.roots[0].kind = ROOT_NONE;

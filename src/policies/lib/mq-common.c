@@ -518,7 +518,7 @@ static int writeback_locked(struct mq_common *m, struct dmc_work *work)
 		m->run_length = 0;
 	}
 	if (i == QUEUE_NIL)
-		return -ENODATA;
+		return DMC_NO_WORK;
 
 	take_locked(m, i, DMC_OP_WRITEBACK, work);
 	m->run_next = to_oblock(from_oblock(work->oblock) + 1);
@@ -555,14 +555,14 @@ static int demote_locked(struct mq_common *m, struct dmc_work *work)
 
 	if (m->nr_demoting + m->nr_paid >= DEMOTING_MAX ||
 	    !(m->wanted.nr_waiting || m->wanted.nr_owed))
-		return -ENODATA;
+		return DMC_NO_WORK;
 
 	i = victim_locked(m);
 	if (i == QUEUE_NIL)
-		return -ENODATA;
+		return DMC_NO_WORK;
 	/* One may be owed a block already: its first victim could not be evicted. */
 	if (m->wanted.nr_owed <= m->nr_demoting + m->nr_paid && !owe_locked(m, i))
-		return -ENODATA;
+		return DMC_NO_WORK;
 
 	take_locked(m, i, DMC_OP_DEMOTE, work);
 	m->nr_demoting++;
@@ -572,17 +572,17 @@ static int demote_locked(struct mq_common *m, struct dmc_work *work)
 static int mqc_next_work_locked(struct mq_common *m, bool idle, u32 nr_free, struct dmc_work *work)
 {
 	bool pressed = m->nr_dirty > m->nr / 2;
-	int err = -ENODATA;
+	int err = DMC_NO_WORK;
 
 	lockdep_assert_held(&m->lock);
 
 	if (penalty_pause(&m->penalty))
-		return -ENODATA;
+		return DMC_NO_WORK;
 
 	/* Under pressure every other piece of work is a writeback, else it would never end. */
 	if (pressed && m->writeback_turn)
 		err = writeback_locked(m, work);
-	m->writeback_turn = err == -ENODATA;
+	m->writeback_turn = err == DMC_NO_WORK;
 	if (!err)
 		return 0;
 

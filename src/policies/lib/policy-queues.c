@@ -539,7 +539,7 @@ static int pq_promote(struct policy_queues *pq, struct dmc_work *work)
 	while (is_resident(pq, candidate(&pq->wanted, i)->oblock)) {
 		drop_oldest(pq);
 		if (!pq->wanted.nr_waiting)
-			return -ENODATA;
+			return DMC_NO_WORK;
 		if (++drops == DROPS)
 			return -EAGAIN;
 		i = candidate_oldest(&pq->wanted, CANDIDATE_WAITING);
@@ -573,12 +573,12 @@ static int pq_demote(struct policy_queues *pq, struct dmc_work *work)
 			return -EAGAIN;
 	}
 	if (pq->nr_leaving >= min_t(u32, pq->wanted.nr_waiting, LEAVING_MAX))
-		return -ENODATA;
+		return DMC_NO_WORK;
 	b = pq->ops->victim(pq);
 	if (b == PQ_AGAIN)
 		return -EAGAIN;
 	if (b == PQ_NONE)
-		return -ENODATA;
+		return DMC_NO_WORK;
 	pq->ops->remove(pq, b);
 	pq->state[b] |= PQ_LEAVING;
 	pq->nr_leaving++;
@@ -616,7 +616,7 @@ static int writeback(struct policy_queues *pq, struct dmc_work *work)
 		b = next_to_write(pq);
 	}
 	if (b == BIT_TREE_NONE)
-		return -ENODATA;
+		return DMC_NO_WORK;
 	pq->writeback_hand = b + 1;
 	name_block(pq, b, DMC_OP_WRITEBACK, work);
 	return 0;
@@ -626,17 +626,17 @@ static int pq_next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free,
 			       struct dmc_work *work)
 {
 	bool pressed = pq->nr_dirty > pq->dirty_limit;
-	int err = -ENODATA;
+	int err = DMC_NO_WORK;
 
 	lockdep_assert_held(&pq->lock);
 
 	if (penalty_pause(&pq->penalty))
-		return -ENODATA;
+		return DMC_NO_WORK;
 
 	/* Under pressure every other piece of work is a writeback, else it would never end. */
 	if (pressed && pq->writeback_turn)
 		err = writeback(pq, work);
-	pq->writeback_turn = err == -ENODATA;
+	pq->writeback_turn = err == DMC_NO_WORK;
 	if (!err)
 		return 0;
 
@@ -669,7 +669,7 @@ int dmc_pq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_wo
 		err = pq_next_work_locked(pq, idle, nr_free, work);
 		spin_unlock_irqrestore(&pq->lock, flags);
 	} while (err == -EAGAIN && parts);
-	return err == -EAGAIN ? -ENODATA : err;
+	return err == -EAGAIN ? DMC_NO_WORK : err;
 }
 EXPORT_SYMBOL_GPL(dmc_pq_next_work);
 
