@@ -102,7 +102,8 @@ sectors() { cat "$(sysfs "$1")/size"; }
 
 # nb NAME SIZE_MB LATENCY_NS [QUEUE_DEPTH [WRITE_CACHE_MB]]: a null_blk /dev/NAME, kept in memory.
 # Latency is per I/O; serial if the depth is 1. With a write cache it is volatile and wants FLUSH.
-# Its sectors have $NB_SECTOR bytes, 512 if that is not set.
+# Its sectors have $NB_SECTOR bytes, 512 if that is not set; it takes discards unless $NB_DISCARD
+# is 0.
 nb() {
 	[ -d /sys/module/null_blk ] || modprobe null_blk nr_devices=0
 	[ -d /sys/kernel/config/nullb ] || mount -t configfs config /sys/kernel/config
@@ -122,7 +123,7 @@ nb() {
 		echo 2 > "$_d/queue_mode"
 	fi
 	[ -z "${5:-}" ] || echo "$5" > "$_d/cache_size"
-	echo 1 > "$_d/discard" 2> /dev/null || :
+	echo "${NB_DISCARD:-1}" > "$_d/discard" 2> /dev/null || :
 	echo 1 > "$_d/power"
 	# Before 5.19 or so it is named by number.
 	[ -b "/dev/$1" ] || ln -s "nullb$(cat "$_d/index")" "/dev/$1"
