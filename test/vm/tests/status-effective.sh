@@ -7,7 +7,7 @@
 devices 8 8 16
 # A brd takes discards on some kernels, and on others not.
 NB_DISCARD=0
-nb nodiscard 16 0
+nb keeps 16 0
 NB_DISCARD=1
 SLOW=$ORIGIN
 N=no_discard_passdown
@@ -17,7 +17,7 @@ N=no_discard_passdown
 # features: those of the status, with their number
 features() { st_line c | cut -d' ' -f15- | sed 's/ [0-9]* migration_threshold.*//'; }
 
-# The origin, the words of the table: those of the status. /dev/nodiscard takes no discards.
+# The origin, the words of the table: those of the status. /dev/keeps takes no discards.
 while read -r origin table status; do
 	ORIGIN=$origin
 	blank
@@ -32,9 +32,9 @@ done <<-END
 	$SLOW writeback 1,writeback
 	$SLOW metadata2,writeback 2,metadata2,writeback
 	$SLOW metadata2,writethrough,$N 3,metadata2,writethrough,$N
-	/dev/nodiscard writeback 2,writeback,$N
-	/dev/nodiscard metadata2,writethrough 3,metadata2,writethrough,$N
-	/dev/nodiscard metadata2,passthrough,$N 3,metadata2,passthrough,$N
+	/dev/keeps writeback 2,writeback,$N
+	/dev/keeps metadata2,writethrough 3,metadata2,writethrough,$N
+	/dev/keeps metadata2,passthrough,$N 3,metadata2,passthrough,$N
 END
 
 # ----- what is measured when a table is loaded -----
@@ -67,5 +67,5 @@ while read -r origin table modes; do
 done <<-END
 	$SLOW writeback writethrough=n,writeback=y,passthrough=n,metadata2=n,$N=n
 	$SLOW metadata2,writethrough,$N writethrough=y,writeback=n,passthrough=n,metadata2=y,$N=y
-	/dev/nodiscard metadata2,passthrough writethrough=n,writeback=n,passthrough=y,metadata2=y,$N=n
+	/dev/keeps metadata2,passthrough writethrough=n,writeback=n,passthrough=y,metadata2=y,$N=n
 END
