@@ -5,6 +5,7 @@
 # booted from then on. A labelled set; no tab. With STOPPED=1 the last shutdown but one is to have
 # stopped the set, by what is on the disk initrd: as if it were that of /boot.
 
+. /run/job/root-files.sh
 # Each step of assembling and stopping counts.
 generation() { dmcache label $D-fast | sed -n 's/^generation *//p'; }
 unclean() { dmesg | grep -c "device-mapper.*not shut down cleanly" || :; }
@@ -31,30 +32,23 @@ case $BOOT in
 	;;
 2)
 	on_cache
-	(cd /root && dd if=/dev/urandom of=file bs=1M count=8 conv=fsync 2> /dev/null &&
-		md5sum file > sum)
-	for i in 1 2 3; do
-		dd if=/dev/urandom of=/root/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null
-	done
+	root_write
 	dmsetup status rootcache
 	generation > /root/generation
 	[ -z "${STOPPED-}" ] || cat $D-initrd > "/boot/initrd.img-$(uname -r)"
 	;;
 3)
 	on_cache
-	(cd /root && assert md5sum -c --quiet sum)
+	root_same
 	assert_eq "$(unclean)" 0 "caches that were not shut down cleanly"
 	# Two of assembling it; two more if it was stopped.
 	assert_eq "$(($(generation) - $(cat /root/generation)))" $((${STOPPED:-0} ? 4 : 2)) \
 		"steps of its label since the last boot"
-	echo before > /root/acked
-	sync /root/acked
-	power_cut
+	root_cut
 	;;
 4)
 	on_cache
-	(cd /root && assert md5sum -c --quiet sum)
-	assert_eq "$(cat /root/acked)" before "what was flushed before the power cut"
+	root_same_after_cut
 	assert_eq "$(unclean)" 1 "caches that were not shut down cleanly"
 	;;
 esac

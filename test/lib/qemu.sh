@@ -21,8 +21,12 @@ QEMU_ACCEL=(-accel "tcg,thread=multi")
 # background. Its `rep movsb` (erms) would go byte by byte, its `rep movsq` goes by eight. A socket
 # each: a kernel without ACPI reads the BIOS's older table of CPUs, which has one of each socket.
 qemu() {
-	local kernel=$1 initrd=$2 cpus=$3 mb=$4 append=$5
+	local kernel=$1 initrd=$2 cpus=$3 mb=$4 append=$5 slow
 	shift 5
+	slowness
+	# Of a thread that another program on this host keeps from running, RCU would say that it is
+	# starved.
+	append+=" rcupdate.rcu_cpu_stall_timeout=$((21 * slow < 300 ? 21 * slow : 300))"
 	exec qemu-system-x86_64 "${QEMU_ACCEL[@]}" -M pc,hpet=off -cpu max,-la57,-erms \
 		-smp "$cpus,sockets=$cpus" -m "$mb" -nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$kernel" -initrd "$initrd" -append "$GUEST_APPEND $append" "$@" < /dev/null

@@ -80,6 +80,28 @@ quiet_fio() {
 	rm -f /tmp/fio.$$.out
 }
 
+# verify_load SECONDS DEPTH: fio writes to /dev/mapper/c for so long, beside the test, and verifies.
+verify_load() {
+	fio --thread --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio \
+		--iodepth="$2" --rw=randwrite --bsrange=4k-64k --blockalign=4k --size=16m \
+		--verify=crc32c --do_verify=1 --loops=100 --time_based --runtime="$1" \
+		--verify_fatal=1 > /tmp/fio.out 2>&1 &
+	fio=$!
+}
+verify_end() { wait $fio || fail "fio: $(grep -v '^ ' /tmp/fio.out | tail -n 12)"; }
+
+# parts N META SECTORS CACHE SECTORS ORIGIN SECTORS: devices m1 f1 s1 to mN fN sN, for so many
+# caches, on parts of these three.
+parts() {
+	_i=1
+	while [ $_i -le "$1" ]; do
+		linear m$_i "$2" $(((_i - 1) * $3)) "$3"
+		linear f$_i "$4" $(((_i - 1) * $5)) "$5"
+		linear s$_i "$6" $(((_i - 1) * $7)) "$7"
+		_i=$((_i + 1))
+	done
+}
+
 # keep_busy NAME BLOCK [FIO-OPTION...]: a cache with a migration_threshold of 0 gets the usual one,
 # and is never idle from before that on: nothing is written back in the background. Reads one of its
 # cached blocks of 32 KiB until $reader is killed.

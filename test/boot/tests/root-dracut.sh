@@ -7,6 +7,6 @@
 # boot2: initrd=dracut without=root append root=LABEL=dmcroot
 # boot3: initrd=dracut without=root append root=LABEL=dmcroot
 # boot4: initrd=dracut without=root append root=LABEL=dmcroot
-# files: test/boot/root-work.sh
+# files: test/boot/root-work.sh test/boot/root-files.sh
 STOPPED=1
 . /run/job/root-work.sh

@@ -7,7 +7,9 @@
 # boot2: initrd=tools without=root,old append root=/dev/mapper/vg-root
 # boot3: initrd=tools without=root,old append root=/dev/mapper/vg-root
 # boot4: initrd=tools without=root,old append root=/dev/mapper/vg-root
+# files: test/boot/root-files.sh
 
+. /run/job/root-files.sh
 on_cache() {
 	assert_eq "$(findmnt -no SOURCE /)" /dev/mapper/vg-root "what is mounted as /"
 	assert_eq "$(dmsetup table vg-root | awk '{ print $3 }')" cache "its target"
@@ -37,24 +39,17 @@ case $BOOT in
 	;;
 2)
 	on_cache
-	(cd /root && dd if=/dev/urandom of=file bs=1M count=8 conv=fsync 2> /dev/null &&
-		md5sum file > sum)
-	for i in 1 2 3; do
-		dd if=/dev/urandom of=/root/hot bs=64k count=32 conv=notrunc,fsync 2> /dev/null
-	done
+	root_write
 	dmsetup status vg-root
 	;;
 3)
 	on_cache
-	(cd /root && assert md5sum -c --quiet sum)
-	echo before > /root/acked
-	sync /root/acked
-	power_cut
+	root_same
+	root_cut
 	;;
 4)
 	on_cache
-	(cd /root && assert md5sum -c --quiet sum)
-	assert_eq "$(cat /root/acked)" before "what was flushed before the power cut"
+	root_same_after_cut
 	[ "$(lvs --noheadings -o cache_read_hits vg/root)" -gt 0 ] ||
 		fail "no read of / was a hit: $(dmsetup status vg-root)"
 	assert lvconvert -q -y --uncache vg/root

@@ -7,5 +7,5 @@
 # boot2: initrd=tools without=root append root=LABEL=dmcroot
 # boot3: initrd=tools without=root append root=LABEL=dmcroot
 # boot4: initrd=tools without=root append root=LABEL=dmcroot
-# files: test/boot/root-work.sh
+# files: test/boot/root-work.sh test/boot/root-files.sh
 . /run/job/root-work.sh

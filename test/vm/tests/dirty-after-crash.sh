@@ -25,11 +25,7 @@ LATER="1 6 11 16 21 26 31 36"
 KERNELS=90
 
 modprobe dm-mod
-for i in 1 2 3 4 5 6 7 8 9 10; do
-	linear m$i "$DISK0" $(((i - 1) * 8192)) 8192
-	linear f$i "$DISK1" $(((i - 1) * 12288)) 12288
-	linear s$i "$DISK2" $(((i - 1) * 16384)) 16384
-done
+parts 10 "$DISK0" 8192 "$DISK1" 12288 "$DISK2" 16384
 format_of() { echo $((2 - $1 % 2)); }
 table() {
 	echo \

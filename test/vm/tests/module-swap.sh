@@ -10,11 +10,7 @@
 # Two caches, one of each format, each on its own slices.
 devices 8 8 24
 nb log 1 0
-for i in 1 2; do
-	linear m$i $META $(((i - 1) * 8192)) 8192
-	linear f$i $CACHE $(((i - 1) * 8192)) 8192
-	linear s$i $ORIGIN $(((i - 1) * 24576)) 24576
-done
+parts 2 $META 8192 $CACHE 8192 $ORIGIN 24576
 linear l /dev/log 0 2048
 
 table() {

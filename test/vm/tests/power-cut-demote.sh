@@ -9,12 +9,8 @@
 # files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
-# Nobody sends a FLUSH here: what makes the demoted data durable is the demotion, before its commit.
-for i in 1 2; do
-	linear m$i "$DISK0" $(((i - 1) * 32768)) 32768
-	linear f$i "$DISK1" $(((i - 1) * 16384)) 16384
-	linear s$i "$DISK2" $(((i - 1) * 65536)) 65536
-done
+# There is no FLUSH here: the demotion makes the demoted data durable, before its commit.
+parts 2 "$DISK0" 32768 "$DISK1" 16384 "$DISK2" 65536
 table() {
 	echo "0 65536 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(test $1 = 2 &&
 		echo 1 metadata2 || echo 0) ${2:-fifo 0}"

@@ -13,11 +13,7 @@
 # Two caches, one of each format, on halves of the same disks; the log of acknowledged writes on a
 # fourth.
 modprobe dm-mod
-for i in 1 2; do
-	linear m$i "$DISK0" $(((i - 1) * 32768)) 32768
-	linear f$i "$DISK1" $(((i - 1) * 32768)) 32768
-	linear s$i "$DISK2" $(((i - 1) * 131072)) 131072
-done
+parts 2 "$DISK0" 32768 "$DISK1" 32768 "$DISK2" 131072
 table() {
 	echo "0 131072 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $(test $1 = 2 &&
 		echo 1 metadata2 || echo 0) smq 0"

@@ -28,11 +28,7 @@ rnd 2
 rnd 2
 
 modprobe dm-mod
-for i in 1 2 3; do
-	linear m$i "$DISK0" $(((i - 1) * 8192)) 8192
-	linear f$i "$DISK1" $(((i - 1) * FAST_SECTORS)) $FAST_SECTORS
-	linear s$i "$DISK2" $(((i - 1) * ORIGIN_SECTORS)) $ORIGIN_SECTORS
-done
+parts 3 "$DISK0" 8192 "$DISK1" $FAST_SECTORS "$DISK2" $ORIGIN_SECTORS
 caches="/dev/mapper/c1 /dev/mapper/c2 /dev/mapper/c3"
 mode() { [ "$1" = 3 ] && echo writethrough || echo writeback; }
 # table N POLICY [MODE]

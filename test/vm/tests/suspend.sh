@@ -11,11 +11,7 @@ devices 8 8 24
 for format in 1 2; do
 	blank
 	make_cache c 64 "$(features_of $format)" smq
-	fio --thread --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=16 \
-		--rw=randwrite --bsrange=4k-64k \
-		--blockalign=4k --size=16m --verify=crc32c --do_verify=1 --loops=100 \
-		--time_based --runtime=6 --verify_fatal=1 > /tmp/fio.out 2>&1 &
-	fio=$!
+	verify_load 6 16
 	n=0
 	while [ $n -lt 20 ]; do
 		n=$((n + 1))
@@ -38,7 +34,7 @@ for format in 1 2; do
 		[ $((n % 10)) != 0 ] || check_suspended $META
 		dmsetup resume c
 	done
-	wait $fio || fail "fio: $(grep -v '^ ' /tmp/fio.out | tail -n 12)"
+	verify_end
 	assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "mode"
 	# Twice in a row, and a resume of what is not suspended.
 	dmsetup suspend c

@@ -11,11 +11,7 @@ policies="smq cleaner smq mq smq cleaner mq default"
 for format in 1 2; do
 	blank
 	make_cache c 64 "$(features_of $format)" mq
-	fio --thread --name=v --filename=/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=8 \
-		--rw=randwrite --bsrange=4k-64k \
-		--blockalign=4k --size=16m --verify=crc32c --do_verify=1 --loops=100 \
-		--time_based --runtime=8 --verify_fatal=1 > /tmp/fio.out 2>&1 &
-	fio=$!
+	verify_load 8 8
 	for p in $policies; do
 		reload_cache c 64 "$(features_of $format)" $p
 		[ $p = default ] || assert_eq "$(st_policy c)" $p "policy after a reload"
@@ -32,7 +28,7 @@ for format in 1 2; do
 				"dirty blocks some time after the switch to writethrough"
 		fi
 	done
-	wait $fio || fail "fio: $(grep -v '^ ' /tmp/fio.out | tail -n 12)"
+	verify_end
 	note "format $format: $(dmsetup status c | cut -d' ' -f4-14)"
 	d=$(digest /dev/mapper/c)
 	clean_all c 64 "$(features_of $format)"

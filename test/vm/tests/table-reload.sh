@@ -9,11 +9,7 @@
 . /job/lib-cache.sh
 devices 16 16 32
 len=$(sectors $ORIGIN)
-for i in 1 2; do
-	linear m$i $META $(((i - 1) * 16384)) 16384
-	linear f$i $CACHE $(((i - 1) * 16384)) 16384
-	linear s$i $ORIGIN $(((i - 1) * 32768)) 32768
-done
+parts 2 $META 16384 $CACHE 16384 $ORIGIN 32768
 table() { echo "0 32768 cache /dev/mapper/m$1 /dev/mapper/f$2 /dev/mapper/s$3 64 ${4:-0 smq 0}"; }
 
 dmsetup create c1 --table "$(table 1 1 1)"
