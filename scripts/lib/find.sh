@@ -74,19 +74,24 @@ set_only_member() {
 	S_members=$R$NL
 }
 
+# newest_says: of the set, what NEWEST says of it as a whole
+newest_says() {
+	get name "$NEWEST"; S_name=$R
+	get set "$NEWEST"; S_uuid=$R
+	get generation "$NEWEST"; S_gen=$R
+	get state "$NEWEST"; S_state=$R
+	get policy "$NEWEST"; S_policy=$R
+	S_args=
+	if get policy_args "$NEWEST" && [ "$R" != - ]; then words_of "$R"; S_args=$R; fi
+}
+
 # lone_label UUID: S_* of a set from the label of its origin, which is used alone: its only member.
 # Status 1: it has no label; 2: R says why it cannot be used
 lone_label() {
 	set_labels "$1" && get origin_member "$NEWEST" && [ "$R" != - ] || return 1
 	_om=$R
-	get name "$NEWEST"; S_name=$R
-	get set "$NEWEST"; S_uuid=$R
-	get generation "$NEWEST"; S_gen=$R
-	get state "$NEWEST"; S_state=$R
+	newest_says
 	get mode "$NEWEST"; S_labelmode=$R
-	get policy "$NEWEST"; S_policy=$R
-	S_args=
-	get policy_args "$NEWEST" && [ "$R" != - ] && { words_of "$R"; S_args=$R; }
 	R="the label of its origin cannot be found"
 	set_only_member "$_om" || return 2
 }
@@ -130,17 +135,12 @@ judge() {
 # S_origin is known then
 set_from_labels() {
 	S_kind=label S_origin= S_cache= S_meta= S_ostart=0
-	get name "$NEWEST"; S_name=$R
-	get set "$NEWEST"; S_uuid=$R
-	get generation "$NEWEST"; NEW_GEN=$R S_gen=$R
-	get state "$NEWEST"; S_state=$R
+	newest_says
+	NEW_GEN=$S_gen
 	get dirty "$NEWEST"; S_dirty=$R
 	get origin_crc "$NEWEST"; S_crc=$R
 	get block_size "$NEWEST"; S_bs=$R
 	get mode "$NEWEST"; S_mode=$R
-	get policy "$NEWEST"; S_policy=$R
-	S_args=
-	if get policy_args "$NEWEST" && [ "$R" != - ]; then words_of "$R"; S_args=$R; fi
 	S_features=
 	if get features "$NEWEST" && [ "$R" != - ]; then words_of "$R"; S_features=$R; fi
 	get origin_size "$NEWEST"; S_osize=$R

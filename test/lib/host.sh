@@ -28,6 +28,14 @@ PATH=$PATH:/usr/sbin:/sbin
 
 say() { echo "vm: $*" >&2; }
 die() { echo "vm: $*" >&2; exit 1; }
+# usage: what the head of the program says
+usage() { sed -n 's/^# \?//; 3,/^set/p' "$0" | sed '$d'; }
+# unshared ARGS...: once, starts this program anew with these, where no other process sees its
+# mounts, which go with it.
+unshared() {
+	[ -n "${DMC_UNSHARED-}" ] ||
+		DMC_UNSHARED=1 exec unshare --mount --propagation private "$0" "$@"
+}
 
 # K is VERSION or VERSION-FLAVOUR: 6.1, 6.1-rt, 6.12-cloud; or, to build only, VERSION-ARCH:
 # 6.1-s390x.
