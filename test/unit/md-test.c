@@ -571,3 +571,27 @@ struct model *vector_model(const char *name)
 	CHECK(m);
 	return m;
 }
+
+unsigned long md_cut_everywhere(const struct md_cuts *cuts)
+{
+	struct disk_crash *c = disk_crash_begin(cuts->d);
+	unsigned long k, nr = 0;
+	unsigned int at = 0;
+	u64 seed;
+
+	CHECK(disk_crash_events(c) > 30);
+	for (k = 0; k <= disk_crash_events(c); k++) {
+		u64 seq = k ? disk_crash_seq(c, k) : 0;
+
+		/* A commit may be done (its superblock written and flushed) before it returns. */
+		while (at + 1 < cuts->nr_states && cuts->seq(cuts->ctx, at + 1) <= seq)
+			at++;
+		for (seed = 0; seed < cuts->seeds; seed++, nr++) {
+			unit_note("%sevent %lu of %lu, seed %llu, after state %u", cuts->replay, k,
+				  disk_crash_events(c), seed, at);
+			cuts->check(cuts->ctx, disk_crash_state(c, k, seed), at, seed);
+		}
+	}
+	disk_crash_end(c);
+	return nr;
+}

@@ -91,6 +91,23 @@ void expect_load(struct dmc_md *md, struct model *m);
 /* A cache with what @m says, shut down and closed. */
 struct shim_disk *disk_of(struct model *m, bool format2, u64 blocks);
 
+/*
+ * The power goes at every write and flush that @d's log holds, with @seeds ways to lose what was not
+ * flushed.  @seq(ctx, i) tells the number of the event at which state i of @nr_states was reached;
+ * @check is given the disk, and the last state that was.  @replay, in front of unit_note()'s words.
+ */
+struct md_cuts {
+	struct shim_disk *d;
+	unsigned int seeds, nr_states;
+	u64 (*seq)(void *ctx, unsigned int state);
+	void (*check)(void *ctx, struct shim_disk *cut, unsigned int state, u64 seed);
+	void *ctx;
+	const char *replay;
+};
+
+/* Returns how many disks were checked. */
+unsigned long md_cut_everywhere(const struct md_cuts *cuts);
+
 /* test/vectors/NAME.img.gz as a disk. */
 struct shim_disk *vector_disk(const char *name);
 /* test/vectors/NAME.xml.gz: dirty as stored, hints where there are some. */

@@ -14,34 +14,43 @@
 static unsigned long nr_states;
 static u64 life_nr;	/* 0: the life that touches everything once */
 
+static u64 seq_of_state(void *ctx, unsigned int state)
+{
+	struct scenario *s = ctx;
+
+	return s->states[state].seq;
+}
+
+static void check_cut(void *ctx, struct shim_disk *d, unsigned int at, u64 seed)
+{
+	struct scenario *s = ctx;
+	const char *what = scenario_check(s, d, at, at + 1);
+
+	CHECK_MSG(!what, "%s", what);
+	if (seed < 3) {
+		what = scenario_reopen(s, d);
+		CHECK_MSG(!what, "reopened: %s", what);
+	}
+}
+
 static void cut_everywhere(struct scenario *s)
 {
-	struct disk_crash *c = disk_crash_begin(s->d);
-	unsigned int at = 0;
-	unsigned long k;
-	u64 seed;
+	unsigned long nr;
+	char replay[64];
+	const struct md_cuts cuts = {
+		.d = s->d,
+		.seeds = SEEDS,
+		.nr_states = s->nr_states,
+		.seq = seq_of_state,
+		.check = check_cut,
+		.ctx = s,
+		.replay = replay,
+	};
 
-	CHECK(disk_crash_events(c) > 40);
-	for (k = 0; k <= disk_crash_events(c); k++) {
-		u64 seq = k ? disk_crash_seq(c, k) : 0;
-
-		/* A commit may be done (its superblock written and flushed) before it returns. */
-		while (at + 1 < s->nr_states && s->states[at + 1].seq <= seq)
-			at++;
-		for (seed = 0; seed < SEEDS; seed++, nr_states++) {
-			struct shim_disk *d = disk_crash_state(c, k, seed);
-			const char *what = scenario_check(s, d, at, at + 1);
-
-			unit_note("life %llu: replay with CRASH_SEED; event %lu of %lu, seed %llu, after state %u",
-				  life_nr, k, disk_crash_events(c), seed, at);
-			CHECK_MSG(!what, "%s", what);
-			if (seed < 3) {
-				what = scenario_reopen(s, d);
-				CHECK_MSG(!what, "reopened: %s", what);
-			}
-		}
-	}
-	disk_crash_end(c);
+	snprintf(replay, sizeof(replay), "life %llu: replay with CRASH_SEED; ", life_nr);
+	nr = md_cut_everywhere(&cuts);
+	CHECK(nr > 41 * SEEDS);
+	nr_states += nr;
 }
 
 static void run(bool format2, unsigned int cache, unsigned int early, u64 life)

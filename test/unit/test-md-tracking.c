@@ -214,31 +214,36 @@ static void reopen(const struct life *l, struct shim_disk *d)
 	md_content_free(&c);
 }
 
+static u64 seq_of_state(void *ctx, unsigned int state)
+{
+	struct life *l = ctx;
+
+	return l->states[state].seq;
+}
+
+static void check_cut(void *ctx, struct shim_disk *d, unsigned int at, u64 seed)
+{
+	struct life *l = ctx;
+	const char *what = look(l, d, at);
+
+	CHECK_MSG(!what, "%s", what);
+	if (!seed)
+		reopen(l, d);
+}
+
 static void cut_everywhere(struct life *l)
 {
-	struct disk_crash *c = disk_crash_begin(l->d);
-	unsigned int at = 0;
-	unsigned long k;
-	u64 seed;
+	const struct md_cuts cuts = {
+		.d = l->d,
+		.seeds = SEEDS,
+		.nr_states = l->nr_states,
+		.seq = seq_of_state,
+		.check = check_cut,
+		.ctx = l,
+		.replay = "",
+	};
 
-	CHECK(disk_crash_events(c) > 30);
-	for (k = 0; k <= disk_crash_events(c); k++) {
-		u64 seq = k ? disk_crash_seq(c, k) : 0;
-
-		while (at + 1 < l->nr_states && l->states[at + 1].seq <= seq)
-			at++;
-		for (seed = 0; seed < SEEDS; seed++) {
-			struct shim_disk *d = disk_crash_state(c, k, seed);
-			const char *what = look(l, d, at);
-
-			unit_note("event %lu of %lu, seed %llu, after state %u", k,
-				  disk_crash_events(c), seed, at);
-			CHECK_MSG(!what, "%s", what);
-			if (!seed)
-				reopen(l, d);
-		}
-	}
-	disk_crash_end(c);
+	md_cut_everywhere(&cuts);
 }
 
 static void lives(bool format2)
