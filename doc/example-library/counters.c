@@ -32,7 +32,9 @@ struct superblock {
 	u8 sm_root[DMC_SM_ROOT_SIZE];
 } __packed;
 
-/* The salt is any number of yours: it keeps your kinds of blocks apart, and from those of others. */
+/*
+ * The salt is any number of yours: it keeps your kinds of blocks apart, and from those of others.
+ */
 static const struct dmc_validator superblock_kind = {
 	.name = "counters superblock",
 	.salt = 20261130,

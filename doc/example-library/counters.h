@@ -13,7 +13,9 @@
 struct block_device;
 struct counters;
 
-/* A device whose first 4096 bytes are zero gets @nr counters of 0; another one keeps what it has. */
+/*
+ * A device whose first 4096 bytes are zero gets @nr counters of 0; another one keeps what it has.
+ */
 struct counters *counters_open(struct block_device *bdev, const char *name, u32 nr);
 void counters_close(struct counters *c);
 

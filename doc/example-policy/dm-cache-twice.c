@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dm-cache-twice.c - a policy for dm-cache outside its tree: what is asked for twice comes in, and leaves in turn.
+ * dm-cache-twice.c - a policy for dm-cache outside its tree: what is asked for twice comes in, and
+ * leaves in turn.
  *
- * An example of the contract in policy.h, which says who calls each method and what it may do.  A block that misses
- * and is in a small table of recent misses is to be promoted.  When the cache is full, a hand that goes round the cache
- * says which block leaves.  When the device is idle, dirty blocks are written back.
+ * An example of the contract in policy.h, which says where each method is called from, and what it
+ * may do.  A block that misses and is in a small table of recent misses is to be promoted.  When
+ * the cache is full, a hand that goes round the cache says which block leaves.  When the device is
+ * idle, dirty blocks are written back.
  *
- * Locks: lock, for the blocks that are to come in and those that are to leave for them.  The rest are words and bits
- * that change atomically.
+ * Locks: lock, for the blocks that are to come in and those that are to leave for them.  The rest
+ * are words and bits that change atomically.
  */
 #include <linux/atomic.h>
 #include <linux/bitops.h>
@@ -24,7 +26,7 @@
 #include <policies/policy.h>
 
 #define SEEN_BITS 10
-#define WANTS 32		/* blocks on their way in at a time: each waits for a commit, up to a second */
+#define WANTS 32	/* blocks on their way in at a time: each waits for a commit, up to a second */
 #define FAILURES_MAX 16		/* in a tick; when a device fails, so does all work */
 
 /* A block that is to come in. */
@@ -99,10 +101,13 @@ static int twice_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t ob
 static void twice_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
 		      u32 sectors)
 {
-	/* Who leaves does not depend on hits. */
+	/* Which block leaves does not depend on hits. */
 }
 
-/* True if @oblock missed before, not too long ago.  Many CPUs at once: at worst one miss is forgotten. */
+/*
+ * True if @oblock missed before, not too long ago.  Many CPUs at once: at worst one miss is
+ * forgotten.
+ */
 static bool seen_before(struct twice *t, oblock_t oblock)
 {
 	u64 b = from_oblock(oblock);
@@ -173,7 +178,10 @@ static bool find_victim(struct twice *t, struct dmc_work *work)
 	return false;
 }
 
-/* A dirty block; each once between two ticks at most, so that one that cannot be written is not tried for ever. */
+/*
+ * A dirty block; each once between two ticks at most, so that one that cannot be written is not
+ * tried for ever.
+ */
 static bool find_dirty(struct twice *t, struct dmc_work *work)
 {
 	u32 i;

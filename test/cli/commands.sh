@@ -341,7 +341,7 @@ attach() {
 	table c linear
 	run 0 label --erase $D/ssd --yes
 	# A copy of the cache device beside it: what the set runs on is the member. When it does not
-	# run nobody knows.
+	# run, nothing tells them apart.
 	run 0 attach c --cache $D/ssd --yes
 	cp $D/ssd $D/ssd2
 	run 0 set c b=7

@@ -66,7 +66,7 @@ boot_2() {
 	at STATUS "$(dmsetup status --noflush cached)"
 	dmsetup remove cached || return 1
 
-	# Nobody is locked in: the same three devices under the module that the kernel came with.
+	# No lock-in: the same three devices under the module that the kernel came with.
 	at PHASE own
 	for m in $(sed -n 's/^\(dm_cache_[a-z]*\) .*/\1/p' /proc/modules) dm_cache_policy_lib \
 		dm_cache dm_cache_persistent_data; do

@@ -184,7 +184,7 @@ size_t mutate_edits(const struct image *im, uint8_t *data, size_t size, size_t m
 		n--;
 	switch (unit_below(8)) {
 	case 0:
-	case 1:		/* the rest of the input is not edits, or this is what nobody thought of */
+	case 1:		/* the rest of the input is not edits, or this is what no edit covers */
 		return LLVMFuzzerMutate(data, size, max);
 	case 2:		/* one less */
 		if (n) {

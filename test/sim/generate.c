@@ -104,7 +104,7 @@ static void loop(struct trace *t, double part)
 		add(t, i++ % pages * PAGE, PAGE, false);
 }
 
-/* A hot tenth, and every now and then somebody reads a quarter of the origin from end to end. */
+/* A hot tenth, and every now and then a quarter of the origin is read from end to end. */
 static void scan(struct trace *t, double unused)
 {
 	u64 at = 0, left = 0;

@@ -222,7 +222,7 @@ static void print(const struct run *run, const struct result *r)
 	       r->warm_us / (r->references - r->references / 2));
 }
 
-/* Worker @me of @jobs takes what nobody has taken yet. */
+/* Takes the runs that no other worker has taken yet. */
 static void work(const struct run *runs, struct result *results, unsigned int nr,
 		 unsigned int *next)
 {

@@ -520,7 +520,7 @@ void model_invalidate_some(struct model *m)
 	if (chance(50)) {
 		mark_clean(m, cb);
 	} else if (m->dirty[cb]) {
-		m->dirty[cb] = 0;	/* a lost block: nobody cleaned it */
+		m->dirty[cb] = 0;	/* a lost block: it was not cleaned */
 		m->nr_dirty--;
 	}
 	unmap(m, cb);

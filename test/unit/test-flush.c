@@ -3,12 +3,12 @@
  * test-flush.c - may a FLUSH be left out? The rule of flush.h against a device that forgets.
  *
  * The device numbers the writes it completes; a flush makes durable what had completed when it was
- * sent, takes its time, and sometimes fails.  Threads write and flush as fast as they can, and
- * whoever is told that his write is durable - by a flush, or since none was needed - looks whether
+ * sent, takes its time, and sometimes fails.  Threads write and flush as fast as they can.  A
+ * thread that is told that its write is durable, by a flush or since none was needed, looks whether
  * it is.
  *
- * Another device loses its cache now and then, and tells so once: by the next flush, whoever sends
- * it.
+ * Another device loses its cache now and then, and reports that once: by the next flush of any
+ * thread.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -22,7 +22,7 @@
 static struct flush_state state;
 static atomic_t completed;	/* writes the device has done */
 static atomic_t durable;	/* of these, the first so many survive a power cut */
-static atomic_t lies;		/* somebody was told durable, and it was not */
+static atomic_t lies;		/* writes that were reported durable, and were not */
 static atomic_t skipped, sent, failed;
 
 static int device_write(void)
@@ -82,7 +82,7 @@ static void *user(void *seed)
 	return NULL;
 }
 
-static void test_nobody_is_told_a_lie(void)
+static void test_no_lies(void)
 {
 	pthread_t threads[THREADS];
 	unsigned long i;
@@ -223,7 +223,7 @@ int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "flush: needed after a write, beside a flush, after a failure", test_one_after_the_other },
-		{ "flush: whoever is told durable finds it so, under four threads", test_nobody_is_told_a_lie },
+		{ "flush: what is reported durable is, under four threads", test_no_lies },
 		{ "flush: a device that loses its cache and says so once, under four threads", test_what_a_failed_flush_lost },
 		{ }
 	};

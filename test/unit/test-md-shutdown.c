@@ -267,7 +267,7 @@ static void test_damaged_hints(void)
 		model_fill(m, ORIGIN_BLOCKS, 50);
 		d = disk_of(m, i & 1, DISK_BLOCKS);
 		p = params(d, i & 1);
-		if (i & 2) {	/* unclean, so that nobody looked at the hints before */
+		if (i & 2) {	/* unclean, so that the hints were not read before */
 			md = md_open_ok(&p);
 			CHECK_OK(dmc_md_begin_changes(md));
 			dmc_md_close(md);

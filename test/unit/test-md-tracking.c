@@ -2,7 +2,7 @@
 /*
  * test-md-tracking.c - metadata that is kept right while the cache runs: wherever the power goes,
  * the disk is one that may be taken for a clean shutdown, with just the dirty bits that were
- * promised; and whoever else had the device in between is noticed.
+ * promised; and another user of the device in between is noticed.
  */
 #include "md-scenario.h"
 #include "metadata/superblock.h"
@@ -13,7 +13,7 @@
 /* What the disk was before it went live. */
 enum start {
 	START_CLEAN,
-	START_UNCLEAN,		/* someone had it open, and crashed */
+	START_UNCLEAN,		/* another system had it open, and crashed */
 	START_CRASHED,		/* we had it live, and crashed */
 	NR_STARTS,
 };
@@ -362,7 +362,7 @@ static void test_faults(void)
 		}
 }
 
-/*----- who was there in between -----*/
+/*----- other users in between -----*/
 
 static void fix_csum(struct shim_disk *d)
 {
@@ -443,7 +443,7 @@ static void test_others(void)
 	}
 }
 
-/* All bits are set after somebody's crash, with whatever room there is. */
+/* All bits are set after another system's crash, with whatever room there is. */
 static void test_all_dirty_in_slices(void)
 {
 	int format2;
@@ -624,7 +624,7 @@ static void shut_down_asking(struct dmc_md *md, struct asked *a, u32 first, u32 
 	CHECK_OK(dmc_md_commit_clean(md, &s));
 }
 
-/* Only what may have changed is asked for and compared; and what nobody can know, always. */
+/* Only what may have changed is asked for and compared; and what cannot be known, always. */
 static void test_little_asked(void)
 {
 	int format2;
@@ -759,7 +759,7 @@ static void test_stray_bits(void)
 	dmc_md_close(md);
 	disk_free(d);
 
-	/* Nobody looked: then at the latest when the block is mapped. */
+	/* If they were not read: at the latest when the block is mapped. */
 	p.bdev = disk_bdev(stale);
 	md = md_open_ok(&p);
 	CHECK_OK(start_tracking(md, m));
@@ -839,7 +839,7 @@ int main(int argc, char **argv)
 		{ "power cut at every event of a live cache, format 1", test_format1 },
 		{ "power cut at every event of a live cache, format 2", test_format2 },
 		{ "every read, write, flush and allocation fails once", test_faults },
-		{ "who had the device in between is noticed", test_others },
+		{ "another user of the device in between is noticed", test_others },
 		{ "all dirty, with little room", test_all_dirty_in_slices },
 		{ "what a mark costs", test_cost },
 		{ "many marks at once", test_words },

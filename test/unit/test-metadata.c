@@ -299,7 +299,7 @@ static void test_failure_forbids_commit(void)
 	md_done(md, d, m);
 }
 
-/* The flag is clear on disk before anything else is, whoever forgets to ask for it. */
+/* The flag is clear on disk before anything else is, even if the caller forgets to ask for it. */
 static void test_clean_flag(void)
 {
 	int what;

@@ -440,7 +440,7 @@ static void test_cheap_writes_take_no_freed_block(void)
 	}
 }
 
-/* Candidates from a time when there was room, which is gone, do not evict anybody. */
+/* Candidates from a time when there was room, which is gone, do not evict any block. */
 static void test_late_candidates(void)
 {
 	unsigned int i;
@@ -867,7 +867,7 @@ int main(int argc, char **argv)
 		{ "unless that is switched off", test_sequential_off },
 		{ "cheap writes promote at once", test_cheap_writes_promote_at_once },
 		{ "they take no block that was freed for another", test_cheap_writes_take_no_freed_block },
-		{ "late candidates evict nobody", test_late_candidates },
+		{ "late candidates evict no block", test_late_candidates },
 		{ "mq: a candidate must beat its victim", test_candidate_must_beat_its_victim },
 		{ "a hot set survives a scan", test_hot_set_survives_scan },
 		{ "the cache follows the load", test_adapts },

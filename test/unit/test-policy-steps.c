@@ -142,7 +142,7 @@ static void one(struct dmc_policy_type *t, u32 nr, u32 cpus)
 	/* After a warm start. */
 	m = full(t, nr, true);
 	use(m, 3000, 4);
-	/* All blocks were hit since somebody looked. */
+	/* All blocks were hit since they were looked at. */
 	hit_all(m, DMC_READ);
 	model_tick(m);
 	use(m, 3000, 60);

@@ -150,9 +150,9 @@ end "needs_check is refused, and accepted again once cache_check cleared it"
 
 ##### theirs, read by us #####
 
-# restored WHO FORMAT NR PERCENT COMMAND...: the tool restores the XML that `make` printed
+# restored VERSION FORMAT NR PERCENT COMMAND...: the tool restores the XML that `make` printed
 restored() {
-	local who=$1 format=$2 nr=$3 percent=$4 kib=4096 leaky=''
+	local version=$1 format=$2 nr=$3 percent=$4 kib=4096 leaky=''
 	shift 4
 	[ "$nr" -lt 100000 ] || kib=16384
 	begin
@@ -160,8 +160,8 @@ restored() {
 	rm -f "$T/new"
 	truncate -s ${kib}K "$T/new"
 	expect restore "$@" --metadata-version "$format" -i "$T/xml" -o "$T/new"
-	# 0.9 stores hints, but no hint size: nobody may use them. It also leaks a few blocks.
-	[ "$who" = 1.x ] || { sed -i '/<hint c/d' "$T/xml"; leaky=leaky; }
+	# 0.9 stores hints, but no hint size: they must not be used. It also leaks a few blocks.
+	[ "$version" = 1.x ] || { sed -i '/<hint c/d' "$T/xml"; leaky=leaky; }
 	expect dump bash -c "$P dump $T/new 1048576 > $T/xml2"
 	expect "dump equals" same "$T/xml" "$T/xml2"
 	expect work bash -c "$P work $T/new 1048576 22 > $T/xml"

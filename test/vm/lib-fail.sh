@@ -104,7 +104,7 @@ leaf_of() { u64 "$1" "$(u64 "$1" 0 "$2")" 2048; }
 
 # ----- metadata on /dev/mapper/m that fails below the cache c -----
 
-# bad_leaf: the one block with the mappings cannot be read, and nobody has it in memory
+# bad_leaf: the one block with the mappings cannot be read, and is not in memory
 bad_leaf() {
 	dmsetup suspend --noflush --nolockfs m
 	leaf=$(leaf_of m $MAPPINGS)

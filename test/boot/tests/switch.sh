@@ -21,7 +21,7 @@ case $BOOT in
 	done
 	(cd /mnt && md5sum hot > sum)
 	sync -f /mnt
-	# The labels say open: nobody knows what is dirty.
+	# The labels say open: what is dirty is not known.
 	power_cut
 	;;
 2)

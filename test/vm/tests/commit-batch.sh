@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: promotions that nobody waits for share metadata commits; a write that waits for one gets its
-#       commit
+# what: promotions that no bio waits for share metadata commits; a write that waits for one gets
+#       its commit
 # durability: yes
 # needs: mem=512
 # timeout: 120

@@ -14,8 +14,7 @@ T=/sys/kernel/tracing
 # calls FUNCTION: how often it was called since it is probed
 calls() { awk -v p="p_$1" '$1 == p { print $2 }' $T/kprobe_profile; }
 
-# Devices of any size, that forget all: only who is asked for what, and how often, is looked at
-# here.
+# Devices of any size, that forget all: only the calls, and how often they come, are looked at.
 n=$((BLOCKS * 64))
 nb m0 32 0
 nb x0 1 0 64 1

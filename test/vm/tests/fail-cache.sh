@@ -89,7 +89,7 @@ block /tmp/data 5 | cmp - /tmp/got || fail "the block, once more"
 assert_num "$(core_arg c cache_errors)" -le 2 "errors of the block that was dropped"
 assert_num "$(st_used c)" -le "$used" "cached blocks"
 
-# A dirty one: whoever reads gets the error, it stays dirty, and that is said.
+# A dirty one: a reader gets the error, it stays dirty, and the log says so.
 dmsetup message c 0 migration_threshold 0
 change /tmp/data 7
 write_at /dev/mapper/c $((7 * 64)) < /tmp/change

@@ -93,7 +93,7 @@ hurt="gone m error_writes"
 refused 'metadata device [0-9:]+: ' "blank metadata, unwritable"
 dd if=/tmp/metadata of=/dev/m0 bs=1M oflag=direct 2> /dev/null
 
-# --- origin or cache device gone: that is no reason to refuse; who needs it gets an error ---
+# --- origin or cache device gone: that is no reason to refuse; a bio that needs it fails ---
 gone s
 create
 read_at /dev/mapper/c $((5 * 64)) 64 > /tmp/got || fail "a hit while the origin is gone"

@@ -12,8 +12,8 @@
 below_all "4 4" 4 8
 nb log 1 0
 
-# --- under load: four writers, who know what was acknowledged, promotions, demotions and dirty bits
-# all the time ---
+# --- under load: four writers, which know what was acknowledged ---
+# All the time there are promotions, demotions and dirty bits.
 for how in gone unflushable bad_leaf; do
 	blank
 	zero $ORIGIN 8

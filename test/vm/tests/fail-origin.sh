@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: origin errors reach only who needs the origin; copies that fail change nothing, and come
+# what: origin errors fail only bios that need the origin; copies that fail change nothing, and come
 #       later, without spinning
 # timeout: 180
 # long: some fifteen states of the origin, each watched for seconds; 45 s of CPU
@@ -64,7 +64,7 @@ whole 300 "promoted when the origin was good again"
 refute read_at /dev/mapper/c $((400 * 64)) > /dev/null
 back s
 
-# --- FLUSH: an error until the origin has done it, and none for who wrote to the cache device alone
+# --- FLUSH: an error until the origin has done it, and none after writes to the cache device alone
 # ---
 threshold 0
 sleep 0.5
@@ -106,7 +106,7 @@ wait_for '[ "$(st_dirty c)" = 0 ]' 30
 dmsetup remove c
 same /tmp/data $ORIGIN "the origin, good again"
 
-# --- demotions whose copies the origin cannot make durable: nobody leaves ---
+# --- demotions whose copies the origin cannot make durable: no block leaves ---
 warm 64 256 2 /tmp/data true
 dd if=/dev/zero of=$ORIGIN bs=1M count=8 oflag=direct conv=notrunc 2> /dev/null
 # From before the first writeback on: what is written back and flushed may go.

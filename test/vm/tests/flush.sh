@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: who is flushed when: fdatasync on cached blocks spares the origin; data is durable before
-#       metadata names it
+# what: which device is flushed when: fdatasync on cached blocks spares the origin; data is durable
+#       before metadata names it
 # kernels-differ: how the block layer sends flushes
 # durability: yes
 # needs: mem=512
@@ -117,7 +117,7 @@ for format in 1 2; do
 
 	# --- 3. cleaning (R2): the origin written, then flushed, then the commit that says clean
 	# ---
-	dmsetup message c 0 migration_threshold 0 # nobody else may clean
+	dmsetup message c 0 migration_threshold 0 # nothing else may clean
 	for b in 3 77 200 310 450; do page z | write_at /dev/mapper/c $((b * 64)); done
 	assert_num "$(st_dirty c)" -ge 5 "dirty blocks"
 	dmsetup suspend c

@@ -20,8 +20,8 @@ ram 3 128
 META=/dev/ram2 CACHE=/dev/ram1 ORIGIN=/dev/ram0
 linear l $ORIGIN 0 131072
 
-# locks DEV read|write: /tmp/locks has a line for each lock taken by these requests: what, and who
-# called
+# locks DEV read|write: /tmp/locks has a line for each lock taken by these requests: what, and the
+# caller
 locks() {
 	# Once before: the first hit of a block in a second is counted, and may be told to the
 	# policy.

@@ -119,5 +119,5 @@ if [ $more -ge $limit ]; then
 fi
 assert_num $more -lt $limit "kB of slab memory that did not come back"
 for m in $(awk '/^dm_cache/ && $3 != 0 && $4 == "-" { print $1 }' /proc/modules); do
-	fail "module $m is in use by nobody"
+	fail "module $m is in use, though nothing uses it"
 done

@@ -42,7 +42,7 @@ for format in 1 2; do
 	assert_eq "$(st_mode c)" ro "the mode after suspend and resume"
 	dmsetup remove c
 
-	# It is not used again before somebody has looked at it. The tool finds the leaks we made,
+	# It is not used again before a tool has checked it. The tool finds the leaks we made,
 	# and frees them.
 	expect_fail 'needs_check|cache_check' make_cache c 64 "$features" mq
 	/tpt1/cache_check --auto-repair $META > /tmp/said 2>&1 ||

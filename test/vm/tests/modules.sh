@@ -71,7 +71,7 @@ refute grep -q '^dm_cache' /proc/modules
 make_cache c 64 writeback default
 assert_match "$(dmsetup targets)" '^cache ' "dmsetup targets"
 
-# Our modules leave the kernel's library to those who need it.
+# Our modules leave the kernel's library to the targets that need it.
 dmsetup remove c
 modprobe dm-persistent-data
 make_cache c 64 writeback default

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: blocks that were written back, and dropped for a read error before anybody flushed the
+# what: blocks that were written back, and dropped for a read error before any flush of the
 #       origin, survive a power cut (R13); 8,200 blocks, an odd origin
 # disks: 16M,257M,300M:lose
 # boots: 2

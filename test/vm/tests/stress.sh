@@ -48,7 +48,7 @@ wait $fio || fail "fio: $(grep -v '^ ' /tmp/fio.out | tail -n 12)"
 wait $fio2 || fail "fio: $(grep -v '^ ' /tmp/fio2.out | tail -n 12)"
 note "after $n random steps: $(dmsetup status c | cut -d' ' -f4-14)"
 assert_eq "$(st_mode c) $(st_needs_check c)" "rw -" "mode"
-# Not the last area: what a discard leaves is anyone's guess, and may differ between cache and
+# Not the last area: what a discard leaves is not defined, and may differ between cache and
 # origin.
 d=$(digest /dev/mapper/c 0 20)
 dmsetup suspend c

@@ -35,7 +35,7 @@ dmsetup suspend --noflush --nolockfs m
 w=$(dev_writes $CACHE) m=$(dev_writes $RAW)
 for i in $(seq 64 95); do read_at /dev/mapper/c $((i * 64)) > /dev/null; done
 wait_for '[ $(($(dev_writes $CACHE) - w)) -ge 16 ]' 30
-# The copies are there; a commit that nobody is in a hurry for begins within a second.
+# The copies are there; a commit that no bio waits for begins within a second.
 sleep 2
 syncs /tmp/during
 for _ in $(seq 300); do

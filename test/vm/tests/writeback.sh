@@ -46,8 +46,8 @@ for format in 1 2; do
 	refute grep -q "dirty=.true" /tmp/xml
 done
 
-# A write to a block that is being written back waits for that, or nobody would know that the origin
-# lacks it.
+# A write to a block that is being written back waits for that: else it would not be known
+# that the origin lacks it.
 modprobe dm-delay
 warm 64 16 2 /tmp/old
 n=$(sectors $ORIGIN)
