@@ -39,14 +39,14 @@ attach_check() {
 	if ! dm_exists "$NAME"; then
 		if [ -b "$NAME" ]; then
 			die $E_REFUSED \
-				"$NAME is no device of dmcache: it cannot get a cache in use" \
+				"$NAME was not made by dmcache, so it cannot get a cache in use" \
 				"umount $NAME; dmcache create NAME --origin $NAME --cache $C_cache"
 		fi
 		die $E_UNKNOWN "$NAME is not running" \
 			"dmcache assemble $NAME, or dmcache create $NAME"
 	fi
 	already "$NAME" ||
-		die $E_REFUSED "/dev/mapper/$NAME is not a device of dmcache" "dmcache create"
+		die $E_REFUSED "/dev/mapper/$NAME was not made by dmcache" "dmcache create"
 	stat_of "$NAME"
 	[ $? = 2 ] || die $E_REFUSED "$NAME has a cache already" "dmcache detach $NAME"
 	set_need "$NAME"

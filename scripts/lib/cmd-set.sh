@@ -33,7 +33,7 @@ cmd_set() {
 	need_cache "$NAME"
 	flush_free "$NAME"
 	if [ "$W_mode" = passthrough ] && [ "$X_dirty" != 0 ]; then
-		die $E_REFUSED "$NAME: $X_dirty blocks are dirty; passthrough wants none" \
+		die $E_REFUSED "$NAME: $X_dirty blocks are dirty; for passthrough none may be" \
 			"dmcache set $NAME --mode writethrough; dmcache flush $NAME; the same again"
 	fi
 	set_running "$NAME"

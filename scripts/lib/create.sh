@@ -251,7 +251,7 @@ create_check() {
 		die $E_REFUSED "$TAB has a set $C_name already" \
 			"dmcache assemble $C_name, or another name"
 	! dm_exists "$C_name" ||
-		die $E_BUSY "/dev/mapper/$C_name is there already" \
+		die $E_BUSY "/dev/mapper/$C_name exists already" \
 			"another name; dmsetup info $C_name tells what it is"
 	label_scan
 	set_labels "$C_name"

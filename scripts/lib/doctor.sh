@@ -30,8 +30,8 @@ cmd_doctor() {
 	doctor_initramfs
 	doctor_tab
 	doctor_sets
-	[ $WRONG = 0 ] || { say "$WRONG to be mended"; exit $E_FAIL; }
-	say "nothing is wrong"
+	[ $WRONG = 0 ] || { say "problems: $WRONG"; exit $E_FAIL; }
+	say "no problems"
 }
 
 doctor_programs() {

@@ -339,7 +339,7 @@ already() {
 	DMCACHE-*-c????) ;;
 	DMCACHE-*) return 0 ;;
 	esac
-	R="/dev/mapper/$1 is there, and is not a device of dmcache"
+	R="/dev/mapper/$1 exists, and was not made by dmcache"
 	return $E_BUSY
 }
 

@@ -150,5 +150,5 @@ cmd_flush() {
 	need_name "$1"
 	NAME=$1
 	flush_wait "$NAME"
-	say "$NAME: all is written back"
+	say "$NAME: all dirty blocks are written back"
 }

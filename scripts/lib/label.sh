@@ -269,7 +269,7 @@ END
 warn_duplicates() {
 	for _x in $DUPLICATES; do
 		R="dmcache label --erase $_x, or take it away"
-		warn "$_x has the label of a member of $1 too, and is none; next: $R"
+		warn "$_x has a copy of the label of a member of $1, and is not in use; next: $R"
 	done
 	DUPLICATES=
 }

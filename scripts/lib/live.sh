@@ -79,7 +79,7 @@ below() {
 is_ours() {
 	need_root
 	! dm_exists "$1" || already "$1" ||
-		die $E_REFUSED "/dev/mapper/$1 is no device of dmcache" "dmcache list"
+		die $E_REFUSED "/dev/mapper/$1 was not made by dmcache" "dmcache list"
 }
 
 # need_cache NAME: it runs and has a cache, or die; X_* are what its status says

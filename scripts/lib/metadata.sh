@@ -103,7 +103,7 @@ cmd_repair() {
 		die $E_REFUSED "$NAME: its metadata on $S_meta cannot be repaired: $R" \
 			"dmcache assemble --drop-cache $NAME: what only the cache has is lost"
 	}
-	say "$NAME: repaired metadata are ready. They take the place of those on $S_meta"
+	say "$NAME: the repaired metadata is ready. It takes the place of that on $S_meta"
 	if [ -n "$M_old" ]; then
 		say "All blocks count as dirty then, since these programs cannot tell which are"
 	else

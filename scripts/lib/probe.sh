@@ -43,7 +43,7 @@ cmd_probe() {
 	[ $# = 1 ] || usage_error "probe: name one device"
 	IN_PROBE=1
 	path_of "$1" && set -- "$R" && sysfs_of "$1" ||
-		die $E_MISSING "$1 is not a block device that is there" "lsblk"
+		die $E_MISSING "there is no block device $1" "lsblk"
 	if [ -e "$R/dm/uuid" ] && read_line "$R/dm/uuid"; then
 		case $R in DMCACHE-*) exit 0 ;; esac
 	fi

@@ -115,7 +115,7 @@ END
 	# ----- flush: whole, interrupted, killed and taken up again -----
 	run 0 flush c
 	said 'c \[#{20}\] 100.0 %, 0 B dirty'
-	said 'all is written back'
+	said 'all dirty blocks are written back'
 	table c ' metadata2 writeback mq 4 migration_threshold 4096 b 2$'
 	[ ! -e "$DMCACHE_RUN/flush.c" ] || bad "a note is left"
 	: > $W/stuck
@@ -174,7 +174,7 @@ END
 finds() {
 	run 1 doctor -q
 	said "^WRONG  .*$1.*; next: .*$2"
-	said '^1 to be mended'
+	said '^problems: 1'
 }
 
 doctor() {
@@ -213,7 +213,7 @@ doctor() {
 	said '^ok     c runs, writeback, policy default'
 	said '^ok     d is stopped; its members are all there'
 	said '^ok     Secure Boot is off'
-	said '^nothing is wrong'
+	said '^no problems'
 
 	# ----- modules -----
 	mkdir -p $modules/6.2.0-1-amd64/kernel
@@ -294,7 +294,7 @@ END
 	finds 'c is suspended: all I/O to it waits' 'dmsetup resume c'
 	PATH=$W/bin:$PATH dmsetup resume c
 	run 0 doctor --quiet
-	[ "$(cat $OUT)" = 'nothing is wrong' ] || bad "quiet, but: $(cat $OUT)"
+	[ "$(cat $OUT)" = 'no problems' ] || bad "quiet, but: $(cat $OUT)"
 	unset DMCACHE_ROOT
 	run 0 stop c
 	none
@@ -347,7 +347,7 @@ attach() {
 	run 0 set c b=7
 	label ssd policy_args b,7
 	run 0 stop c
-	said "ssd2 has the label of a member of c too"
+	said "ssd2 has a copy of the label of a member of c"
 	label ssd state closed
 	run 4 assemble c
 	said "duplicate: the same member is on .*/ssd .*/ssd2"
@@ -357,7 +357,7 @@ attach() {
 	cp $DIR/copy $D/ssd2
 	run 0 detach c --yes
 	said \
-		"ssd2 has the label of a member of c too, and is none; next: dmcache label --erase $D/ssd2"
+		"ssd2 has a copy of the label of a member of c, and is not in use; next: dmcache label --erase $D/ssd2"
 	table c linear
 	label ssd state detached
 	label ssd2 state open

@@ -75,7 +75,7 @@ kill -KILL $pid 2> /dev/null || :
 wait $pid || :
 sleep 1.5
 run 0 dmcache flush c
-said 'all is written back' flush
+said 'all dirty blocks are written back' flush
 assert_eq "$(st_policy c)" mq "the policy after a flush"
 assert_match "$(st_line c)" ' writeback .* migration_threshold 0 .*sequential_threshold 7 ' \
 	"mode and tunables after a flush"

@@ -123,10 +123,10 @@ no 5 "cache device $FULL: mounted on /mnt/a" create c --origin $O --cache $FULL 
 umount /mnt/a
 linear x $C 0 2048
 no 5 "cache device $C: used by dm-" create c --origin $O --cache $C
-no 5 '/dev/mapper/x is there already' create x --origin $O --cache $C
+no 5 '/dev/mapper/x exists already' create x --origin $O --cache $C
 for word in flush resize 'set --mode writethrough' 'attach --cache '$M; do
 	# shellcheck disable=SC2086 # words
-	no 4 '/dev/mapper/x is (not a|no) device of dmcache' dmcache $word x
+	no 4 '/dev/mapper/x (exists, and )?was not made by dmcache' dmcache $word x
 done
 dmsetup remove x
 blockdev --setro $C
