@@ -162,7 +162,15 @@ check_origin() {
 		S_hint="dmcache assemble --drop-cache $S_name"
 		return $E_REFUSED
 	fi
-	[ "$S_kind" = label ] && [ "$S_state" = closed ] && [ "$S_crc" != - ] || return 0
+	[ "$S_kind" = label ] || return 0
+	if [ -n "$K_of" ] && [ "$K_of" != "$S_uuid" ] && [ -z "$K_copy$NEW_LABELS$DROP" ] &&
+		is_id "$S_origin" "$K_id"; then
+		R="$S_origin was used with another cache since, that of the set $K_of"
+		R="$R, so $S_cache does not fit any more"
+		S_hint="attach that one; dmcache label --erase $S_cache, if it has no use"
+		return $E_REFUSED
+	fi
+	[ "$S_state" = closed ] && [ "$S_crc" != - ] || return 0
 	origin_sum
 	[ "$R" != "$S_crc" ] || return 0
 	if [ "$S_dirty" = 0 ]; then

@@ -28,7 +28,7 @@ die() {
 }
 
 usage_error() {
-	warn "$1; next: dmcache --help"
+	warn "$1; next: dmcache ${command:+$command }--help"
 	exit $E_USAGE
 }
 

@@ -29,12 +29,13 @@ cmd_set() {
 	done
 	[ -n "$NAME" ] && [ -n "$W_mode$W_policy$W_keys" ] ||
 		usage_error "set: a name, and --mode, --policy or key=value"
+	SET_CLEAN="dmcache set $NAME --mode writethrough; dmcache flush $NAME; the same again"
 	lock
 	need_cache "$NAME"
 	flush_free "$NAME"
 	if [ "$W_mode" = passthrough ] && [ "$X_dirty" != 0 ]; then
 		die $E_REFUSED "$NAME: $X_dirty blocks are dirty; for passthrough none may be" \
-			"dmcache set $NAME --mode writethrough; dmcache flush $NAME; the same again"
+			"$SET_CLEAN"
 	fi
 	set_running "$NAME"
 	if [ "$W_mode" = writeback ] && [ "$X_mode" != writeback ]; then set_known_first; fi
@@ -127,7 +128,9 @@ set_live() {
 		dm_reload "$NAME" "$R" || {
 			_why=$R
 			kernel_says
-			die $E_FAIL "$NAME: refused: ${R:-$_why}" "dmcache status $NAME"
+			_why=${R:-$_why}
+			set_refused_next "$_why"
+			die $E_FAIL "$NAME: refused: $_why" "$R"
 		}
 	fi
 	for _x in $W_keys; do
@@ -142,6 +145,17 @@ set_live() {
 				"dmcache status $NAME shows the tunables of its policy"
 		}
 	done
+}
+# set_refused_next WHY: what to do about a table that the kernel did not take, in R. A file system
+# that is mounted writes when the device is suspended for the change: in writeback mode, a block is
+# dirty again then.
+set_refused_next() {
+	R="dmcache status $NAME"
+	case $W_mode:$X_mode in passthrough:writeback) R=$SET_CLEAN ;; esac
+	case $1 in
+	*[Uu]"nknown policy"*)
+		R="--policy default, smq or cleaner; man dmcache-create names all" ;;
+	esac
 }
 set_message() { R=$(dmsetup message "$NAME" 0 "$1" "$2" 2>&1); }
 

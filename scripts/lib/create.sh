@@ -197,8 +197,8 @@ fast_members() {
 	[ "$C_blocks" -ge 2 ] || {
 		human $C_size
 		die $E_REFUSED \
-			"the cache device $C_cache has $R: too small, only $C_blocks blocks" \
-			"dmcache size $C_cache"
+			"the cache device $C_cache has $R: too small for metadata and blocks" \
+			"lsblk, and name a larger one"
 	}
 	memory_enough "$C_blocks"
 }

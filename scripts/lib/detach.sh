@@ -30,8 +30,8 @@ cmd_detach() {
 	esac
 	members_of "$NAME"
 	if [ -n "$LOST" ]; then
-		_lost=${X_dirty:-an unknown number of}
-		say "$NAME: $_lost blocks that only the cache has are LOST"
+		detach_loss
+		say "$NAME: $R"
 		say "the origin, $L_origin, goes on as it is"
 		confirm "Give the cache up?"
 		lock
@@ -39,7 +39,7 @@ cmd_detach() {
 		# The filesystem above, and the bios that wait, go on with the origin alone.
 		DM_suspend='--nolockfs --noflush'
 		detach_do
-		say "$NAME: has no cache any more; next: fsck"
+		say "$NAME: has no cache any more; next: umount it; fsck /dev/mapper/$NAME"
 		exit 0
 	fi
 	need_cache "$NAME"
@@ -54,6 +54,18 @@ cmd_detach() {
 	detach_do
 	rm -f "$F_note"
 	say "$NAME: has no cache any more, $L_origin has everything"
+}
+
+# detach_loss: what is lost with its cache, in R: by its status, or, if its metadata has failed, by
+# what was known last
+detach_loss() {
+	[ -n "$X_dirty" ] || ! known_read "$NAME" || [ -n "$K_copy" ] || [ "$K_dirty" != 0 ] ||
+		X_dirty=0
+	case $X_dirty in
+	0) R="nothing is lost: the origin has everything" ;;
+	'') R="all that was not written back yet is LOST; it is not known how much that is" ;;
+	*) human $((X_dirty * X_bs)); R="$X_dirty blocks, $R, that only the cache has are LOST" ;;
+	esac
 }
 
 # detach_gone: it runs without the cache that the tab or its label waits for: not any more

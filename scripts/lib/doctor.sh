@@ -179,7 +179,7 @@ doctor_initramfs() {
 # ----- the sets -----
 
 doctor_tab() {
-	[ -e "$TAB" ] || { fine "there is no $TAB: labels say all"; return; }
+	[ -e "$TAB" ] || { fine "there is no $TAB: sets are assembled by their labels"; return; }
 	if tab_check; then
 		fine "$TAB can be read"
 	else
@@ -208,7 +208,10 @@ doctor_running() {
 	case $? in
 	0) ;;
 	2) fine "$NAME runs, without a cache"; return ;;
-	*) wrong "$NAME: $R" "dmesg; dmcache stop $NAME; dmcache check $NAME"; return ;;
+	*) _why=$R
+		failed_next "$NAME"
+		wrong "$NAME: $_why" "$R"
+		return ;;
 	esac
 	_was=$WRONG
 	[ "$X_rw" = rw ] ||
@@ -227,6 +230,8 @@ doctor_running() {
 	[ $((X_mused * 10)) -le $((X_mtotal * 9)) ] ||
 		wrong "$NAME: its metadata are nearly full, $X_mused of $X_mtotal blocks" \
 			"dmcache detach $NAME, then dmcache attach with a larger --metadata-size"
+	set_labels "$NAME"
+	[ $? != $E_REFUSED ] || wrong "$NAME cannot be assembled at the next boot: $R" "$S_hint"
 	[ "$WRONG" != "$_was" ] || fine "$NAME runs, $X_mode, policy $X_policy"
 }
 

@@ -14,7 +14,7 @@
 # set_labels NAME: the labels of that set in S_members, the newest one in NEWEST; status 6: none; 4:
 # two sets
 set_labels() {
-	S_members= NEWEST= _uuid= _top=-1
+	S_members= NEWEST= _uuid= _top=-1 S_hint=
 	while IFS= read -r _l; do
 		[ -n "$_l" ] || continue
 		get set "$_l"; _lu=$R
@@ -23,10 +23,13 @@ set_labels() {
 		get state "$_l"
 		[ "$R" != detached ] || continue
 		if [ -n "$_uuid" ] && [ "$_lu" != "$_uuid" ]; then
-			R="two sets are called $1: $_uuid and $_lu"
+			get dev "$_l"
+			R="two sets are called $1: $_uuid on $_udev, and $_lu on $R"
+			S_hint="dmcache label --erase DEVICE, with that of the set you gave up"
 			return $E_REFUSED
 		fi
 		_uuid=$_lu
+		get dev "$_l"; _udev=$R
 		S_members="$S_members$_l$NL"
 		get generation "$_l"
 		[ "$R" -le "$_top" ] || { _top=$R NEWEST=$_l; }
@@ -316,6 +319,7 @@ next_for() {
 		esac ;;
 	"$E_REFUSED") R="dmcache label DEVICE shows its label" ;;
 	"$E_UNKNOWN") R="dmcache list" ;;
+	"$E_BUSY") R="end that use, then: dmcache assemble $2" ;;
 	*) R="dmesg; dmcache list" ;;
 	esac
 }

@@ -82,6 +82,12 @@ is_ours() {
 		die $E_REFUSED "/dev/mapper/$1 was not made by dmcache" "dmcache list"
 }
 
+# failed_next NAME: what to do about a set whose metadata has failed, in R
+failed_next() {
+	R="dmesg; if the cache device is broken: dmcache detach --lost $1"
+	R="$R; else umount it, dmcache stop $1; dmcache check $1"
+}
+
 # need_cache NAME: it runs and has a cache, or die; X_* are what its status says
 need_cache() {
 	is_ours "$1"
@@ -90,7 +96,9 @@ need_cache() {
 	0) ;;
 	1) die $E_UNKNOWN "$1 is not running" "dmcache assemble $1" ;;
 	2) die $E_REFUSED "$1 has no cache" "dmcache attach $1 --cache DEV" ;;
-	*) die $E_FAIL "$1: $R" "dmcache stop $1; dmcache check $1" ;;
+	*) _why=$R
+		failed_next "$1"
+		die $E_FAIL "$1: $_why" "$R" ;;
 	esac
 }
 

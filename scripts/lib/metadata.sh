@@ -100,10 +100,17 @@ cmd_repair() {
 			die $E_FAIL "$NAME: cache_repair cannot write to $M_tmp: $R" \
 				"TMPDIR=FOLDER dmcache repair $NAME, with a folder on a disk" ;;
 		esac
-		die $E_REFUSED "$NAME: its metadata on $S_meta cannot be repaired: $R" \
-			"dmcache assemble --drop-cache $NAME: what only the cache has is lost"
+		_why="$NAME: its metadata on $S_meta cannot be repaired: $R"
+		R="dmcache assemble $NAME; if it runs: dmcache detach $NAME"
+		R="$R; else: dmcache assemble --drop-cache $NAME (what only the cache has is lost)"
+		die $E_REFUSED "$_why" "$R"
 	}
 	say "$NAME: the repaired metadata is ready. It takes the place of that on $S_meta"
+	# The tools take damaged mappings away, and say nothing of that.
+	! command -v cache_dump > /dev/null || {
+		_n=$(cache_dump "$M_tmp" 2> /dev/null | grep -c '<mapping ')
+		say "It names $_n cached blocks; what others hold is lost"
+	}
 	if [ -n "$M_old" ]; then
 		say "All blocks count as dirty then, since these programs cannot tell which are"
 	else

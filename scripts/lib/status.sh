@@ -87,7 +87,8 @@ status_one() {
 	*)
 		human "$X_sectors"
 		say "$1: $R on $L_origin: FAILED: $_why"
-		row next "dmesg; dmcache stop $1; dmcache check $1"
+		failed_next "$1"
+		row next "$R"
 		return $E_FAIL ;;
 	esac
 }

@@ -86,6 +86,7 @@ END
 	# ----- set -----
 	run 2 set c
 	run 2 set c --mode sideways
+	said 'next: dmcache set --help'
 	run 4 set c --mode passthrough
 	said '55 blocks are dirty'
 	run 0 set c --policy mq b=2
@@ -572,6 +573,43 @@ lost() {
 	cut wiped
 	rm $W/read-only
 	alone
+	# Given up while it ran, another one in its place: what comes back is refused, whichever is
+	# there first.
+	again
+	echo 's/ cache .*/ cache Fail/' > "$W/status.sed"
+	run 1 status c
+	said 'next .*if the cache device is broken: dmcache detach --lost c; else'
+	cp $D/ssd $DIR/lost
+	dd if=/dev/zero of=$D/ssd bs=4096 count=2 conv=notrunc 2> /dev/null
+	run 0 detach --lost c --yes
+	said 'all that was not written back yet is LOST; it is not known how much'
+	rm "$W/status.sed"
+	run 0 attach c --cache $D/ssd2 --yes
+	cp $DIR/lost $D/ssd
+	echo 6.1 > "$W/kernel"
+	: > "$W/modinfo"
+	DMCACHE_ROOT=$DIR/none run 1 doctor
+	said "c cannot be assembled at the next boot: two sets are called c: .* on $D/ssd, and .* on $D/ssd2; next: dmcache label --erase"
+	run 0 stop c
+	run 4 assemble c
+	said "two sets are called c: .* on $D/ssd, and .* on $D/ssd2; next: dmcache label --erase"
+	cp $D/ssd2 $DIR/ssd2
+	dd if=/dev/zero of=$D/ssd2 bs=4096 count=2 conv=notrunc 2> /dev/null
+	run 4 assemble c
+	said "was used with another cache since, .* so $D/ssd does not fit any more; next: attach that one; dmcache label --erase $D/ssd"
+	none
+	cp $DIR/ssd2 $D/ssd2
+	run 0 label --erase --yes $D/ssd
+	run 0 assemble c
+	table c ' cache '
+	# In writethrough mode, nothing is lost.
+	run 0 set c --mode writethrough
+	echo 's/ cache .*/ cache Fail/' > "$W/status.sed"
+	run 0 detach --lost c --yes
+	said 'nothing is lost: the origin has everything'
+	rm "$W/status.sed"
+	run 0 stop c
+	run 0 label --erase --yes $D/ssd2
 	# Another device, and a file that is damaged: nothing is known.
 	again
 	run 0 stop c

@@ -109,7 +109,7 @@ case $BOOT in
 	SINCE=$(date +%s)
 	plug slow fast meta
 	HEADS=$(heads)
-	refused 'c: two sets are called c: [0-9a-f-]* and [0-9a-f-]*'
+	refused 'c: two sets are called c: [0-9a-f-]* on /dev/vd., and [0-9a-f-]* on /dev/vd.; next: dmcache label --erase'
 	unplug spare other
 	SINCE=$(date +%s)
 	assert dmcache assemble c
