@@ -166,7 +166,7 @@ restored() {
 	expect "dump equals" same "$T/xml" "$T/xml2"
 	expect work bash -c "$P work $T/new 1048576 22 > $T/xml"
 	checked "$T/new" "$format" "$T/xml" $leaky
-	end "format $format, $nr blocks: what cache_restore $who wrote, loads"
+	end "format $format, $nr blocks: what cache_restore $version wrote, loads"
 }
 for format in 1 2; do
 	for shape in "1 100" "512 50" "130000 33"; do
