@@ -56,17 +56,25 @@ bool free_block_take(struct cache *c, cblock_t *cb)
 	return bit < c->geo.nr_cblocks;
 }
 
-/* Activation: @mapped blocks of @run hold something. */
+/*
+ * Activation, in the order of the cblocks: @mapped blocks of @run hold something.  What comes in
+ * later is put behind the last of these: a hole that a resize left among them is filled when the
+ * rest is full.
+ */
 void free_blocks_occupy(struct cache *c, const struct dmc_run *run, u32 mapped)
 {
 	u32 i;
 
 	if (mapped == run->nr) {
 		bitmap_set(c->free.allocated, from_cblock(run->first), run->nr);
+		c->free.hint = from_cblock(run->first) + run->nr;
 	} else {
-		for (i = 0; i < run->nr; i++)
-			if (dmc_run_maps(run, i))
-				__set_bit(from_cblock(run->first) + i, c->free.allocated);
+		for (i = 0; i < run->nr; i++) {
+			if (!dmc_run_maps(run, i))
+				continue;
+			__set_bit(from_cblock(run->first) + i, c->free.allocated);
+			c->free.hint = from_cblock(run->first) + i + 1;
+		}
 	}
 	c->free.nr -= mapped;
 }

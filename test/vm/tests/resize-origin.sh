@@ -95,3 +95,20 @@ for format in 1 2; do
 	dmsetup remove m
 	dmsetup remove s
 done
+[ "$STOCK" = 0 ] || exit 0
+
+# The first ten of 400 cached blocks are the end of the origin, which is cut off: what comes in is
+# put behind those that stay.
+META=$META0
+linear s $SLOW0 0 $((490 * 64))
+meta_format $META 64 512 400 false
+meta_dump $META | awk -F'"' -v OFS='"' '/<mapping / { $4 = 499 - $4 } 1' > /tmp/meta.xml
+/tpt1/cache_restore -q --metadata-version 2 -i /tmp/meta.xml -o $META
+make_cache c 64 metadata2 smq migration_threshold 0
+assert_eq "$(st_used c)" 390 "blocks after the end of the origin went"
+dd if=/tmp/more of=/dev/mapper/c bs=32k count=1 seek=5 oflag=direct conv=notrunc 2> /dev/null
+assert_eq "$(st_used c)" 391 "blocks, with one that came in"
+dmsetup remove c
+assert_eq "$(meta_dump $META | sed -n 's/.*cache_block="\([0-9]*\)" origin_block="5".*/\1/p')" 400 \
+	"the place of what came in"
+check_metadata $META --cache-blocks 512
