@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: a suspend that cannot flush the origin or the cache device is no clean shutdown, and says so
-#       (R4); both formats
+# what: a suspend flushes what was written back before it records that (R2); one that cannot flush
+#       the origin or the cache device is no clean shutdown, and says so (R4); both formats
 # kernels-differ: suspend, and how devices are told to flush
 # durability: yes
 # timeout: 240
@@ -13,6 +13,29 @@ noise /tmp/data 16
 
 for format in 1 2; do
 	f=$(features_of $format)
+	# What is written back while the suspend waits for it is flushed before it is recorded
+	# clean: writes to the origin take so long that some are under way.
+	warm 64 256 $format /tmp/data true
+	slow s 1500
+	trace_start /dev/s0 /dev/m0
+	make_cache c 64 "$f" cleaner
+	wait_for '[ "$(dmsetup status --noflush s | cut -d" " -f5)" -ge 4 ]' 30
+	dmsetup suspend c
+	trace_stop
+	awk '$1 == "s0" && $2 ~ /W/ && $4 > 0 { unsafe = 1; n++ }
+		$1 == "s0" && $2 ~ /^F/ { unsafe = 0 }
+		$1 == "m0" && $2 ~ /W/ && $3 == 0 && $4 > 0 { commits++; bad = unsafe }
+		END { print n + 0, commits + 0, bad + 0 }' /tmp/trace > /tmp/sum
+	read -r n commits bad < /tmp/sum
+	note "format $format: $n writes to the origin, $commits commits"
+	assert_num "$n" -ge 4 "writes to the origin by cleaning"
+	assert_num "$commits" -ge 1 "commits"
+	assert_eq "$bad" 0 "commits at the suspend before the origin was flushed"
+	back s
+	dmsetup resume c
+	dmsetup remove c
+	check_metadata $META
+
 	for which in none s f; do
 		warm 64 256 $format /tmp/data
 		make_cache c 64 "$f" smq migration_threshold 0
