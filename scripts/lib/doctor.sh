@@ -127,8 +127,7 @@ doctor_boot() {
 		[ -e "$ROOT/usr/$_x" ] || _lacks="$_lacks /usr/$_x"
 	done
 	if [ -n "$_lacks" ]; then
-		wrong \
-			"caches are not assembled at boot or not stopped:$_lacks missing" \
+		wrong "caches are not assembled at boot or not stopped:$_lacks missing" \
 			"make install-tools, or install the package dmcache again"
 		return
 	fi

@@ -32,8 +32,7 @@ said() { assert_match "$(cat $OUT)" "$1" "$2"; }
 
 # tested_lines WORD FILE: the lines of its fenced blocks behind "<!-- tested: WORD -->"
 tested_lines() {
-	awk \
-		-v mark="<!-- tested: $1 -->" \
+	awk -v mark="<!-- tested: $1 -->" \
 		'$0 == mark { wanted = 1; next } /^```/ { on = !on && wanted; wanted = 0; next } on' "$2"
 }
 # run_lines FILE COMMAND: each line must succeed; after it COMMAND is called with the line

@@ -55,8 +55,7 @@ good() { echo "-$2-$(($2 + $3 - 1))" > "/sys/kernel/config/nullb/${1}0/badblocks
 # core_arg NAME WORD: that of the core's pairs in the status; 0 if it is not there
 core_arg() {
 	st_line "$1" |
-		awk \
-		-v w="$2" \
+		awk -v w="$2" \
 		'{ n = 15 + $15 + 1; for (i = n + 1; i < n + $n; i += 2) if ($i == w) v = $(i + 1) } END { print v + 0 }'
 }
 events() { dmsetup info -c --noheadings -o events "$1"; }

@@ -28,9 +28,8 @@ modprobe dm-mod
 parts 10 "$DISK0" 8192 "$DISK1" 12288 "$DISK2" 16384
 format_of() { echo $((2 - $1 % 2)); }
 table() {
-	echo \
-		"0 16384 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64 $([ \
-		"$(format_of "$1")" = 2 ] && echo 1 metadata2 || echo 0) $2"
+	echo "0 16384 cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64" \
+		"$([ "$(format_of "$1")" = 2 ] && echo 1 metadata2 || echo 0) $2"
 }
 create() { dmsetup create c$1 --table "$(table "$1" "${2:-smq 2 migration_threshold 0}")"; }
 # change FILE DEV WORD BLOCKS...: 4 KiB in each of the blocks, in the device and in the file that

@@ -53,8 +53,7 @@ calm s 40 "promotions failing"
 assert_eq "$(st_used c) $(st_mode c) $(core_arg c cache_errors)" "64 rw 0" \
 	"blocks cached, mode, errors of the cache device"
 assert_num "$(core_arg c origin_errors)" -ge 3 "errors of the origin"
-wait_for \
-	'dmesg_new | grep -Eq "origin device [0-9:]+: [0-9]+ I/O errors: requests to it fail"' 10
+wait_for 'dmesg_new | grep -Eq "origin device [0-9:]+: [0-9]+ I/O errors: requests to it fail"' 10
 assert_num "$(st_dirty c)" -ge 1 "dirty blocks over a bad origin block"
 good s $((5 * 64)) 64
 good s $((300 * 64 + 8)) 8

@@ -36,8 +36,7 @@ locks() {
 	echo function > $T/current_tracer
 	echo 1 > $T/options/function-fork 2> /dev/null || true
 	echo > $T/trace
-	sh \
-		-c \
+	sh -c \
 		"echo \$\$ > $T/set_ftrace_pid; echo 1 > $T/tracing_on; exec /job/iocost $1 $2 4096 1 $COUNT 0 131072" > /dev/null
 	echo 0 > $T/tracing_on
 	sed -n 's/.*: \([^ ]*\) <-\([^ ]*\).*/\1 \2/p' $T/trace | grep -v unlock > /tmp/locks ||
@@ -85,8 +84,7 @@ atomics() {
 	/job/iocost /dev/mapper/c "$1" 4096 1 $COUNT "$2" 8192 > /dev/null
 	echo 0 > $T/tracing_on
 	echo 0 > $T/events/atomics/enable
-	sed \
-		-n \
+	sed -n \
 		's/^ *iocost-.* \(a[0-9]*\): ([^)]*)\( b=\([^ ]*\)\)\?\( i=\([^ ]*\)\)\?$/\1 \3. \5./p' $T/trace |
 		while read -r event base index; do
 			base=${base%.} index=${index%.}

@@ -29,9 +29,10 @@ i=0
 while [ $i -lt 5 ]; do
 	for m in $ALL; do assert modprobe "$m"; done
 	for m in dm_cache_mq dm_cache_smq dm_cache_cleaner dm_cache_payback dm_cache_s3fifo \
-		dm_cache_sieve dm_cache_tinylfu \
-		dm_cache_basic dm_cache_policy_lib dm_cache dm_cache_persistent_data; do assert \
-		rmmod $m; done
+		dm_cache_sieve dm_cache_tinylfu dm_cache_basic dm_cache_policy_lib dm_cache \
+		dm_cache_persistent_data; do
+		assert rmmod $m
+	done
 	i=$((i + 1))
 done
 refute grep -q '^dm_cache' /proc/modules

@@ -21,8 +21,7 @@ noio_start() {
 # noio_stop: stacks with an entry point of ours, a line each, to /tmp/stacks
 noio_stop() {
 	echo 0 > $TRACEFS/tracing_on
-	awk \
-		-v \
+	awk -v \
 		ours=' (cache_(ctr|dtr|map|end_io|preresume|resume|presuspend|postsuspend|message|status)|(engine|commit|tick)_work_fn|dmc_[a-z_]*)(\\.|$| )' '
 		/<stack trace>/ { if (s ~ ours) print s; s = ""; next }
 		/ => / { sub(/.* => /, ""); s = s " " $0 }

@@ -24,8 +24,7 @@ for format in 1 2; do
 		b=$(cat "$(sysfs /dev/meta)/stat" "$(sysfs /dev/fast)/stat" \
 			"$(sysfs /dev/slow)/stat")
 		assert_eq "$b" "$a" "I/O counters while suspended (round $n)"
-		assert_eq \
-			"$(cat "$(sysfs /dev/meta)/inflight" "$(sysfs /dev/fast)/inflight" \
+		assert_eq "$(cat "$(sysfs /dev/meta)/inflight" "$(sysfs /dev/fast)/inflight" \
 			"$(sysfs /dev/slow)/inflight" | tr -s ' \n' ' ')" " 0 0 0 0 0 0 " \
 			"I/O in flight while suspended"
 		# Status of a suspended cache must not hang.
