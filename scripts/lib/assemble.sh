@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# assemble.sh - dmcache assemble: /dev/mapper/NAME of the members of a set, its slices and what its
-# labels say then.
+# assemble.sh - dmcache assemble: makes /dev/mapper/NAME and its slices from the members of a set,
+# and writes to their labels that it runs.
 
-# Labels that are being made: what makes them takes them back.
+# While labels are being made, a failure is undone by the code that makes them.
 NEW_LABELS=
 
 # ----- labels of a running set -----
@@ -117,17 +117,16 @@ slice() {
 			R="/dev/mapper/$S_name-$1 is there, and not of this set"
 			return 1
 		}
-		# Left by something that was killed; nothing uses it, or it cannot be removed.
+		# Left by a command that was killed. If it is in use, it cannot be removed.
 		dm_remove "$S_name-$1" || { R="/dev/mapper/$S_name-$1 is in use"; return 1; }
 	fi
 	dm_create "$S_name-$1" "DMCACHE-$S_uuid-$1" "0 $2 linear $3 $4" || { R="$3: $R"; return 1; }
 }
 
-# zero_metadata DEV: so that the target formats it: an empty cache
+# zero_metadata DEV: the target formats it then, and the cache is empty
 zero_metadata() { dd if=/dev/zero of="$1" bs=4096 count=1 conv=notrunc,fsync 2> /dev/null; }
 
-# Nothing else may use the members. Those of the set at hand are not running: its device was looked
-# for.
+# Nothing else may use the members. The set at hand does not run: that was checked.
 members_free() {
 	for _d in $S_origin $S_cache $S_meta; do
 		if use_of "$_d"; then
@@ -185,7 +184,7 @@ check_origin() {
 	fi
 }
 
-# assemble_cache: from members that were judged to a device. Every step is on the undo list.
+# assemble_cache: makes the device from members that were judged. Every step is on the undo list.
 assemble_cache() {
 	members_free || return $?
 	check_origin || return $?
@@ -193,7 +192,7 @@ assemble_cache() {
 	_state=$S_state _dirty=$S_dirty _crc=$S_crc
 	may_be_dirty
 	known_open "$_may" || return $?
-	# It may have to be another mode.
+	# The kernel's command line may ask for another mode.
 	may_be_dirty
 	if [ "$S_kind" = label ]; then
 		case $_state in opening) _state=closed ;; closing) _state=closed _crc=- ;; esac
@@ -221,7 +220,7 @@ assemble_cache() {
 	}
 }
 
-# may_be_dirty: 0 in _may if no block can be dirty or become so
+# may_be_dirty: 0 in _may if no block is dirty, and none can become dirty
 may_be_dirty() {
 	_may=unknown
 	case $S_mode in writeback) ;; *) [ "$_dirty" != 0 ] && [ -z "$COLD" ] || _may=0 ;; esac
@@ -246,7 +245,7 @@ assemble_without() {
 			"dmcache assemble $S_name"
 		relabel opening $((S_gen + 1)) 0 - && relabel open $((S_gen + 1)) 0 - || return 1
 	fi
-	# From here on, what a cache that comes back has is old.
+	# From here on the content of the cache device is old, if it comes back.
 	known_undo "$S_name"
 	known_lone || { R="$STATE/$S_name cannot be written"; return 1; }
 	assemble_alone
@@ -263,7 +262,7 @@ known_lone() {
 	known_say "$S_name" "$_of" 0 $_alone "$S_mode" "$S_bs" "${R%% *}" || in_initramfs
 }
 
-# lone_for_good: it has no cache any more, by the tab or by the label of the origin
+# lone_for_good: the tab, or the label of the origin, says that the set has no cache any more
 lone_for_good() {
 	if [ "$S_kind" = label ] && [ "$S_ostart" != 0 ]; then S_nocache=1; return 0; fi
 	tab_undo "$S_name"
@@ -280,7 +279,7 @@ lone_for_good() {
 	}
 }
 
-# origin_complete: known to lack nothing, though the cache is not there?
+# origin_complete: is the origin known to be complete, though the cache is missing?
 origin_complete() {
 	[ -n "$S_origin" ] || return 1
 	if [ "$S_kind" = label ]; then
@@ -337,7 +336,7 @@ assemble_one() {
 	undo_forget
 }
 
-# assemble_lone: the cache is missing ($_why), and it is to be made without it
+# assemble_lone: makes the device without its cache, which is missing ($_why)
 assemble_lone() {
 	S_nocache=
 	_lost=

@@ -2,9 +2,8 @@
 # shellcheck shell=dash
 #
 # attach.sh - dmcache attach: give a cache to a device that is in use. /dev/mapper/NAME stays the
-# same device all the
-# time: with a cache its table is that of the target cache, without one dm-linear. So whatever is
-# mounted stays mounted.
+# same device all the time: with a cache, its table is of the target cache; without one, of linear.
+# So what is mounted stays mounted.
 
 # ----- attach -----
 

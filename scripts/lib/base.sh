@@ -138,7 +138,7 @@ need_name() { name_ok "$1" || usage_error "$command: '$1' cannot be the name of 
 # read_line FILE: its first line in R
 read_line() { R=; { IFS= read -r R < "$1"; } 2> /dev/null || [ -n "$R" ]; }
 
-# file_put FILE TEXT: it has that for good; it is whole at any moment, and the old one until then.
+# file_put FILE TEXT: replaces the content, durably. At any moment the file is whole: old or new.
 # Some know no sync of a single file.
 file_put() {
 	_tmp=$1.new.$$
@@ -158,7 +158,7 @@ new_uuid() {
 
 # ----- devices -----
 
-# sysfs_of DEV: its folder in sysfs in R, by device number: links and names do not matter
+# sysfs_of DEV: its folder in sysfs in R, found by its number, so by any link or name
 sysfs_of() {
 	R=
 	[ -b "$1" ] || return 1
@@ -293,7 +293,7 @@ dm_exists() { dmsetup info -c --noheadings -o name "$1" > /dev/null 2>&1; }
 dm_uuid() { R=$(dmsetup info -c --noheadings -o uuid "$1" 2> /dev/null); }
 dm_open_count() { R=$(dmsetup info -c --noheadings -o open "$1" 2> /dev/null); is_number "$R"; }
 
-# dm_create NAME UUID TABLE: R = what dmsetup said, if it failed
+# dm_create NAME UUID TABLE: if it fails, R = what dmsetup said
 dm_create() {
 	R=$(dmsetup create "$1" --uuid "$2" --table "$3" 2>&1) || return 1
 	undo_add "dm_remove '$1'" "/dev/mapper/$1 is left" "dmsetup remove $1"
@@ -357,7 +357,7 @@ dm_swap() {
 # each.
 STUCK=
 stuck_add() { case $NL$STUCK in *"$NL$1 "*) ;; *) STUCK="$STUCK$1 $2$NL" ;; esac; }
-# stuck_say: of those that are so still, the one command that helps
+# stuck_say: for each device that is still suspended, prints the command that wakes it up
 stuck_say() {
 	while read -r _name _c; do
 		[ -z "$_name" ] || dm_active "$_name" ||
@@ -374,7 +374,7 @@ kernel_says() {
 		sed 's/^\[[^]]*\] *//')
 }
 
-# confirm QUESTION: yes is the only way to go on; --yes says it beforehand
+# confirm QUESTION: goes on if the answer is yes, or with --yes; else dies
 confirm() {
 	[ -z "${YES:-}" ] || return 0
 	printf '%s [y/N] ' "$1"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# cmd-label.sh - dmcache label: what the label of a device says, and its end.
+# cmd-label.sh - dmcache label: show the label of a device, or erase it.
 
 cmd_label() {
 	_erase= _dev= YES=

@@ -46,7 +46,7 @@ cmd_set() {
 	set_tab_note
 }
 
-# set_known_first: it may be dirty soon; no file may say then that it is not
+# set_known_first: blocks may become dirty soon: first no file may say any more that none is
 set_known_first() {
 	if tab_find "$NAME" && option "$T_options" degraded && [ "$R" = alone ] &&
 		option "$T_options" mode && [ "$R" != writeback ]; then
@@ -85,7 +85,7 @@ set_arg() {
 	S_args="$_out${_out:+ }$1 $2"
 }
 
-# set_labels_first: before anything can become dirty, no label may say that nothing is
+# set_labels_first: the same for the labels
 set_labels_first() {
 	[ -n "$S_members" ] || return 0
 	B_mode=$S_mode B_policy=$S_policy B_args=$S_args B_dirty=$S_dirty
@@ -116,7 +116,7 @@ set_labels_back() {
 	relabel "$S_state" "$S_gen" "$B_dirty" "$S_crc"
 }
 
-# set_live: the table, then the messages; each with its way back
+# set_live: the table, then the messages; each is on the undo list
 set_live() {
 	_old=$X_args _core=$X_core
 	if [ -n "$W_mode$W_policy" ]; then

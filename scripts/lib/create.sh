@@ -312,8 +312,8 @@ label_words() {
 	R="$_w$R features=- "
 }
 
-# write_labels: of the members that the set has. What was there before cannot be brought back; it
-# was said so.
+# write_labels: of the members that the set has. What the devices held before cannot be brought
+# back; the user was told so.
 write_labels() {
 	if [ "$M_cache" != - ]; then
 		label_words cache "$M_cache" "$C_size" "$C_start" "$C_len"; _w=$R
@@ -358,8 +358,8 @@ origin_best() {
 			"dmsetup rename it: letters, digits and _ . + : = @ -"
 }
 
-# members_ours: the kernel gives each to us alone? What sysfs does not show is seen here, before
-# anything is written.
+# members_ours: does the kernel give each device to us alone? This finds users that sysfs does not
+# show, before anything is written.
 members_ours() {
 	for _d in $C_origin $C_cache $C_meta; do
 		dm_create "$C_name-ctest" "DMCACHE-test-ctest" "0 8 linear $_d 0" ||
@@ -403,7 +403,7 @@ create_do() {
 	say "$C_name: $R: use /dev/mapper/$C_name from now on, never $C_origin"
 }
 
-# tab_line: for a set with labels on the fast devices they say the rest
+# tab_line: the line of the set. If the fast devices have labels, these say the rest
 tab_line() {
 	_spec=$C_oid
 	case $C_oid in PATH=*) _spec=${C_oid#PATH=} ;; esac

@@ -68,7 +68,7 @@ detach_loss() {
 	esac
 }
 
-# detach_gone: it runs without the cache that the tab or its label waits for: not any more
+# detach_gone: the set runs without a cache that the tab or its label still names: that is given up
 detach_gone() {
 	members_of "$NAME"
 	lock
@@ -106,7 +106,7 @@ detach_do() {
 	warn_duplicates "$NAME"
 	dm_reload "$NAME" "$D_table" || die $E_FAIL "$NAME: $R" "dmesg | tail"
 	undo_forget
-	# What a cache that comes back has is old.
+	# The content of the cache device is old, if it comes back.
 	_alone=1
 	[ -z "$LOST" ] || _alone=2
 	! known_read "$NAME" ||
@@ -177,7 +177,7 @@ $D_old
 END
 }
 
-# detach_labels_back: what they said, over what they say now
+# detach_labels_back: writes back what the labels said before
 detach_labels_back() {
 	labels_begin
 	while IFS= read -r D_l; do

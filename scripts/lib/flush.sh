@@ -3,9 +3,9 @@
 #
 # flush.sh - dmcache flush: write everything back, while the cache is in use.
 #
-# Meanwhile its mode is writethrough and its policy cleaner, so that nothing becomes dirty. What
-# they were before is in $RUN/flush.NAME until they are so again: one that was killed leaves it to
-# the next.
+# Meanwhile its mode is writethrough and its policy cleaner, so that nothing becomes dirty. The mode
+# and policy of before are in $RUN/flush.NAME until they are restored: if a flush is killed, the
+# next one restores them.
 
 # flush_note NAME: F_note, its file; status 1 if another flush has it at hand
 flush_note() {
@@ -27,7 +27,7 @@ flush_start() {
 	lock
 	flush_note "$F_name" || die $E_BUSY "$F_name: a flush of it is under way" "fuser -v $F_note"
 	need_cache "$F_name"
-	# Left by one that was killed?
+	# Was it left by a flush that was killed?
 	if ! { [ "$X_policy" = cleaner ] && read_line "$F_note" && [ -n "$R" ]; }; then
 		_args=$X_args
 		if value_of migration_threshold "$X_core"; then
@@ -70,7 +70,7 @@ flush_back() {
 		dm_reload "$F_name" "$_back" || dm_reload "$F_name" "$_back" || return 1 ;;
 	3) return 1 ;;
 	esac
-	# Stopped meanwhile, or its cache taken away: nothing to put back.
+	# The set was stopped meanwhile, or its cache was detached: nothing to restore.
 	rm -f "$F_note"
 	exec 8>&-
 }

@@ -4,11 +4,11 @@
 # known.sh - what was known last of each set: is its origin complete without the cache? For when the
 # cache device, whose label says that, is gone for good.
 #
-# It is kept in $STATE/NAME beside the tab, on the root filesystem: that can be written to before
-# any other is mounted. The set says "may be dirty" there from before its cache runs in writeback
-# mode until it was stopped or cleaned; so what is older than the truth never says too little.
-# $RUN/known/NAME is the same for this boot, and counts if it is there: an initramfs has a copy of
-# $STATE only, made some time before, which is not believed.
+# It is kept in $STATE/NAME beside the tab, on the root filesystem, which can be written to before
+# any other is mounted. Before the cache runs in writeback mode, "may be dirty" is written there; it
+# stays until the set was stopped or cleaned. So an old file may say that too much is lost, never
+# too little. If $RUN/known/NAME exists, it is the same for this boot, and counts instead: an
+# initramfs has an older copy of $STATE only, which is not trusted.
 #
 # Of the set that was read: K_of (its UUID) K_dirty (0: complete) K_mode K_bs K_id (of the origin)
 # K_since K_alone (1: the origin is in use without the cache since then, and was complete; 2: the
@@ -34,7 +34,7 @@ known_read() {
 	else
 		return 1
 	fi
-	# What is damaged says nothing good.
+	# A damaged file does not say that the origin is complete.
 	known_words "$K_text" || return 0
 	get of "$R"; _of=$R
 	for _k in dirty mode bs id since alone; do
@@ -115,7 +115,7 @@ known_open() {
 	S_mode=writethrough
 }
 
-# known_complete: it was read, and says that S_origin has everything
+# known_complete: does what was read say that S_origin has everything?
 known_complete() {
 	[ -z "$K_copy" ] && [ "$K_dirty" = 0 ] || return 1
 	case $K_id in -* | PATH=*) ;; *) is_id "$S_origin" "$K_id" || return 1 ;; esac

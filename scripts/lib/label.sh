@@ -165,7 +165,7 @@ labels_put() {
 	R=$L_failed
 	[ -n "$UNDOING" ]
 }
-# label_over WORDS: a step taken back: what it said, over what it says now
+# label_over WORDS: undoes a step: writes what the label said before
 label_over() {
 	get dev "$1"
 	label_read "$R" || { get dev "$1"; L_failed="$R: its label cannot be read"; return 0; }
@@ -186,7 +186,7 @@ label_new() {
 	R="$2slot=0 dev=$1 "
 }
 
-# label_erase DEV: so that nothing is taken for a label
+# label_erase DEV: after that nothing on it passes for a label
 label_erase() { dd if=/dev/zero of="$1" bs=4096 count=2 conv=notrunc,fsync 2> /dev/null; }
 
 # block_devices: a path of each that may be a member, one a line in R
@@ -265,7 +265,7 @@ END
 	R=$_run
 }
 
-# warn_duplicates: of a set that runs they are no members; once it is stopped that cannot be told
+# warn_duplicates: they are no members of the set that runs; once it is stopped, nothing tells that
 warn_duplicates() {
 	for _x in $DUPLICATES; do
 		R="dmcache label --erase $_x, or take it away"

@@ -13,7 +13,7 @@ cmd_option() {
 sets_and_running() {
 	all_names; _sets=$R
 	running_names; _running=" $R "
-	# One that runs and is named nowhere any more.
+	# A set that runs, and that neither the tab nor a label names any more.
 	for _x in $_running; do case $_sets in *" $_x "*) ;; *) _sets="$_sets$_x " ;; esac; done
 }
 

@@ -75,7 +75,7 @@ below() {
 	node_of "$_sys" || R=${_sys##*/}
 }
 
-# is_ours NAME: a device of that name is ours, or die
+# is_ours NAME: dies if the device of that name is not ours
 is_ours() {
 	need_root
 	! dm_exists "$1" || already "$1" ||

@@ -106,7 +106,7 @@ cmd_repair() {
 		die $E_REFUSED "$_why" "$R"
 	}
 	say "$NAME: the repaired metadata is ready. It takes the place of that on $S_meta"
-	# The tools take damaged mappings away, and say nothing of that.
+	# The tools remove damaged mappings without a word.
 	! command -v cache_dump > /dev/null || {
 		_n=$(cache_dump "$M_tmp" 2> /dev/null | grep -c '<mapping ')
 		say "It names $_n cached blocks; what others hold is lost"

@@ -21,7 +21,7 @@ cmd_resize() {
 	fi
 	set_need "$NAME"
 	[ -n "$S_cache" ] || die $E_REFUSED "$NAME has no cache" "dmcache status $NAME"
-	# One that is stopped: what counts is what the labels say.
+	# If the set is stopped, the sizes in its labels count.
 	[ -n "$Z_runs" ] || { X_sectors=$S_osize X_bs=$S_bs X_total=$((S_clen / S_bs)); }
 	# Nothing would count the blocks of a set of the tab again: its cache device is used whole.
 	[ "$S_kind" = label ] || S_cstart=0 S_ostart=0
