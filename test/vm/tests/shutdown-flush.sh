@@ -14,13 +14,17 @@ noise /tmp/data 16
 for format in 1 2; do
 	f=$(features_of $format)
 	# What is written back while the suspend waits for it is flushed before it is recorded
-	# clean: writes to the origin take so long that some are under way.
+	# clean: writes to the origin hang until it waits.
 	warm 64 256 $format /tmp/data true
-	slow s 1500
+	slow s 600000
 	trace_start /dev/s0 /dev/m0
 	make_cache c 64 "$f" cleaner
 	wait_for '[ "$(dmsetup status --noflush s | cut -d" " -f5)" -ge 4 ]' 30
-	dmsetup suspend c
+	dmsetup suspend c &
+	suspending=$!
+	wait_for 'grep -q "^State:.D" /proc/$suspending/status' 30
+	back s
+	assert wait $suspending
 	trace_stop
 	awk '$1 == "s0" && $2 ~ /W/ && $4 > 0 { unsafe = 1; n++ }
 		$1 == "s0" && $2 ~ /^F/ { unsafe = 0 }
@@ -31,7 +35,6 @@ for format in 1 2; do
 	assert_num "$n" -ge 4 "writes to the origin by cleaning"
 	assert_num "$commits" -ge 1 "commits"
 	assert_eq "$bad" 0 "commits at the suspend before the origin was flushed"
-	back s
 	dmsetup resume c
 	dmsetup remove c
 	check_metadata $META
