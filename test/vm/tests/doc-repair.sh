@@ -46,6 +46,7 @@ PATH=/tpt1:$PATH
 run 4 dmcache check data
 said 'is damaged: .*next: dmcache repair data' "check of metadata with an overwritten block"
 section repair 6
+assert_num "$(st_dirty data)" -ge $WANT_BLOCKS "dirty blocks after a repair"
 files before dirty
 PATH=$old_path
 
@@ -58,6 +59,7 @@ dmcache status data > $OUT 2>&1 || :
 said 'READ-ONLY|wants a check|FAILED' "the status of a set whose metadata device died"
 back m
 section repair 6
+assert_num "$(st_dirty data)" -ge $WANT_BLOCKS "dirty blocks after a repair"
 files before dirty
 
 # ----- hints, of which the newer tools repair none, and the cache needs none -----
@@ -115,6 +117,8 @@ for tools in 1.x 0.9; do
 		section put-back 2
 	)
 	dmsetup create cached --table "$(table)"
+	# Clean ones would be read from the cache, too, and never be written back.
+	assert_num "$(st_dirty cached)" -ge $WANT_BLOCKS "dirty blocks after a repair by hand"
 	mount /dev/mapper/cached /mnt
 	files before
 	for f in /mnt/dirty.*; do files "${f#/mnt/}"; done
