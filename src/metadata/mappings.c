@@ -160,6 +160,9 @@ int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock)
 	if (r)
 		return r;
 	md->inserted = true;
+	r = md_valid_forget(md, cb);
+	if (r)
+		return md_change_end(md, r);
 	if (md->tracking) {
 		/* What the block held before may have left its bit. */
 		r = clear_stored_dirty(md, cb);
@@ -185,7 +188,20 @@ int dmc_md_remove(struct dmc_md *md, cblock_t cblock)
 	r = set_map(md, cb, 0);
 	if (!r)
 		r = clear_stored_dirty(md, cb);
+	if (!r)
+		r = md_valid_forget(md, cb);
 	return md_change_end(md, r);
+}
+
+int md_is_mapped(struct dmc_md *md, u32 cblock, bool *mapped)
+{
+	u8 value[sizeof(__le64)];
+	int r;
+
+	r = dmc_array_get(&md->maps_info, md->maps_root, cblock, value);
+	if (!r)
+		*mapped = map_get(value) & MAP_VALID;
+	return r;
 }
 
 /* Changes the stored state of @cblock, which is known to be mapped as @map says. */

@@ -158,6 +158,7 @@ static void init_transaction(struct dmc_md *md)
 	dmc_array_info_init(&md->hints_info, md->tm, &hint_value_type);
 	dmc_bitset_init(&md->dirty, md->tm);
 	dmc_bitset_init(&md->discards, md->tm);
+	md_valid_init(md);
 	md->changed = false;
 	md->failed = false;
 	md->dropped = false;
@@ -538,6 +539,7 @@ static void compose(struct dmc_md *md, const struct dmc_md_stats *stats,
 	next->discard_block_sectors = cpu_to_le64(md->discard_block_sectors);
 	next->discard_nr_blocks = cpu_to_le64(md->discards.nr_bits);
 	next->nr_cblocks = cpu_to_le32(md->nr_cblocks);
+	dmc_sb_set_partial(next, md->valid_root, md->nr_partial);
 	if (md_format2(md))
 		next->dirty_root = cpu_to_le64(md->dirty.root);
 	if (stats) {

@@ -210,6 +210,37 @@ int dmc_md_set_dirty_word(struct dmc_md *md, u32 index, u64 set, u64 clear);
 /* The mapping is stored as clean. */
 int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock);
 int dmc_md_remove(struct dmc_md *md, cblock_t cblock);	/* also clears its dirty bit */
+/*
+ * Partial blocks: of these only some granules are valid, that is in the cache block; what the rest
+ * holds is on the origin alone.  Every block is divided into granules of
+ * dmc_granule_sectors(block_sectors) sectors, the last of which may be shorter; a map has a bit for
+ * each, lowest granule first.
+ */
+#define DMC_GRANULE_SECTORS 8		/* at least; more where a map would get too long */
+#define DMC_MAX_GRANULES 256
+#define DMC_VALID_WORDS (DMC_MAX_GRANULES / 64)
+u32 dmc_granule_sectors(u32 block_sectors);
+u32 dmc_nr_granules(u32 block_sectors);
+
+/*
+ * The mapped block @cblock is partial, and so much of it is valid; or, if @valid is NULL, it is
+ * full.  While one is partial, no module opens the device that would take it for full.  Its dirty
+ * bit is to be stored too, by dmc_md_set_dirty(): what is valid is newer than the origin.  Commit
+ * after the data of @valid are durable on the cache device, not before.  dmc_md_insert() makes a
+ * block full, dmc_md_remove() takes the map away.  -ENODATA, and nothing changed, if the block is
+ * not mapped; -EINVAL if no granule or all of them are valid.
+ */
+int dmc_md_set_valid(struct dmc_md *md, cblock_t cblock, const u64 *valid);
+u32 dmc_md_nr_partial(const struct dmc_md *md);		/* in the current transaction */
+
+/*
+ * Calls @fn for each partial block, ascending, after dmc_md_load_mappings().  Each is mapped, and
+ * dirty.  Stops at the first error, its own or @fn's.  @fn may sleep, and must not call anything of
+ * this header.
+ */
+typedef int (*dmc_md_valid_fn)(void *ctx, cblock_t cblock, const u64 *valid);
+int dmc_md_load_valid(struct dmc_md *md, dmc_md_valid_fn fn, void *ctx);
+
 bool dmc_md_changed(struct dmc_md *md);			/* anything since the last commit? */
 
 /*

@@ -18,6 +18,7 @@
 #include "superblock.h"
 #include "persistent-data/array.h"
 #include "persistent-data/bitset.h"
+#include "persistent-data/btree.h"
 #include "persistent-data/transaction.h"
 
 #define DM_MSG_PREFIX "cache metadata"
@@ -67,6 +68,9 @@ struct dmc_md {
 	struct dmc_array_info hints_info;
 	mblock_t hint_root;
 	enum md_hints hints;
+	struct dmc_btree_info valid_info;
+	mblock_t valid_root;		/* 0: no block is partial */
+	u32 nr_partial;
 	u32 hints_len;			/* of a sound hint array */
 
 	/*
@@ -139,6 +143,12 @@ int md_dirty_words(struct dmc_md *md, bool all, u64 **words);
 
 /* Removes the mappings that loading found to be dropped. */
 int md_drop_beyond(struct dmc_md *md);
+
+int md_is_mapped(struct dmc_md *md, u32 cblock, bool *mapped);
+
+/* metadata/valid-maps.c */
+void md_valid_init(struct dmc_md *md);
+int md_valid_forget(struct dmc_md *md, u32 cblock);
 
 /* metadata/discards.c */
 int md_write_discards(struct dmc_md *md, const struct dmc_md_shutdown *s);

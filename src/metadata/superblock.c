@@ -34,6 +34,7 @@ int dmc_sb_read(struct dmc_bm *bm, struct dmc_superblock *sb)
 	BUILD_BUG_ON(sizeof(*sb) != DMC_MD_BLOCK_SIZE);
 	BUILD_BUG_ON(sizeof(sb->sm_root) != DMC_SM_ROOT_SIZE);
 	BUILD_BUG_ON(offsetof(struct dmc_superblock, mark) != 96);
+	BUILD_BUG_ON(offsetof(struct dmc_superblock, partial) != 112);
 	BUILD_BUG_ON(offsetof(struct dmc_superblock, mapping_root) != 192);
 	BUILD_BUG_ON(offsetof(struct dmc_superblock, dirty_root) != 284);
 
@@ -99,6 +100,34 @@ bool dmc_sb_is_whole(const struct dmc_superblock *sb)
 	       has_mark(sb, DMC_SB_REST_MAGIC, DMC_SB_MARK_WHOLE);
 }
 
+static bool has_partial(const struct dmc_superblock *sb)
+{
+	return le32_to_cpu(sb->incompat_flags) & DMC_SB_HAS_PARTIAL;
+}
+
+u64 dmc_sb_valid_root(const struct dmc_superblock *sb)
+{
+	return has_partial(sb) ? le64_to_cpu(sb->partial.root) : 0;
+}
+
+u32 dmc_sb_nr_partial(const struct dmc_superblock *sb)
+{
+	return has_partial(sb) ? le32_to_cpu(sb->partial.nr) : 0;
+}
+
+void dmc_sb_set_partial(struct dmc_superblock *sb, u64 root, u32 nr)
+{
+	memset(&sb->partial, 0, sizeof(sb->partial));
+	sb->incompat_flags &= cpu_to_le32(~DMC_SB_HAS_PARTIAL);
+	if (!root)
+		return;
+	sb->incompat_flags |= cpu_to_le32(DMC_SB_HAS_PARTIAL);
+	sb->partial.root = cpu_to_le64(root);
+	sb->partial.nr = cpu_to_le32(nr);
+	sb->partial.granule_sectors =
+		cpu_to_le32(dmc_granule_sectors(le32_to_cpu(sb->block_sectors)));
+}
+
 static u64 sm_nr_blocks(const struct dmc_superblock *sb)
 {
 	return le64_to_cpu(sb->sm_root.nr_blocks);
@@ -149,7 +178,7 @@ static bool bad_block_size(const struct sb_judged *j)
 
 static bool has_incompat(const struct sb_judged *j)
 {
-	return j->sb->incompat_flags != 0;
+	return le32_to_cpu(j->sb->incompat_flags) & ~DMC_SB_HAS_PARTIAL;
 }
 
 /* A cache always writes its metadata, so what must not be written is not opened at all. */
@@ -184,6 +213,18 @@ static bool sb_bad_root(const struct sb_judged *j)
 
 	return !dmc_sb_root_ok(sb, sb->mapping_root) || !dmc_sb_root_ok(sb, sb->discard_root) ||
 	       (le32_to_cpu(sb->version) == 2 && !dmc_sb_root_ok(sb, sb->dirty_root));
+}
+
+/* Whose granules they are follows from the block size, so that is stored to be compared. */
+static bool bad_partial(const struct sb_judged *j)
+{
+	const struct dmc_sb_partial *p = &j->sb->partial;
+
+	if (!has_partial(j->sb))
+		return false;
+	return !dmc_sb_root_ok(j->sb, p->root) || !p->nr ||
+	       le32_to_cpu(p->nr) > le32_to_cpu(j->sb->nr_cblocks) ||
+	       le32_to_cpu(p->granule_sectors) != dmc_granule_sectors(j->p->block_sectors);
 }
 
 static bool too_many_cblocks(const struct sb_judged *j)
@@ -254,6 +295,8 @@ static const struct {
 	  "its former size, or run cache_check, then cache_repair onto another metadata device" },
 	{ bad_space_map, DMC_DAMAGED, "the space map's root is damaged: " SB_REPAIR },
 	{ sb_bad_root, DMC_DAMAGED, "a root in the superblock is not a metadata block: " SB_REPAIR },
+	{ bad_partial, DMC_DAMAGED, "what the superblock says of partial blocks makes no sense: "
+	  SB_REPAIR },
 	{ too_many_cblocks, -EFBIG, "more cache blocks than a cache can have: " SB_REPAIR },
 	{ arrays_too_long, DMC_DAMAGED, "more cache or discard blocks than the metadata has room for: "
 	  SB_REPAIR },

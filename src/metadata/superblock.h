@@ -12,6 +12,7 @@
  *	           |-- dirty_root -----> btree -> bitset, one bit a cblock     (format 2 only)
  *	           |-- discard_root ---> btree -> bitset, one bit a dblock
  *	           |-- hint_root ------> btree -> array of u32, one a cblock
+ *	           |-- partial.root ---> btree: cblock -> map of its valid granules (if any)
  *	           `-- sm_root --------> index -> bitmaps; btree of big reference counts
  *
  * All integers are little-endian.
@@ -42,6 +43,10 @@
  *
  * If tracking is impossible (no room left on the metadata device), the flag is cleared durably
  * before the first change, as the kernel's module does.
+ *
+ * Partial blocks (valid-maps.c): struct dmc_sb_partial leads to the tree of their maps.  As long as
+ * there is one, an incompatible feature says so.  Then the kernel's module, and older versions of
+ * ours, refuse to open the device.
  */
 #ifndef DMC_SUPERBLOCK_H
 #define DMC_SUPERBLOCK_H
@@ -84,6 +89,16 @@ struct dmc_sb_mark {
 	__le32 csum;
 } __packed;
 
+/* incompat_flags: there are partial blocks. */
+#define DMC_SB_HAS_PARTIAL (1U << 31)
+
+/* All zero unless DMC_SB_HAS_PARTIAL. */
+struct dmc_sb_partial {
+	__le64 root;			/* of the tree of valid maps */
+	__le32 nr;			/* entries in it; not 0 */
+	__le32 granule_sectors;
+} __packed;
+
 #define DMC_SB_TRACKING_MAGIC 0x6c69766563616368ULL
 #define DMC_SB_REST_MAGIC 0x7265737463616368ULL
 #define DMC_SB_MARK_PARTIAL 1
@@ -100,7 +115,8 @@ struct dmc_superblock {
 	/*  60 */ __le32 policy_hint_size;	/* 0 or 4 */
 	/*  64 */ struct dmc_sb_sm_root sm_root;
 	/*  96 */ struct dmc_sb_mark mark;
-	/* 112 */ u8 sm_root_unused[80];	/* the field has room for other space maps' roots */
+	/* 112 */ struct dmc_sb_partial partial;
+	/* 128 */ u8 sm_root_unused[64];	/* the field has room for other space maps' roots */
 	/* 192 */ __le64 mapping_root;
 	/* 200 */ __le64 hint_root;		/* 0: never written */
 	/* 208 */ __le64 discard_root;
@@ -145,6 +161,11 @@ void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p);
 
 /* Is @root, from a superblock, the number of a block that the space map covers? */
 bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
+
+/* Partial blocks: the root of their tree, or 0; their number.  And what to say of those. */
+u64 dmc_sb_valid_root(const struct dmc_superblock *sb);
+u32 dmc_sb_nr_partial(const struct dmc_superblock *sb);
+void dmc_sb_set_partial(struct dmc_superblock *sb, u64 root, u32 nr);
 
 /*
  * Can @nr_blocks metadata blocks hold the mappings and discard bits that @sb claims?  Array blocks

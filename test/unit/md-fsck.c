@@ -337,6 +337,48 @@ static bool no_oblock_twice(struct fsck *f)
 	return ok;
 }
 
+/* Maps of whole granules of partial blocks, all of them mapped and, where that is stored, dirty. */
+static bool valid_map(struct fsck *f, void *ctx, u64 key, const u8 *value)
+{
+	struct md_content *c = f->c;
+	u32 granules = (c->block_sectors + *(u32 *)ctx - 1) / *(u32 *)ctx, set = 0, i;
+
+	NEED(key < c->nr_cblocks && c->maps[key] & 1, "valid map of %llu, which is not mapped", key);
+	NEED(c->dirty[key] || !(c->flags & 1), "valid map of %llu, which is clean", key);
+	for (i = 0; i < 256; i++) {
+		bool bit = value[i / 8] >> (i % 8) & 1;
+
+		NEED(!bit || i < granules, "valid map of %llu: granule %u", key, i);
+		set += bit;
+	}
+	NEED(set && set < granules, "valid map of %llu: %u granules of %u", key, set, granules);
+	for (i = 0; i < 4; i++)
+		c->valid[key][i] = le64(value + 8 * i);
+	c->nr_partial++;
+	return true;
+}
+
+static bool partial(struct fsck *f, const u8 *sb)
+{
+	u32 granule = le32(sb + 124);
+	int i;
+
+	f->c->valid = calloc(f->c->nr_cblocks + 1, 32);
+	for (i = 128; i < 192; i++)
+		NEED(!sb[i], "superblock: byte %d is not zero", i);
+	if (!le32(sb + 252)) {
+		for (i = 112; i < 128; i++)
+			NEED(!sb[i], "superblock: byte %d is not zero", i);
+		return true;
+	}
+	/* 4 KiB, or as many of them as make 256 a block at most. */
+	NEED(granule == (f->c->block_sectors + 2047) / 2048 * 8, "superblock: granules of %u", granule);
+	if (!btree(f, le64(sb + 112), 32, "valid maps", valid_map, &granule))
+		return false;
+	NEED(f->c->nr_partial && f->c->nr_partial == le32(sb + 120), "%llu partial blocks", f->c->nr_partial);
+	return true;
+}
+
 static bool hints(struct fsck *f, const u8 *sb)
 {
 	struct md_content *c = f->c;
@@ -380,7 +422,7 @@ static bool all(struct fsck *f)
 	c->block_sectors = le32(sb + 232);
 	NEED(le32(sb + 236) == 8, "superblock: metadata block size");
 	c->nr_cblocks = le32(sb + 240);
-	NEED(!le32(sb + 244) && !le32(sb + 248) && !le32(sb + 252), "superblock: features");
+	NEED(!le32(sb + 244) && !le32(sb + 248) && !(le32(sb + 252) & ~(1U << 31)), "superblock: features");
 	for (i = 0; i < 4; i++)
 		c->stats[i] = le32(sb + 256 + 4 * i);
 	for (i = 0; i < 3; i++)
@@ -388,7 +430,8 @@ static bool all(struct fsck *f)
 	for (i = 292; i < BLOCK; i++)
 		NEED(!sb[i], "superblock: byte %d is not zero", i);
 
-	return space_map(f, sb + 64) && mappings(f, sb) && no_oblock_twice(f) && hints(f, sb) &&
+	return space_map(f, sb + 64) && mappings(f, sb) && no_oblock_twice(f) &&
+	       partial(f, sb) && hints(f, sb) &&
 	       bitset(f, le64(sb + 208), c->nr_dblocks, "discard bits", &c->discards) &&
 	       compare_counts(f);
 }
@@ -418,6 +461,7 @@ void md_content_free(struct md_content *c)
 {
 	free(c->maps);
 	free(c->dirty);
+	free(c->valid);
 	free(c->hints);
 	free(c->discards);
 	memset(c, 0, sizeof(*c));

@@ -19,6 +19,8 @@ struct md_content {
 	u32 hint_size, policy_version[3], stats[4];
 	u64 *maps;		/* nr_cblocks: as stored, oblock << 16 | flags */
 	u8 *dirty;		/* nr_cblocks: as stored */
+	u64 (*valid)[4];	/* nr_cblocks: of partial blocks, else 0 */
+	u64 nr_partial;
 	u32 *hints;		/* nr_hints */
 	u64 nr_hints;
 	u64 discard_block_sectors, nr_dblocks;

@@ -25,7 +25,8 @@ struct shim_disk *scenario_disk(bool format2, struct model **m)
 
 	*m = model_create(NR);
 	model_set_dblocks(*m, 1000, 64);
-	model_fill(*m, ORIGIN_BLOCKS, 50);
+	/* The last ones are for change(): no origin block is mapped twice. */
+	model_fill(*m, ORIGIN_BLOCKS - 2048, 50);
 	CHECK_OK(dmc_md_resize(md, NR, &busy));
 	CHECK_OK(md_insert_all(md, *m));
 	shutdown = model_shutdown(*m);
@@ -120,6 +121,49 @@ static int change(struct scenario *s, u32 salt)
 	return r;
 }
 
+/* Some blocks become partial, or more or less so; some full. */
+static int change_valid(struct scenario *s, u32 salt)
+{
+	u32 i, cb;
+	int r = 0;
+
+	for (i = 0; i < 12 && !r; i++) {
+		cb = (i * 89 + salt * 29) % s->m->nr;
+		if (s->m->oblock[cb] == NO_OBLOCK)
+			continue;
+		if (unit_below(3)) {
+			model_make_partial(s->m, cb);
+			r = dmc_md_set_dirty(s->md, to_cblock(cb), true);
+			r = r ? r : dmc_md_set_valid(s->md, to_cblock(cb), s->m->valid[cb].words);
+		} else {
+			model_make_full(s->m, cb);
+			r = dmc_md_set_valid(s->md, to_cblock(cb), NULL);
+		}
+	}
+	return r;
+}
+
+/* All of them get full, or their mappings go; as if they had been filled or written back. */
+static int drain(struct scenario *s)
+{
+	u32 i;
+	int r = 0;
+
+	for (i = 0; i < s->m->nr && !r; i++) {
+		if (!model_is_partial(s->m, i))
+			continue;
+		if (i % 2) {
+			r = dmc_md_remove(s->md, to_cblock(i));
+			model_unmap(s->m, i);
+		} else {
+			r = dmc_md_set_valid(s->md, to_cblock(i), NULL);
+			model_make_full(s->m, i);
+		}
+	}
+	CHECK(r || !dmc_md_nr_partial(s->md));
+	return r;
+}
+
 static int commit(struct scenario *s)
 {
 	int r;
@@ -193,9 +237,13 @@ void scenario_run(struct scenario *s)
 	r = r ? r : change(s, 1);
 	r = r ? r : commit(s);
 	r = r ? r : change(s, 2);
+	r = r ? r : change_valid(s, 2);
 	r = r ? r : resize(s, GROWN);
 	r = r ? r : change(s, 3);
 	r = r ? r : commit(s);
+	r = r ? r : change_valid(s, 3);
+	r = r ? r : commit(s);
+	r = r ? r : drain(s);
 	clean_tail(s, SHRUNK);
 	r = r ? r : shut_down(s, 4);
 	r = r ? r : begin(s);
@@ -215,6 +263,20 @@ void scenario_run(struct scenario *s)
 	}
 }
 
+static int drain_tail(struct scenario *s, u32 nr)
+{
+	u32 i;
+	int r = 0;
+
+	for (i = nr; i < s->m->nr && !r; i++) {
+		if (!model_is_partial(s->m, i))
+			continue;
+		r = dmc_md_set_valid(s->md, to_cblock(i), NULL);
+		model_make_full(s->m, i);
+	}
+	return r;
+}
+
 /* Shut down, and on: opened anew or not, perhaps with another length. */
 static int restart(struct scenario *s, u32 salt)
 {
@@ -223,7 +285,9 @@ static int restart(struct scenario *s, u32 salt)
 	int r;
 
 	clean_tail(s, nr);
-	r = shut_down(s, salt);
+	r = drain_tail(s, nr);
+	if (!r)
+		r = shut_down(s, salt);
 	if (!r && fresh)
 		r = reopen(s);
 	if (!r && unit_below(2))
@@ -244,6 +308,10 @@ void scenario_run_random(struct scenario *s, u64 seed)
 	r = open_and_load(s);
 	for (salt = 1; salt < 9 && !r; salt++) {
 		r = change(s, salt * 7 + unit_below(7));
+		if (!r && unit_below(2))
+			r = change_valid(s, salt);
+		if (!r && !unit_below(4))
+			r = drain(s);
 		if (!r && unit_below(3))
 			r = commit(s);
 		if (!r && !unit_below(3))

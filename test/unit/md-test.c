@@ -18,6 +18,7 @@ void model_resize(struct model *m, u32 nr)
 		model_unmap(m, i);
 	m->oblock = again(m->oblock, old * sizeof(u64), nr * sizeof(u64));
 	m->dirty = again(m->dirty, old, nr);
+	m->valid = again(m->valid, old * sizeof(*m->valid), nr * sizeof(*m->valid));
 	m->hint = again(m->hint, old * sizeof(u32), nr * sizeof(u32));
 	m->hint_valid = again(m->hint_valid, old, nr);
 	for (i = old; i < nr; i++)
@@ -50,6 +51,7 @@ void model_free(struct model *m)
 		return;
 	free(m->oblock);
 	free(m->dirty);
+	free(m->valid);
 	free(m->hint);
 	free(m->hint_valid);
 	free(m->discard);
@@ -67,6 +69,7 @@ struct model *model_clone(const struct model *m)
 
 	c->oblock = copy(m->oblock, m->nr * sizeof(u64));
 	c->dirty = copy(m->dirty, m->nr);
+	c->valid = copy(m->valid, m->nr * sizeof(*m->valid));
 	c->hint = copy(m->hint, m->nr * sizeof(u32));
 	c->hint_valid = copy(m->hint_valid, m->nr);
 	c->discard = copy(m->discard, m->nr_dblocks);
@@ -82,6 +85,31 @@ void model_unmap(struct model *m, u32 cblock)
 	m->oblock[cblock] = NO_OBLOCK;
 	m->dirty[cblock] = 0;
 	m->hint_valid[cblock] = 0;
+	model_make_full(m, cblock);
+}
+
+static const struct model_map no_map;
+
+bool model_is_partial(const struct model *m, u32 cblock)
+{
+	return memcmp(&m->valid[cblock], &no_map, sizeof(no_map));
+}
+
+void model_make_full(struct model *m, u32 cblock)
+{
+	m->valid[cblock] = no_map;
+}
+
+void model_make_partial(struct model *m, u32 cblock)
+{
+	/* 64 sectors are 8 granules. */
+	u64 *word = &m->valid[cblock].words[0], old = *word;
+
+	shim_assert(m->oblock[cblock] != NO_OBLOCK);
+	while (*word == old)
+		*word = 1 + unit_below(254);
+	m->nr_dirty += !m->dirty[cblock];
+	m->dirty[cblock] = 1;
 }
 
 void model_map(struct model *m, u32 cblock, u64 oblock, bool dirty)
@@ -216,6 +244,17 @@ static int load_mapping(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty,
 	return 0;
 }
 
+static int load_valid(void *ctx, cblock_t cblock, const u64 *valid)
+{
+	struct model *m = ctx;
+	u32 cb = from_cblock(cblock);
+
+	shim_assert(cb < m->nr && m->oblock[cb] != NO_OBLOCK && m->dirty[cb]);
+	shim_assert(!model_is_partial(m, cb));
+	memcpy(&m->valid[cb], valid, sizeof(m->valid[cb]));
+	return 0;
+}
+
 /* In sectors, until a block size is known: one discard block a run, and the gap before it. */
 static int load_discard(void *ctx, u64 begin, u64 end)
 {
@@ -240,6 +279,8 @@ struct model *model_load(struct dmc_md *md, const struct dmc_md_policy *policy, 
 	m->policy = *policy;
 	m->last = -1;
 	*error = md_load_each(md, policy, load_mapping, m);
+	if (!*error)
+		*error = dmc_md_load_valid(md, load_valid, m);
 	if (!*error)
 		*error = dmc_md_load_discards(md, load_discard, m);
 	if (*error) {
@@ -269,6 +310,11 @@ const char *model_differs(const struct model *a, const struct model *b)
 			continue;
 		if (a->dirty[i] != b->dirty[i]) {
 			snprintf(text, sizeof(text), "cblock %llu: dirty is %u", i, b->dirty[i]);
+			return text;
+		}
+		if (memcmp(&a->valid[i], &b->valid[i], sizeof(no_map))) {
+			snprintf(text, sizeof(text), "cblock %llu: valid %llx, not %llx", i,
+				 b->valid[i].words[0], a->valid[i].words[0]);
 			return text;
 		}
 		if (b->hint_valid[i] && a->hint[i] != b->hint[i]) {
@@ -410,6 +456,11 @@ const char *content_differs(const struct md_content *c, const struct model *m)
 
 		if ((c->maps[i] & ~2ULL) != want) {
 			snprintf(text, sizeof(text), "cblock %llu: %llx, not %llx", i, c->maps[i], want);
+			return text;
+		}
+		if (memcmp(c->valid[i], &m->valid[i], sizeof(no_map))) {
+			snprintf(text, sizeof(text), "cblock %llu: valid %llx, not %llx", i,
+				 c->valid[i][0], m->valid[i].words[0]);
 			return text;
 		}
 	}

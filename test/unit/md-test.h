@@ -14,6 +14,9 @@ struct model {
 	u32 nr;			/* cblocks */
 	u64 *oblock;		/* NO_OBLOCK: unmapped */
 	u8 *dirty;
+	struct model_map {
+		u64 words[DMC_VALID_WORDS];
+	} *valid;		/* of a partial block; all zero: full */
 	u32 *hint;
 	u8 *hint_valid;
 	u64 nr_dblocks, discard_sectors;
@@ -32,6 +35,10 @@ void model_resize(struct model *m, u32 nr);		/* grown part unmapped */
 void model_set_dblocks(struct model *m, u64 nr, u64 sectors);
 void model_map(struct model *m, u32 cblock, u64 oblock, bool dirty);
 void model_unmap(struct model *m, u32 cblock);
+/* Of a mapped block: another random map than it has, if it has one; it is dirty. */
+void model_make_partial(struct model *m, u32 cblock);
+void model_make_full(struct model *m, u32 cblock);
+bool model_is_partial(const struct model *m, u32 cblock);
 /* Random mappings on @percent of the cblocks, random dirty bits, hints and discards. */
 void model_fill(struct model *m, u64 origin_blocks, unsigned int percent);
 

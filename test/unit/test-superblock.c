@@ -19,7 +19,7 @@ static const struct {
 	{ "block size", 232, 4, 128, -EINVAL },
 	{ "block size 0", 232, 4, 0, -EINVAL },
 	{ "incompatible feature", 252, 4, 1, -EINVAL },
-	{ "incompatible feature, last", 252, 4, 1U << 31, -EINVAL },
+	{ "incompatible feature, not ours", 252, 4, 1U << 30, -EINVAL },
 	{ "feature that forbids writing", 248, 4, 1, -EINVAL },
 	{ "needs_check", 4, 4, DMC_SB_NEEDS_CHECK, -EPERM },
 	{ "space map larger than the device", 64, 8, 129, -ENOSPC },
