@@ -25,6 +25,7 @@
 #include "activate.h"
 #include "dirty.h"
 #include "hint-grades.h"
+#include "partial.h"
 #include "policy-registry.h"
 #include "settle.h"
 #include "write-intent.h"
@@ -373,6 +374,8 @@ static int load(struct cache *c)
 	r = dmc_md_load_mappings(c->md, &policy, others ? translate_hints : NULL,
 				 activate_load_run, c);
 	activate_forget_hints(c);
+	if (!r)
+		r = dmc_md_load_valid(c->md, partial_load, c);
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
 	if (r) {

@@ -11,14 +11,15 @@
  * migration has locked the block:
  *
  *    31      30        29     28      27        26       25..13   12..0
- *    LOCKED  NO_WRITE  DIRTY  INTENT  VOLATILE  (free)   writers  readers
+ *    LOCKED  NO_WRITE  DIRTY  INTENT  VOLATILE  PARTIAL  writers  readers
  *
  * LOCKED excludes all bios (demotion, invalidation); NO_WRITE excludes writers only (writeback:
  * reads go on).  A bio that finds the block locked takes its count back and parks on the migration.
  * The migration sets its bit, then waits until the counts that exclude it are 0.  The bio that
  * takes the last one back calls mg_drained().
  *
- * DIRTY and VOLATILE belong to dirty.c, INTENT to write-intent.c.
+ * DIRTY and VOLATILE belong to dirty.c, INTENT to write-intent.c, PARTIAL to partial.c: the count
+ * tells a bio of it, so a full block costs no other look.
  *
  * The look-up has no lock, so the entry may map something else by the time the bio is counted.  So
  * it is checked again afterwards.  From then on it cannot change, since a migration has to wait for
@@ -51,6 +52,7 @@
 #define BL_WRITER	(1U << 13)
 #define BL_READERS	(BL_WRITER - 1)
 #define BL_WRITERS	(BL_READERS * BL_WRITER)
+#define BL_PARTIAL	(1U << 26)	/* always with DIRTY */
 #define BL_VOLATILE	(1U << 27)	/* never with DIRTY */
 #define BL_INTENT	(1U << 28)
 #define BL_DIRTY	(1U << 29)
@@ -68,6 +70,7 @@
 
 enum bl_result {
 	BL_OK,			/* counted */
+	BL_OK_PARTIAL,		/* counted, and only some granules are there */
 	BL_MOVED,		/* the entry maps something else now: look up again */
 	BL_BUSY,		/* locked out: park */
 	BL_FULL,		/* too many bios on one block: try later */
@@ -97,8 +100,12 @@ static inline enum bl_result block_tryget(struct cache *c, struct cblock_entry *
 	u32 s = atomic_add_return(unit, &e->state);
 	enum bl_result r;
 
-	if (likely(!(s & (barred | full)) && table_holds(&c->table, e, from_oblock(ob))))
+	if (likely(!(s & (barred | full | BL_PARTIAL)) &&
+		   table_holds(&c->table, e, from_oblock(ob))))
 		return BL_OK;
+	if (s & BL_PARTIAL && !(s & (barred | full)) &&
+	    table_holds(&c->table, e, from_oblock(ob)))
+		return BL_OK_PARTIAL;
 	if (!table_holds(&c->table, e, from_oblock(ob)))
 		r = BL_MOVED;
 	else

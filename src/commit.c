@@ -17,6 +17,7 @@
  */
 #include "block-lock.h"
 #include "write-intent.h"
+#include "partial.h"
 #include "settle.h"
 #include <linux/sched/mm.h>
 
@@ -35,9 +36,8 @@ void commit_later(struct cache *c)
 }
 
 /* No more than one commit has room for.  True: some are left. */
-static bool take_batch(struct cache *c, struct list_head *batch)
+static bool take_batch(struct cache *c, struct list_head *batch, u32 room)
 {
-	u32 room = intent_leave_room(c);
 	bool more;
 
 	spin_lock_irq(&c->mg.lock);
@@ -48,19 +48,19 @@ static bool take_batch(struct cache *c, struct list_head *batch)
 	return more;
 }
 
-static bool batch_has(struct list_head *batch, enum mg_kind kind)
+static bool batch_fills(struct list_head *batch)
 {
 	struct migration *mg;
 
 	list_for_each_entry(mg, batch, list)
-		if (mg->kind == kind)
+		if (mg_fills(mg))
 			return true;
 	return false;
 }
 
 /*
- * A cache device that cannot flush, or could not since they were copied, fails promotions and no
- * others.
+ * A cache device that cannot flush, or could not since they were copied, fails promotions and fills
+ * and no others.
  */
 static void flush_promotions(struct cache *c, struct list_head *batch)
 {
@@ -68,12 +68,12 @@ static void flush_promotions(struct cache *c, struct list_head *batch)
 	u32 lost;
 	int r;
 
-	if (!batch_has(batch, MG_PROMOTE))
+	if (!batch_fills(batch))
 		return;
 	r = flush_device(&c->cache_flush);
 	lost = flush_lost(&c->cache_flush);
 	list_for_each_entry(mg, batch, list) {
-		if (mg->kind != MG_PROMOTE || mg->error || (!r && mg->lost == lost))
+		if (!mg_fills(mg) || mg->error || (!r && mg->lost == lost))
 			continue;
 		mg->error = r ? r : -EIO;
 		errors_promoted(c, true);
@@ -90,13 +90,16 @@ static int change_metadata(struct cache *c, struct list_head *batch)
 	int r;
 
 	lockdep_assert_held(&c->md_mutex);
+	r = partial_change(c);
+	if (r)
+		return r;
 	list_for_each_entry(mg, batch, list) {
 		if (mg->error)
 			continue;
 		r = 0;
 		if (mg->kind == MG_PROMOTE)
 			r = dmc_md_insert(c->md, mg->cblock, mg->oblock);
-		else if (mg_removes(mg))
+		else if (mg_removes(mg) && !mg->fresh)
 			r = dmc_md_remove(c->md, mg->cblock);
 		if (r)
 			return r;
@@ -135,37 +138,75 @@ static int commit_batch(struct cache *c, struct list_head *batch)
 	return 0;
 }
 
-static void commit(struct cache *c)
+/* The commit is durable, or failed with @r: each migration has its error.  True: more is due. */
+static bool committed(struct cache *c, struct list_head *batch, int r)
 {
-	struct migration *mg, *next;
-	LIST_HEAD(batch);
+	struct migration *mg;
 	bool more;
-	u32 nr = 0;
-	int r;
 
-	more = take_batch(c, &batch);
-	r = settle_batch(c, &batch, intent_collect(c));
-	if (!intent_flush(c, r) && list_empty(&batch))
-		return;
-
-	flush_promotions(c, &batch);
-	intent_of_promotions(c, &batch);
-	mutex_lock(&c->md_mutex);
-	r = commit_batch(c, &batch);
-	mutex_unlock(&c->md_mutex);
-	if (intent_committed(c, &batch, r) || more)
-		commit_soon(c);
-
-	list_for_each_entry_safe(mg, next, &batch, list) {
-		list_del_init(&mg->list);
+	list_for_each_entry(mg, batch, list) {
 		if (r && !mg->error)
 			mg->error = r;
+		if (mg->error)
+			partial_keep(mg);
+	}
+	more = partial_committed(c, r);
+	return intent_committed(c, batch, r) || more;
+}
+
+static void hand_back(struct cache *c, struct list_head *batch)
+{
+	struct migration *mg, *next;
+	u32 nr = 0;
+
+	list_for_each_entry_safe(mg, next, batch, list) {
+		list_del_init(&mg->list);
 		mg_make_ready(mg, MG_COMMITTED);
 		nr++;
 	}
 	spin_lock_irq(&c->mg.lock);
 	c->commit.nr -= nr;
 	spin_unlock_irq(&c->mg.lock);
+}
+
+/*
+ * Partial blocks have a share of what one commit has room for.  A change of theirs takes more: a
+ * map beside the mapping.
+ */
+static bool take(struct cache *c, struct list_head *batch)
+{
+	const u32 room = intent_leave_room(c);
+	bool more;
+
+	if (likely(!partial_used(c)))
+		return take_batch(c, batch, room);
+	more = take_batch(c, batch, max(room / 2, 1U));
+	partial_begin(c, batch, room / 4);
+	return more;
+}
+
+static void commit(struct cache *c)
+{
+	LIST_HEAD(batch);
+	bool more;
+	int r;
+
+	more = take(c, &batch);
+	r = settle_batch(c, &batch, intent_collect(c));
+	if (!intent_flush(c, r) && list_empty(&batch) && !partial_changes(c)) {
+		partial_committed(c, 0);
+		return;
+	}
+
+	flush_promotions(c, &batch);
+	partial_flush(c);
+	intent_of_promotions(c, &batch);
+	mutex_lock(&c->md_mutex);
+	r = commit_batch(c, &batch);
+	mutex_unlock(&c->md_mutex);
+	if (committed(c, &batch, r) || more)
+		commit_soon(c);
+	hand_back(c, &batch);
 }
 
 /* Writes wait for this, so no allocation in it may wait for a write. */

@@ -10,6 +10,7 @@
  */
 #include "block-lock.h"
 #include "activate.h"
+#include "partial.h"
 #include "policy-registry.h"
 #include "settle.h"
 #include "target.h"
@@ -227,6 +228,8 @@ static int parts_init(struct cache *c)
 	if (!r)
 		r = settle_init(c);
 	if (!r)
+		r = partial_init(c);
+	if (!r)
 		r = free_blocks_init(c);
 	if (!r)
 		r = discard_init(c);
@@ -242,6 +245,7 @@ static void parts_exit(struct cache *c)
 	engine_exit(c);
 	discard_exit(c);
 	free_blocks_exit(c);
+	partial_exit(c);
 	settle_exit(c);
 	intent_exit(c);
 	drop_exit(c);

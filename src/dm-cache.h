@@ -21,6 +21,7 @@
  *       dirty.c     first write to a clean block (writeback)
  *       remap.c     point the bio at a device; writethrough: at both
  *     map-multi.c the same for a bio that reaches beyond one block
+ *     map-partial.c a block of which only a part is cached; which: partial.c
  *     flush.c     FLUSH: only to a device that has something to make durable
  *     discard.c   DISCARD: remember it, pass it down
  *     invalidate.c if the cache device failed it, its blocks are dropped, or stay dirty
@@ -48,6 +49,7 @@
  *   sleepers.lock (pm.c)            mutex: the caches that run
  *   cache.md_mutex                  mutex: every use of cache.md
  *   cache.mg.lock                   the running migrations, their parked bios, the ready list
+ *   partials.lock                   which granules of partial blocks are valid
  *   settle.lock                     which blocks are volatile
  *   cache.free.lock                 which cblocks are free
  *   cache.engine.deferred_lock      bios for the engine
@@ -128,6 +130,7 @@ struct cache {
 	atomic_t nr_volatile;
 	struct settle *settle;		/* which blocks are volatile; settle.h */
 	struct write_intent *intent;	/* which dirty bits are on disk; write-intent.h */
+	struct partials *partials;	/* only a part of these is in the cache; partial.h */
 
 	/* --- blocks on the move --- */
 	struct free_blocks free;
@@ -159,6 +162,8 @@ enum held {
 	HELD_REFUSED,		/* ended without being sent */
 	HELD_READ,		/* a read counted in a cblock's entry */
 	HELD_WRITE,		/* a write counted there */
+	HELD_PARTIAL,		/* a write of @nr sectors counted there, @piece sectors into it */
+	HELD_PARTIAL_ORIGIN,	/* a write counted there, but sent to the origin */
 	HELD_SLOT,		/* a write miss counted in a slot */
 	HELD_FLUSH_ORIGIN,
 	HELD_FLUSH_CACHE,
@@ -191,6 +196,8 @@ struct bio_ctx {
 	bool piece_failed;
 	bool elsewhere;			/* it is read from the origin */
 	u32 piece;
+	bool deferred;			/* mapped by the engine: it cannot be cut any more */
+	u8 tries;			/* map-partial.c: what it waited for in vain */
 	/*
 	 * It has waited once for its block to come or go.  So it is in the statistics already, and
 	 * must not wait for a promotion again.

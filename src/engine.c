@@ -17,6 +17,7 @@
  */
 #include "block-lock.h"
 #include "map.h"
+#include "partial.h"
 #include "pm.h"
 #include "remap.h"
 #include "settle.h"
@@ -109,8 +110,18 @@ static bool engine_idle(struct cache *c)
 	return time_after(jiffies, c->engine.busy_at + IDLE_AFTER);
 }
 
+/* A partial block that is to be written back goes: only its valid granules are copied. */
+static enum mg_kind kind_of_copy(struct cache *c, const struct dmc_work *w)
+{
+	const u32 state = atomic_read(&entry_of(c, w->cblock)->state);
+
+	return w->op == DMC_OP_DEMOTE || state & BL_PARTIAL ? MG_DEMOTE : MG_WRITEBACK;
+}
+
 static struct migration *mg_for_work(struct cache *c, const struct dmc_work *w)
 {
+	struct migration *mg;
+
 	if (from_oblock(w->oblock) >= c->geo.nr_oblocks)
 		return NULL;
 	if (w->op == DMC_OP_PROMOTE)
@@ -119,8 +130,10 @@ static struct migration *mg_for_work(struct cache *c, const struct dmc_work *w)
 		return NULL;
 	if (from_cblock(w->cblock) >= c->geo.nr_cblocks)
 		return NULL;
-	return mg_alloc(c, w->op == DMC_OP_DEMOTE ? MG_DEMOTE : MG_WRITEBACK, w->oblock,
-			w->cblock);
+	mg = mg_alloc(c, kind_of_copy(c, w), w->oblock, w->cblock);
+	if (mg)
+		mg->op = w->op;
+	return mg;
 }
 
 static void start_work(struct cache *c, struct dmc_work *w)
@@ -206,6 +219,8 @@ static void tick_work_fn(struct work_struct *work)
 	errors_tell(c);
 	if (atomic_read(&c->nr_volatile))
 		settle_soon(c);
+	if (partial_pending(c))
+		commit_soon(c);
 	free_blocks_retry(c);
 	memalloc_noio_restore(noio);
 	engine_kick(c);
@@ -221,6 +236,18 @@ void engine_start(struct cache *c)
 	pm_enter(c);
 }
 
+/* What was written to partial blocks is recorded, though no FLUSH asked for it. */
+static void store_partial(struct cache *c)
+{
+	while (partial_pending(c) && cache_md_mode(c) == MD_WRITE) {
+		commit_soon(c);
+		flush_delayed_work(&c->commit.work);
+	}
+	if (partial_pending(c))
+		DMERR("%s: what was written to partial blocks since the last flush cannot be recorded",
+		      cache_name(c));
+}
+
 /*
  * Postsuspend: no bio is in flight, none will come.  Returns when no migration is left and neither
  * work runs.  Migrations end by themselves, with an error if a device is gone.
@@ -233,6 +260,7 @@ void engine_stop(struct cache *c)
 	flush_work(&c->engine.work.now);
 	commit_soon(c);
 	wait_event(c->mg.idle_wait, !atomic_read(&c->mg.nr));
+	store_partial(c);
 	/* The last commit may still kick the engine, which has nothing to commit any more. */
 	flush_delayed_work(&c->commit.work);
 	cancel_delayed_work_sync(&c->engine.work.later);

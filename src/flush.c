@@ -9,10 +9,12 @@
  *
  * How that is known without a lock: flush.h.  Any context but flush_device(), which sleeps.
  *
- * A FLUSH never waits for a migration or a metadata commit: a mapping that a completed write
- * depends on was committed before the write was acknowledged (rule R1).
+ * A FLUSH never waits for a migration.  For a metadata commit it waits only if something was
+ * written to partial blocks (partial.c): any other mapping that a completed write depends on was
+ * committed before the write was acknowledged (rule R1).
  */
 #include "dm-cache.h"
+#include "partial.h"
 
 /* What happened to the device before is not known: assume writes. */
 void flush_init(struct flush_state *f, struct block_device *bdev)
@@ -27,6 +29,10 @@ int flush_map(struct cache *c, struct bio *bio)
 	bool origin = dm_bio_get_target_bio_nr(bio) != 0;
 	struct flush_state *f = origin ? &c->origin_flush : &c->cache_flush;
 
+	if (!origin && !bio_ctx(bio)->waited && partial_wait(c, bio)) {
+		bio_ctx(bio)->waited = true;
+		return DM_MAPIO_SUBMITTED;
+	}
 	/* In passthrough mode nothing is written to the cache device, which may be gone. */
 	if ((!origin && c->io_mode == IO_PASSTHROUGH) || !flush_begin(f))
 		return bio_refuse(bio, BLK_STS_OK);

@@ -21,6 +21,7 @@
  */
 #include "block-lock.h"
 #include "map-multi.h"
+#include "partial.h"
 #include "remap.h"
 #include "write-intent.h"
 
@@ -70,6 +71,16 @@ static bool write_must_wait(struct cache *c, const struct cblock_entry *e)
 	return !(state & (BL_DIRTY | BL_INTENT)) && intent_needed(c);
 }
 
+/* Partial blocks are left to map.c. */
+static bool count_whole(struct cache *c, struct cblock_entry *e, oblock_t ob, u32 unit)
+{
+	const enum bl_result r = block_tryget(c, e, ob, unit);
+
+	if (unlikely(r == BL_OK_PARTIAL))
+		block_put(c, e, unit);
+	return r == BL_OK;
+}
+
 /*
  * Hits on cblocks in a row, from @cb.  A write in writeback mode takes dirty blocks only, since a
  * clean one may have to wait for its dirty bit.  Returns how many blocks are counted.
@@ -86,7 +97,7 @@ static u32 count_hits(struct cache *c, const struct span *s, cblock_t cb, u32 un
 		struct cblock_entry *e = c->table.entries + first + i;
 
 		if (!!(atomic_read(&e->state) & BL_DIRTY) != dirty ||
-		    block_tryget(c, e, nth_oblock(s, i), unit) != BL_OK)
+		    !count_whole(c, e, nth_oblock(s, i), unit))
 			break;
 		if (unit == BL_WRITER && write_must_wait(c, e)) {
 			block_put(c, e, unit);
@@ -144,7 +155,7 @@ static int map_hits(struct cache *c, struct bio *bio, const struct span *s, cblo
 static bool may_come_in_cheaply(struct cache *c, const struct span *s, u32 i)
 {
 	return (sectors_of_nth(c, s, i) == c->geo.block_sectors ||
-		discarded(&c->discards, nth_oblock(s, i))) &&
+		READ_ONCE(c->partials->limit) || discarded(&c->discards, nth_oblock(s, i))) &&
 	       mg_may_promote(c);
 }
 

@@ -18,6 +18,7 @@
 #include "dirty.h"
 #include "map-multi.h"
 #include "map.h"
+#include "partial.h"
 #include "pm.h"
 #include "remap.h"
 #include "write-intent.h"
@@ -31,7 +32,7 @@ static int park(struct cache *c, oblock_t ob, struct bio *bio)
 	return mg_park(c, ob, bio) ? DM_MAPIO_SUBMITTED : MAP_LOOK_AGAIN;
 }
 
-static void tell_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, enum dmc_dir dir)
+void map_tell_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, enum dmc_dir dir)
 {
 	c->policy->type->hit(c->policy, cb, ob, dir, bio_sectors(bio));
 	if (dir == DMC_READ)
@@ -40,32 +41,38 @@ static void tell_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb,
 		this_cpu_inc(c->stats->write_hits);
 }
 
-/* Counts @bio in the block; on anything but BL_OK, *@r is what to return. */
+/*
+ * Counts @bio in the block, which begins @offset sectors into it.  False: *@r is what to return;
+ * a bio of a partial block is done with.
+ */
 static bool enter_block(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 unit,
-			int *r)
+			u32 offset, int *r)
 {
 	struct bio_ctx *x = bio_ctx(bio);
+	enum bl_result got = block_tryget(c, entry_of(c, cb), ob, unit);
 
-	switch (block_tryget(c, entry_of(c, cb), ob, unit)) {
-	case BL_OK:
-		x->held = unit == BL_READER ? HELD_READ : HELD_WRITE;
-		x->index = from_cblock(cb);
+	x->held = unit == BL_READER ? HELD_READ : HELD_WRITE;
+	x->index = from_cblock(cb);
+	if (likely(got == BL_OK))
 		return true;
-	case BL_MOVED:
-		*r = MAP_LOOK_AGAIN;
+	if (got == BL_OK_PARTIAL) {
+		*r = unit == BL_READER ? partial_read(c, bio, ob, cb, offset) :
+					 partial_write(c, bio, ob, cb, offset);
 		return false;
-	case BL_BUSY:
-		*r = park(c, ob, bio);
-		return false;
-	case BL_FULL:
-		break;
 	}
-	engine_defer(c, bio, true);
-	*r = DM_MAPIO_SUBMITTED;
+	x->held = HELD_NOTHING;
+	if (got == BL_MOVED) {
+		*r = MAP_LOOK_AGAIN;
+	} else if (got == BL_BUSY) {
+		*r = park(c, ob, bio);
+	} else {
+		engine_defer(c, bio, true);
+		*r = DM_MAPIO_SUBMITTED;
+	}
 	return false;
 }
 
-static int map_read_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+static int map_read_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset)
 {
 	int r;
 
@@ -73,16 +80,16 @@ static int map_read_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t 
 		this_cpu_inc(c->stats->read_hits);
 		return remap_to_origin(c, bio);
 	}
-	if (!enter_block(c, bio, ob, cb, BL_READER, &r))
+	if (!enter_block(c, bio, ob, cb, BL_READER, offset, &r))
 		return r;
 	compat_bio_save(bio, &bio_ctx(bio)->saved);
-	tell_hit(c, bio, ob, cb, DMC_READ);
+	map_tell_hit(c, bio, ob, cb, DMC_READ);
 	return remap_to_cache(c, bio, cb);
 }
 
 /* Starts a migration for @bio's sake; the bio is mapped again at its end. */
-static int park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_t ob,
-		       cblock_t cb)
+int map_park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_t ob,
+		    cblock_t cb)
 {
 	struct migration *mg = mg_alloc(c, kind, ob, cb);
 
@@ -112,7 +119,7 @@ static int map_passthrough_write(struct cache *c, struct bio *bio, oblock_t ob, 
 	if (!bio_ctx(bio)->waited)
 		this_cpu_inc(c->stats->write_hits);
 	bio_ctx(bio)->waited = true;
-	return park_on_new(c, bio, MG_INVALIDATE, ob, cb);
+	return map_park_on_new(c, bio, MG_INVALIDATE, ob, cb);
 }
 
 /* The dirty bit has to be on disk before the first write is sent: the bio waits for a commit. */
@@ -120,17 +127,17 @@ static int wait_for_intent(struct cache *c, struct bio *bio, oblock_t ob, cblock
 {
 	bio_ctx(bio)->held = HELD_NOTHING;
 	block_put(c, entry_of(c, cb), BL_WRITER);
-	return park_on_new(c, bio, MG_WRITE_INTENT, ob, cb);
+	return map_park_on_new(c, bio, MG_WRITE_INTENT, ob, cb);
 }
 
-static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset)
 {
 	u32 state;
 	int r;
 
 	if (unlikely(c->io_mode == IO_PASSTHROUGH))
 		return map_passthrough_write(c, bio, ob, cb);
-	if (!enter_block(c, bio, ob, cb, BL_WRITER, &r))
+	if (!enter_block(c, bio, ob, cb, BL_WRITER, offset, &r))
 		return r;
 	/* An intent bit stays while a writer is counted. */
 	state = atomic_read(&entry_of(c, cb)->state);
@@ -139,7 +146,7 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 	discard_forget(&c->discards, ob);
 	/* A bio that waited for its block has been counted as a miss. */
 	if (likely(!bio_ctx(bio)->waited))
-		tell_hit(c, bio, ob, cb, DMC_WRITE);
+		map_tell_hit(c, bio, ob, cb, DMC_WRITE);
 	if (c->io_mode == IO_WRITEBACK) {
 		if (unlikely(!(state & BL_DIRTY)))
 			dirty_set(c, cb);
@@ -173,20 +180,32 @@ static bool spares_origin(struct cache *c, const struct bio *bio, oblock_t ob)
 }
 
 /*
- * Can the block come in for the sake of this write, at no cost to the origin?  A write that covers
- * it, or falls into a discarded one, spares the origin altogether.  Any other can wait for the
- * copy, and then be a hit: one request to the origin, where the write now and a copy later are two.
+ * Can the block come in for the sake of this write, at no cost to the origin?  Then a promotion
+ * that brings it in.  A partial block takes the write at once.  A write that covers its block, or
+ * falls into a discarded one, spares the origin altogether.  Any other can wait for the copy, and
+ * then be a hit: one request to the origin, where the write now and a copy later are two.
  * Unless it has to reach the origin all the same, or waited in vain before.
  */
-static bool can_write_allocate(struct cache *c, struct bio *bio, oblock_t ob)
+static struct migration *promotion_for(struct cache *c, struct bio *bio, oblock_t ob, u32 offset)
 {
 	const struct bio_ctx *x = bio_ctx(bio);
+	struct migration *mg = NULL;
+	bool partial, copyless;
 
 	if (unlikely(x->retried || x->waited))
-		return false;
-	return spares_origin(c, bio, ob) ||
-	       (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) &&
-		!errors_serialize_copies(c));
+		return NULL;
+	partial = partial_may_allocate(c, bio, offset);
+	copyless = !partial && spares_origin(c, bio, ob);
+	if (partial || copyless || (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) &&
+				    !errors_serialize_copies(c)))
+		mg = mg_alloc_promotion(c, ob, !copyless && !partial);
+	if (mg) {
+		mg->partial = partial;
+		mg->copyless = copyless;
+	} else if (partial) {
+		partial_refused(c, PARTIAL_NO_FREE);
+	}
+	return mg;
 }
 
 /*
@@ -194,18 +213,12 @@ static bool can_write_allocate(struct cache *c, struct bio *bio, oblock_t ob)
  * before the policy is asked, so its yes can be honoured.  Returns true if the bio was taken, with
  * *@r.
  */
-static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, int *r)
+static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, u32 offset, int *r)
 {
 	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
+	struct migration *mg = promotion_for(c, bio, ob, offset);
 	struct bio_ctx *x = bio_ctx(bio);
-	struct migration *mg = NULL;
 	enum dmc_advice advice;
-	bool copyless = false;
-
-	if (can_write_allocate(c, bio, ob)) {
-		copyless = spares_origin(c, bio, ob);
-		mg = mg_alloc_promotion(c, ob, !copyless);
-	}
 
 	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio),
 				       mg != NULL, READ_ONCE(c->free.nr));
@@ -214,13 +227,14 @@ static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, in
 	if (likely(!mg))
 		return false;
 	if (advice != DMC_PROMOTE) {
+		if (mg->partial)
+			partial_refused(c, PARTIAL_NOT_WANTED);
 		mg_free(mg);
 		return false;
 	}
 
 	mg->asked_by_policy = true;
-	mg->copyless = copyless;
-	if (covers_block(c, bio)) {
+	if (covers_block(c, bio) && !mg->partial) {
 		mg->overwriter = bio;
 		compat_bio_save(bio, &x->saved);
 		x->mg = mg;
@@ -242,7 +256,7 @@ static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, in
 	return true;
 }
 
-static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob)
+static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob, u32 offset)
 {
 	struct bio_ctx *x = bio_ctx(bio);
 	const u32 slot = slot_of(c, ob);
@@ -254,7 +268,7 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	 * block got mapped meanwhile is found out below, or by mg_start().
 	 */
 	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
-	    try_write_allocate(c, bio, ob, &r))
+	    try_write_allocate(c, bio, ob, offset, &r))
 		return r;
 	if (!miss_tryget(c, slot))
 		return park(c, ob, bio);
@@ -285,9 +299,10 @@ static int map_data(struct cache *c, struct bio *bio)
 	}
 	do {
 		if (table_lookup(&c->table, ob, &cb))
-			r = write ? map_write_hit(c, bio, ob, cb) : map_read_hit(c, bio, ob, cb);
+			r = write ? map_write_hit(c, bio, ob, cb, offset) :
+				    map_read_hit(c, bio, ob, cb, offset);
 		else
-			r = write ? map_write_miss(c, bio, ob) : map_read_miss(c, bio, ob);
+			r = write ? map_write_miss(c, bio, ob, offset) : map_read_miss(c, bio, ob);
 	} while (unlikely(r == MAP_LOOK_AGAIN));
 	return r;
 }
@@ -313,6 +328,8 @@ int map_bio(struct cache *c, struct bio *bio)
 	x->paired = false;
 	x->retried = false;
 	x->waited = false;
+	x->deferred = false;
+	x->tries = 0;
 	x->dropping = false;
 	x->piecewise = false;
 	return map_any(c, bio);
@@ -321,6 +338,7 @@ int map_bio(struct cache *c, struct bio *bio)
 /* Engine: a bio that was parked or deferred has its turn.  Consumes it. */
 void map_again(struct cache *c, struct bio *bio)
 {
+	bio_ctx(bio)->deferred = true;
 	if (unlikely(bio_ctx(bio)->dropping)) {
 		drop_step(c, bio);
 		return;
@@ -437,6 +455,11 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 		return read_hit_ended(c, bio, x, read_failed(bio, *status));
 	case HELD_WRITE:
 		return write_hit_ended(c, bio, x, *status != BLK_STS_OK);
+	case HELD_PARTIAL:
+		return partial_write_ended(c, bio, *status != BLK_STS_OK);
+	case HELD_PARTIAL_ORIGIN:
+		partial_origin_write_ended(c, bio, *status != BLK_STS_OK);
+		break;
 	case HELD_SLOT:
 		if (unlikely(*status != BLK_STS_OK))
 			errors_note(c, ERR_ORIGIN);

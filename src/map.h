@@ -9,11 +9,22 @@
 
 #include <linux/blk_types.h>
 
+#include "block-types.h"
+#include "migrate.h"
+#include "policies/policy.h"
+
 struct bio;
 struct cache;
 
 int map_bio(struct cache *c, struct bio *bio);
 void map_again(struct cache *c, struct bio *bio);
 int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
+
+/* For map-partial.c.  A hit is counted, and the policy told. */
+void map_tell_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb,
+		  enum dmc_dir dir);
+/* Starts a migration for @bio's sake; the bio is mapped again at its end.  A DM_MAPIO_* code. */
+int map_park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_t ob,
+		    cblock_t cb);
 
 #endif

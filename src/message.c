@@ -10,6 +10,7 @@
  */
 #include "block-lock.h"
 #include "migrate.h"
+#include "partial.h"
 #include "target.h"
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -29,6 +30,18 @@ static int set_migration_threshold(struct cache *c, const char *value)
 	return 0;
 }
 
+static int set_write_allocate(struct cache *c, const char *value)
+{
+	unsigned int percent;
+
+	if (kstrtouint(value, 10, &percent) || percent > PARTIAL_MAX_PERCENT) {
+		DMERR("%s: write_allocate: '%s' is no percentage up to %u", cache_name(c), value,
+		      PARTIAL_MAX_PERCENT);
+		return -EINVAL;
+	}
+	return partial_set_limit(c, percent);
+}
+
 /* A core tunable, or one of the policy. 0 or -EINVAL, with a log line that says what. */
 int cache_set_config(struct cache *c, const char *key, const char *value)
 {
@@ -37,6 +50,8 @@ int cache_set_config(struct cache *c, const char *key, const char *value)
 
 	if (!strcasecmp(key, "migration_threshold"))
 		return set_migration_threshold(c, value);
+	if (!strcasecmp(key, "write_allocate"))
+		return set_write_allocate(c, value);
 	if (t->set_config)
 		r = t->set_config(c->policy, key, value);
 	if (r)

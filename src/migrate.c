@@ -15,6 +15,7 @@
 #include "block-lock.h"
 #include "copy.h"
 #include "dirty.h"
+#include "partial.h"
 #include "settle.h"
 #include "write-intent.h"
 
@@ -155,7 +156,7 @@ void mg_make_ready(struct migration *mg, enum mg_state state)
 
 static u32 lock_bit(const struct migration *mg)
 {
-	return mg->kind == MG_WRITEBACK ? BL_NO_WRITE : BL_LOCKED;
+	return mg->kind == MG_WRITEBACK || mg->kind == MG_FILL ? BL_NO_WRITE : BL_LOCKED;
 }
 
 static bool mg_is_drained(const struct migration *mg)
@@ -182,6 +183,8 @@ static int mg_check_locked(const struct migration *mg)
 	if (mg->kind == MG_PROMOTE)
 		return mapped ? -EEXIST : 0;
 	if (!mapped || cb != mg->cblock)
+		return -ENOENT;
+	if (mg->kind == MG_FILL && !(atomic_read(&entry_of(c, cb)->state) & BL_PARTIAL))
 		return -ENOENT;
 	if (mg->kind == MG_WRITEBACK && !(atomic_read(&entry_of(c, cb)->state) & BL_DIRTY))
 		return -ENOENT;
@@ -325,15 +328,16 @@ static void mg_tell_policy(struct migration *mg)
 	struct cache *c = mg->c;
 	const struct dmc_policy_type *t = c->policy->type;
 	struct dmc_work work = {
-		.op = mg->kind == MG_PROMOTE ? DMC_OP_PROMOTE :
-		      mg->kind == MG_DEMOTE ? DMC_OP_DEMOTE : DMC_OP_WRITEBACK,
+		.op = mg->kind == MG_PROMOTE ? DMC_OP_PROMOTE : mg->op,
 		.oblock = mg->oblock,
 		.cblock = mg->cblock,
 	};
 
 	if (mg->asked_by_policy)
 		t->work_done(c->policy, &work, !mg->error);
-	else if (mg->kind == MG_INVALIDATE && !mg->error)
+	/* A partial block that is written back goes, though the policy did not ask for that. */
+	if (mg_removes(mg) && !mg->error &&
+	    !(mg->asked_by_policy && mg->op == DMC_OP_DEMOTE))
 		t->invalidate(c->policy, mg->cblock);
 }
 
@@ -343,10 +347,12 @@ static void publish_promotion(struct migration *mg)
 	struct cache *c = mg->c;
 
 	mg->owns_cblock = false;
-	errors_promoted(c, false);
+	if (!mg->partial)
+		errors_promoted(c, false);
 	mg_tell_policy(mg);
-	intent_publish(c, mg->cblock, mg->intent);
-	if (mg->overwriter && c->io_mode == IO_WRITEBACK)
+	/* A partial block is not on disk yet; it will be, with its dirty bit. */
+	intent_publish(c, mg->cblock, mg->intent || mg->partial);
+	if (mg->partial || (mg->overwriter && c->io_mode == IO_WRITEBACK))
 		dirty_set(c, mg->cblock);
 	discard_forget(&c->discards, mg->oblock);
 	table_insert(&c->table, mg->cblock, mg->oblock);
@@ -360,6 +366,7 @@ static void publish_removal(struct migration *mg)
 
 	clean_block(mg);
 	intent_publish(c, mg->cblock, false);
+	partial_dropped(c, mg->cblock);
 	table_remove(&c->table, mg->cblock);
 	mg_tell_policy(mg);
 	mg->owns_cblock = true;
@@ -377,6 +384,8 @@ static void publish(struct migration *mg)
 			drop_failed(mg);
 	} else if (mg->kind == MG_PROMOTE) {
 		publish_promotion(mg);
+	} else if (mg->kind == MG_FILL) {
+		partial_filled(mg->c, mg->cblock);
 	} else if (mg->kind == MG_WRITEBACK) {
 		if (!mg->noted)
 			clean_block(mg);
@@ -451,9 +460,14 @@ void mg_step(struct migration *mg)
 {
 	switch (mg->state) {
 	case MG_DRAINED:
+		if (mg->partial) {
+			/* There is nothing to copy, and its first write brings the commit. */
+			mg->error = partial_allocate(mg->c, mg->cblock) ? 0 : -ENOSPC;
+			mg_finish(mg);
+			break;
+		}
 		mg->state = MG_COPYING;
-		mg->lost = flush_lost(mg->kind == MG_PROMOTE ? &mg->c->cache_flush :
-							       &mg->c->origin_flush);
+		mg->lost = flush_lost(mg_fills(mg) ? &mg->c->cache_flush : &mg->c->origin_flush);
 		copy_start(mg);
 		break;
 	case MG_COPIED:

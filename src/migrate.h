@@ -52,6 +52,7 @@ enum mg_kind {
 	MG_WRITEBACK,
 	MG_INVALIDATE,
 	MG_WRITE_INTENT,
+	MG_FILL,		/* a partial block gets what it lacks from the origin; partial.c */
 };
 
 enum mg_state {
@@ -76,12 +77,18 @@ struct migration {
 	u32 lost;			/* flush_lost() of where it copies to, before it does */
 	bool copied;			/* to the origin */
 	bool noted;			/* a writeback: its block is volatile already */
+	enum dmc_op op;			/* what the policy asked for, if it asked */
 	bool asked_by_policy;		/* tell it with work_done() */
 	bool owns_cblock;		/* it is free for others when this migration is freed */
 	bool retire_cblock;		/* the cache device failed there: not to be used for now */
 	bool drops;			/* an invalidation that invalidate.c wants */
 	/* a promotion that a write waits for from the start; in nr_write_allocs */
 	bool write_alloc;
+	bool partial;			/* a promotion of nothing: a write is to come */
+	bool by_runs;			/* a partial block: copies runs of its granules... */
+	u32 offset;			/* ... and the next one begins here, in sectors */
+	bool fresh;			/* a partial block: its mapping is not on disk... */
+	bool given_up;			/* ... and this removal was to make that needless */
 	bool copyless;			/* a promotion that is not worth a copy from the origin */
 	bool intent;			/* a promotion: its dirty bit is on disk with its mapping */
 	struct bio_list parked;		/* wait for the end; under migrations.lock while hashed */
@@ -91,6 +98,12 @@ struct migration {
 static inline bool mg_locks_entry(const struct migration *mg)
 {
 	return mg->kind != MG_PROMOTE && mg->kind != MG_WRITE_INTENT;
+}
+
+/* Copies to the cache device. */
+static inline bool mg_fills(const struct migration *mg)
+{
+	return mg->kind == MG_PROMOTE || mg->kind == MG_FILL;
 }
 
 static inline bool mg_removes(const struct migration *mg)

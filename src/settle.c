@@ -233,7 +233,7 @@ int settle_now(struct cache *c)
 
 static bool relies_on_origin(const struct migration *mg)
 {
-	return mg->kind != MG_PROMOTE && mg->kind != MG_WRITE_INTENT;
+	return !mg_fills(mg) && mg->kind != MG_WRITE_INTENT;
 }
 
 /*

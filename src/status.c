@@ -15,6 +15,7 @@
  * metadata's numbers are those of the last commit.
  */
 #include "dm-cache.h"
+#include "partial.h"
 #include "target.h"
 
 static const char * const mode_words[] = {
@@ -57,13 +58,24 @@ static unsigned int emit_features(struct cache *c, char *result, unsigned int ma
 	return sz;
 }
 
-/* What went wrong is shown only then: pairs, as libdevmapper expects them here. */
+/* What is 0 is not shown: pairs, as libdevmapper expects them here. */
 static unsigned int emit_core_args(struct cache *c, char *result, unsigned int maxlen)
 {
+	const struct partials *p = c->partials;
 	const struct {
 		const char *name;
-		u32 value;
+		u64 value;
 	} pairs[] = {
+		{ "write_allocate", READ_ONCE(p->percent) },
+		{ "partial_blocks", READ_ONCE(p->nr) },
+		{ "partial_allocated", atomic64_read(&p->nr_allocated) },
+		{ "partial_filled", atomic64_read(&p->nr_filled) },
+		{ "partial_dropped", atomic64_read(&p->nr_dropped) },
+		{ "partial_no_room", atomic64_read(&p->nr_refused[PARTIAL_NO_ROOM]) },
+		{ "partial_no_free", atomic64_read(&p->nr_refused[PARTIAL_NO_FREE]) },
+		{ "partial_unaligned", atomic64_read(&p->nr_refused[PARTIAL_UNALIGNED]) },
+		{ "partial_no_metadata", atomic64_read(&p->nr_refused[PARTIAL_NO_METADATA]) },
+		{ "partial_not_wanted", atomic64_read(&p->nr_refused[PARTIAL_NOT_WANTED]) },
 		{ "cache_errors", atomic_read(&c->errors.nr[ERR_CACHE]) },
 		{ "origin_errors", atomic_read(&c->errors.nr[ERR_ORIGIN]) },
 		{ "dirty_read_errors", atomic_read(&c->errors.nr[ERR_DIRTY]) },
@@ -76,7 +88,7 @@ static unsigned int emit_core_args(struct cache *c, char *result, unsigned int m
 	DMEMIT("%u migration_threshold %u ", nr, READ_ONCE(c->migration_threshold));
 	for (i = 0; i < ARRAY_SIZE(pairs); i++)
 		if (pairs[i].value)
-			DMEMIT("%s %u ", pairs[i].name, pairs[i].value);
+			DMEMIT("%s %llu ", pairs[i].name, pairs[i].value);
 	return sz;
 }
 

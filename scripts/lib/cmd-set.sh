@@ -92,12 +92,12 @@ set_labels_first() {
 	S_labelmode=${W_mode:-$S_mode}
 	if [ -n "$W_policy" ]; then
 		S_policy=$W_policy
-		# The one tunable that is not of the policy stays.
-		if value_of migration_threshold "$S_args"; then
-			S_args="migration_threshold $R"
-		else
-			S_args=
-		fi
+		# The tunables that are not of the policy stay.
+		_args=
+		for _x in write_allocate migration_threshold; do
+			value_of $_x "$S_args" && _args="$_args${_args:+ }$_x $R"
+		done
+		S_args=$_args
 	fi
 	for _x in $W_keys; do set_arg "${_x%%=*}" "${_x#*=}"; done
 	_d=$S_dirty

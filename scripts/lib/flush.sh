@@ -29,11 +29,8 @@ flush_start() {
 	need_cache "$F_name"
 	# Was it left by a flush that was killed?
 	if ! { [ "$X_policy" = cleaner ] && read_line "$F_note" && [ -n "$R" ]; }; then
-		_args=$X_args
-		if value_of migration_threshold "$X_core"; then
-			_args="migration_threshold $R${_args:+ }$_args"
-		fi
-		printf '%s\n' "$X_mode $X_policy $_args" > "$F_note" ||
+		with_core_args "$X_args"
+		printf '%s\n' "$X_mode $X_policy $R" > "$F_note" ||
 			die $E_FAIL "$F_note cannot be written" "df $RUN"
 	fi
 	undo_add flush_back "$F_name is in writethrough mode still, with the policy cleaner" \

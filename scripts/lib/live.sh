@@ -102,9 +102,20 @@ need_cache() {
 	esac
 }
 
+# with_core_args "KEY VALUE ...": these, and the tunables of the core in a status (X_*); in R
+with_core_args() {
+	_args=$1
+	for _x in write_allocate migration_threshold; do
+		if ! value_of $_x "$_args" && value_of $_x "$X_core"; then
+			_args="$_x $R${_args:+ }$_args"
+		fi
+	done
+	R=$_args
+}
+
 # table_with NAME MODE POLICY ARGS: its live table with another mode or policy (empty: as they are),
-# in R. Tunables are those of its status (X_*, of stat_of): what messages changed is kept, as is
-# migration_threshold whatever the policy is then.
+# in R. Tunables are those of its status (X_*, of stat_of): what messages changed is kept, and so
+# are the tunables of the core, whatever the policy is then.
 table_with() {
 	_mode=$2 _policy=$3 _args=$4
 	# shellcheck disable=SC2046 # fields
@@ -120,10 +131,8 @@ table_with() {
 	done
 	_f="$_f ${_mode:-$X_mode}" _n=$((_n + 1))
 	[ -n "$_policy" ] || _policy=$X_policy _args=$X_args
-	if ! value_of migration_threshold "$_args" && value_of migration_threshold "$X_core"; then
-		_args="migration_threshold $R${_args:+ }$_args"
-	fi
+	with_core_args "$_args"
 	# shellcheck disable=SC2086 # words
-	set -- $_args
+	set -- $R
 	R="$_head $_n$_f $_policy $#${*:+ $*}"
 }

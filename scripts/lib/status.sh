@@ -49,7 +49,10 @@ status_running() {
 	_name=$1
 	shift
 	while [ $# -ge 2 ]; do
-		case $1 in *_errors | retired_blocks) row health "$1: $2; next: dmesg" ;; esac
+		case $1 in
+		*_errors | retired_blocks) row health "$1: $2; next: dmesg" ;;
+		partial_*) row partial "${1#partial_}: $2" ;;
+		esac
 		shift 2
 	done
 	_check="dmcache stop $_name; dmcache check $_name"

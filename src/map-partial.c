@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * map-partial.c - a bio meets a block of which only some granules are in the cache.
+ *
+ * On the bio's path: map.c comes here when the count of a hit tells that its block is partial, and
+ * when such a write ends.  Which granules are valid is known to partial.c.
+ *
+ *	read, valid granules         the cache
+ *	read, none of them valid     the origin; when that happens again the block is filled
+ *	read, some valid             cut where they end; device-mapper brings the rest as a new bio
+ *	write of whole granules      the cache; they are valid when it has ended
+ *	write of a part of one       if that is valid: the cache.  Else after a fill
+ *	write the cache refuses      the origin, if none of its granules is valid yet (rule R18)
+ *
+ * A bio that cannot go on as things are waits for a fill.  If that fails, it waits until the block
+ * is dropped, and then is a miss.  If that fails too, so does the bio.
+ *
+ * A read that goes to the origin counts nothing, as a read miss does: what a write puts into the
+ * cache meanwhile was not acknowledged when the read began.  A write that goes there stays counted
+ * in the block.  So no fill reads the old data, and a drop copies none of these granules.
+ *
+ * Contexts and locks: as map.c.  Nothing here sleeps.
+ */
+#include "block-lock.h"
+#include "map.h"
+#include "partial.h"
+#include "remap.h"
+
+enum tries {
+	TRY_FILL,
+	TRY_DROP,
+	TRY_NO_MORE,
+};
+
+/* Gives back the count of @unit, and waits until the block is another. */
+static int wait_for(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 unit,
+		    enum tries first)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+	const enum tries try = max_t(u8, x->tries, first);
+
+	x->held = HELD_NOTHING;
+	block_put(c, entry_of(c, cb), unit);
+	if (try >= TRY_NO_MORE)
+		return bio_refuse(bio, BLK_STS_IOERR);
+	x->tries = try + 1;
+	return map_park_on_new(c, bio, try == TRY_FILL ? MG_FILL : MG_DEMOTE, ob, cb);
+}
+
+/* In the background, if there is time for a copy. */
+static void start_fill(struct cache *c, oblock_t ob, cblock_t cb)
+{
+	struct migration *mg;
+
+	if (!mg_within_threshold(c, (u64)atomic_read(&c->mg.nr) * c->geo.block_sectors) ||
+	    READ_ONCE(c->quiescing) || cache_md_mode(c) != MD_WRITE || !errors_may_promote(c))
+		return;
+	mg = mg_alloc(c, MG_FILL, ob, cb);
+	if (mg && mg_start(mg))
+		mg_free(mg);
+}
+
+static int read_from_origin(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+{
+	bio_ctx(bio)->held = HELD_NOTHING;
+	c->policy->type->hit(c->policy, cb, ob, DMC_READ, bio_sectors(bio));
+	this_cpu_inc(c->stats->read_misses);
+	if (partial_missed(c, cb))
+		start_fill(c, ob, cb);
+	block_put(c, entry_of(c, cb), BL_READER);
+	return remap_to_origin(c, bio);
+}
+
+/* The read @bio is counted in the block, and begins @offset sectors into it. */
+int partial_read(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+	bool valid;
+	u32 same;
+
+	valid = partial_look(c, cb, offset, bio_sectors(bio), &same);
+	if (same < bio_sectors(bio)) {
+		if (x->deferred)
+			return wait_for(c, bio, ob, cb, BL_READER, TRY_FILL);
+		dm_accept_partial_bio(bio, same);
+	}
+	if (!valid)
+		return read_from_origin(c, bio, ob, cb);
+	compat_bio_save(bio, &x->saved);
+	map_tell_hit(c, bio, ob, cb, DMC_READ);
+	return remap_to_cache(c, bio, cb);
+}
+
+/* Is none of the granules valid? */
+static bool all_missing(struct cache *c, cblock_t cb, u32 offset, u32 sectors)
+{
+	u32 same;
+
+	return !partial_look(c, cb, offset, sectors, &same) && same == sectors;
+}
+
+/* Failed on the cache once. */
+static int write_to_origin(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset)
+{
+	if (!all_missing(c, cb, offset, bio_sectors(bio)))
+		return wait_for(c, bio, ob, cb, BL_WRITER, TRY_DROP);
+	bio_ctx(bio)->held = HELD_PARTIAL_ORIGIN;
+	return remap_to_origin(c, bio);
+}
+
+/* The write @bio is counted in the block, and begins @offset sectors into it. */
+int partial_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+
+	/* It was made in another mode: its data goes to the origin, where writes go now. */
+	if (unlikely(c->io_mode != IO_WRITEBACK))
+		return wait_for(c, bio, ob, cb, BL_WRITER, TRY_DROP);
+	if (unlikely(x->retried))
+		return write_to_origin(c, bio, ob, cb, offset);
+	if (!partial_can_write(c, cb, offset, bio_sectors(bio)))
+		return wait_for(c, bio, ob, cb, BL_WRITER, TRY_FILL);
+	discard_forget(&c->discards, ob);
+	if (!x->waited)
+		map_tell_hit(c, bio, ob, cb, DMC_WRITE);
+	compat_bio_save(bio, &x->saved);
+	x->held = HELD_PARTIAL;
+	x->piece = offset;
+	x->nr = bio_sectors(bio);
+	return remap_to_cache(c, bio, cb);
+}
+
+/* True: the origin can have it.  Valid granules hold older data, so then the write fails. */
+static bool write_failed(struct cache *c, struct bio *bio, cblock_t cb)
+{
+	const struct bio_ctx *x = bio_ctx(bio);
+
+	errors_note(c, ERR_CACHE);
+	if (!all_missing(c, cb, x->piece, x->nr))
+		return false;
+	bio_rewind(bio);
+	return true;
+}
+
+/* Gives back what the write holds.  A DM_ENDIO_* code.  Interrupt context. */
+int partial_write_ended(struct cache *c, struct bio *bio, bool failed)
+{
+	struct bio_ctx *x = bio_ctx(bio);
+	const cblock_t cb = to_cblock(x->index);
+	bool again = false;
+
+	flush_note_write(&c->cache_flush);
+	errors_promoted(c, failed);
+	if (unlikely(failed))
+		again = write_failed(c, bio, cb);
+	else
+		partial_written(c, cb, x->piece, x->nr);
+	block_put(c, entry_of(c, cb), BL_WRITER);
+	if (unlikely(again)) {
+		engine_defer(c, bio, false);
+		return DM_ENDIO_INCOMPLETE;
+	}
+	if (failed || !(bio->bi_opf & REQ_FUA))
+		return DM_ENDIO_DONE;
+	x->held = HELD_REFUSED;
+	return partial_wait(c, bio) ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
+}
+
+void partial_origin_write_ended(struct cache *c, struct bio *bio, bool failed)
+{
+	if (unlikely(failed))
+		errors_note(c, ERR_ORIGIN);
+	flush_note_write(&c->origin_flush);
+	block_put(c, &c->table.entries[bio_ctx(bio)->index], BL_WRITER);
+}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: partial blocks over devices that fail: a write that the cache refuses reaches the origin; a
+#       FLUSH whose commit fails, fails; a fill that fails costs nothing
+# durability: yes
+# needs: smp=1 mem=512
+# stock: no
+# timeout: 240
+# files: test/vm/lib-cache.sh test/vm/lib-fail.sh test/vm/lib-partial.sh
+
+. /job/lib-cache.sh
+. /job/lib-fail.sh
+. /job/lib-partial.sh
+below_all 8 "16 16" "24 16"
+noise /tmp/want 24
+put /tmp/want $ORIGIN
+tunables="write_allocate 50 migration_threshold 0"
+again() {
+	dmsetup remove c 2> /dev/null || :
+	blank
+	put /tmp/want $ORIGIN
+	# shellcheck disable=SC2086 # words
+	make_cache c 64 "metadata2 writeback" smq $tunables
+}
+
+# --- the cache device refuses writes: of a new block, and of new granules of one ---
+again
+put_some 0 10
+fails f 0 $((16 * 2048 - 8))
+put_at $((3 * 64 + 40)) 8 || fail "a new granule was not written"
+put_at $((50 * 64)) 8 || fail "a new block was not written"
+if put_at $((4 * 64 + 4 * 8)) 8; then fail "old data of the granule is all that can be read"; fi
+back f
+# That one write failed: either content.
+read_at /dev/mapper/c $((4 * 64 + 4 * 8)) |
+	dd of=/tmp/want bs=512 seek=$((4 * 64 + 4 * 8)) conv=notrunc 2> /dev/null
+same /tmp/want /dev/mapper/c "after writes that the cache refused"
+assert_num "$(core_arg c cache_errors)" -ge 2 "errors of the cache device"
+clean_all c 64 "metadata2 writeback"
+dmsetup remove c
+same /tmp/want $ORIGIN "the origin, after writes that the cache refused"
+
+# --- the cache device cannot flush: the FLUSH fails, nothing is stored; later it is ---
+again
+put_some 0 10
+unflushable f
+if sync_of c; then fail "a FLUSH that the cache device failed"; fi
+stored && fail "stored, though it is not durable"
+back f
+assert sync_of c
+assert stored
+same /tmp/want /dev/mapper/c "after a FLUSH that failed"
+
+# --- the same, and the table goes: nothing that was written is forgotten ---
+put_some 20 10
+unflushable f
+dmsetup suspend --noflush --nolockfs c
+back f
+dmsetup resume c
+table=$(dmsetup table c)
+dmsetup remove c
+dmsetup create c --table "$table"
+same /tmp/want /dev/mapper/c "after a suspend with a cache device that cannot flush"
+
+# --- the origin cannot be read: a part of a granule is written all the same ---
+again
+put_at $((5 * 64)) 8
+fails s $((5 * 64 + 48)) 8
+put_at $((5 * 64 + 9)) 1 || fail "a part of a granule, in a block that cannot be filled"
+back s
+same /tmp/want /dev/mapper/c "after a fill that failed"
+
+# --- the metadata device fails: so does a FLUSH, and what was flushed before is there ---
+again
+put_some 0 10
+assert sync_of c
+cp /tmp/want /tmp/flushed
+dmesg_mark
+put_some 20 10
+gone m
+if sync_of c; then fail "a FLUSH that could not be recorded"; fi
+dmsetup remove c
+back m
+
+# shellcheck disable=SC2086 # words
+make_cache c 64 "metadata2 writeback" smq $tunables || fail "loaded again"
+same /tmp/flushed /dev/mapper/c "what had been flushed"
