@@ -227,8 +227,8 @@ u32 dmc_nr_granules(u32 block_sectors);
  * full.  While one is partial, no module opens the device that would take it for full.  Its dirty
  * bit is to be stored too, by dmc_md_set_dirty(): what is valid is newer than the origin.  Commit
  * after the data of @valid are durable on the cache device, not before.  dmc_md_insert() makes a
- * block full, dmc_md_remove() takes the map away.  -ENODATA, and nothing changed, if the block is
- * not mapped; -EINVAL if no granule or all of them are valid.
+ * block full, dmc_md_remove() takes the map away.  DMC_NO_ENTRY, and nothing changed, if the block
+ * is not mapped; -EINVAL if no granule or all of them are valid.
  */
 int dmc_md_set_valid(struct dmc_md *md, cblock_t cblock, const u64 *valid);
 u32 dmc_md_nr_partial(const struct dmc_md *md);		/* in the current transaction */

@@ -122,7 +122,7 @@ int md_valid_forget(struct dmc_md *md, u32 cblock)
 	if (likely(!md->valid_root))
 		return 0;
 	r = dmc_btree_remove(&md->valid_info, md->valid_root, &key, &md->valid_root);
-	if (r == -ENODATA)
+	if (r == DMC_NO_ENTRY)
 		return 0;
 	md->changed = true;
 	if (r || --md->nr_partial)
@@ -144,14 +144,14 @@ int dmc_md_set_valid(struct dmc_md *md, cblock_t cblock, const u64 *valid)
 		return r;
 	r = md_is_mapped(md, from_cblock(cblock), &mapped);
 	if (!r && !mapped)
-		return -ENODATA;
+		return DMC_NO_ENTRY;
 	if (!r && !valid)
 		r = md_valid_forget(md, from_cblock(cblock));
 	else if (!r) {
 		md->changed = true;
 		r = insert_map(md, from_cblock(cblock), valid);
 	}
-	return md_change_end(md, r == -ENODATA ? DMC_DAMAGED : r);
+	return md_change_end(md, r == DMC_NO_ENTRY ? DMC_DAMAGED : r);
 }
 
 /*----- load -----*/

@@ -196,8 +196,8 @@ static void test_refused(void)
 	CHECK(!dmc_md_changed(f.md));
 	CHECK_OK(dmc_md_remove(f.md, to_cblock(0)));
 	model_unmap(f.m, 0);
-	CHECK_EQ(dmc_md_set_valid(f.md, to_cblock(0), one), -ENODATA);
-	CHECK_EQ(dmc_md_set_valid(f.md, to_cblock(0), NULL), -ENODATA);
+	CHECK_EQ(dmc_md_set_valid(f.md, to_cblock(0), one), DMC_NO_ENTRY);
+	CHECK_EQ(dmc_md_set_valid(f.md, to_cblock(0), NULL), DMC_NO_ENTRY);
 	CHECK_OK(dmc_md_set_valid(f.md, to_cblock(1), NULL));	/* it is */
 	commit(&f);
 	expect(&f);
