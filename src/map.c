@@ -181,9 +181,10 @@ static bool spares_origin(struct cache *c, const struct bio *bio, oblock_t ob)
 
 /*
  * Can the block come in for the sake of this write, at no cost to the origin?  Then a promotion
- * that brings it in.  A partial block takes the write at once.  A write that covers its block, or
- * falls into a discarded one, spares the origin altogether.  Any other can wait for the copy, and
- * then be a hit: one request to the origin, where the write now and a copy later are two.
+ * that brings it in.  A write that covers its block spares the origin; it waits for the commit,
+ * which streams of such writes share.  A partial block takes any other at once.  Without one, a
+ * write into a discarded block spares the origin, too, and the rest can wait for the copy, and then
+ * be a hit: one request to the origin, where the write now and a copy later are two.
  * Unless it has to reach the origin all the same, or waited in vain before.
  */
 static struct migration *promotion_for(struct cache *c, struct bio *bio, oblock_t ob, u32 offset)
@@ -194,7 +195,7 @@ static struct migration *promotion_for(struct cache *c, struct bio *bio, oblock_
 
 	if (unlikely(x->retried || x->waited))
 		return NULL;
-	partial = partial_may_allocate(c, bio, offset);
+	partial = !covers_block(c, bio) && partial_may_allocate(c, bio, offset);
 	copyless = !partial && spares_origin(c, bio, ob);
 	if (partial || copyless || (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) &&
 				    !errors_serialize_copies(c)))
@@ -234,7 +235,7 @@ static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, u3
 	}
 
 	mg->asked_by_policy = true;
-	if (covers_block(c, bio) && !mg->partial) {
+	if (covers_block(c, bio)) {
 		mg->overwriter = bio;
 		compat_bio_save(bio, &x->saved);
 		x->mg = mg;
