@@ -14,11 +14,13 @@ put_at() {
 	dd if=/tmp/put of=/dev/mapper/c bs=$((_n * 512)) seek=$((_s * 512)) \
 		oflag=direct,seek_bytes conv=notrunc "$@" 2> /dev/null
 }
+# granule_of BLOCK: the first sector of the granule that put_some writes there
+granule_of() { echo $(($1 * 64 + $1 % 8 * 8)); }
 # put_some FIRST COUNT: a granule in each of so many blocks, another one in each
 put_some() {
 	_b=$1
 	while [ "$_b" -lt $(($1 + $2)) ]; do
-		put_at $((_b * 64 + _b % 8 * 8)) 8 || fail "block $_b was not written"
+		put_at "$(granule_of $_b)" 8 || fail "block $_b was not written"
 		_b=$((_b + 1))
 	done
 }

@@ -21,8 +21,6 @@ kept() { dd if="$DISK3" of="$1" bs=1M skip="$2" count=24 iflag=direct 2> /dev/nu
 on_disk() {
 	dd if="$META" bs=4096 count=1 iflag=direct 2> /dev/null | od -An -tu4 -j 120 -N 4 | tr -d ' '
 }
-# granule_of BLOCK: that which put_some wrote
-granule_of() { echo $(($1 * 64 + $1 % 8 * 8)); }
 
 modprobe dm-cache
 if [ "$BOOT" = 1 ]; then
@@ -67,11 +65,7 @@ while [ $b -lt 80 ]; do
 	b=$((b + 1))
 done
 same /tmp/want /dev/mapper/c "as it was read"
-make_clean() {
-	reload_cache c 64 "metadata2 writeback" cleaner
-	wait_for '[ "$(st_dirty c)" = 0 ]' 60
-}
-make_clean
+clean_all c 64 "metadata2 writeback"
 dmsetup remove c
 same /tmp/want $ORIGIN "the origin"
 check_metadata $META
