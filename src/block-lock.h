@@ -98,18 +98,19 @@ static inline enum bl_result block_tryget(struct cache *c, struct cblock_entry *
 	const u32 barred = unit == BL_READER ? BL_LOCKED : BL_LOCKED | BL_NO_WRITE;
 	const u32 full = unit * BL_SATURATED;
 	u32 s = atomic_add_return(unit, &e->state);
+	const bool holds = table_holds(&c->table, e, from_oblock(ob));
 	enum bl_result r;
 
-	if (likely(!(s & (barred | full | BL_PARTIAL)) &&
-		   table_holds(&c->table, e, from_oblock(ob))))
+	if (likely(!(s & (barred | full | BL_PARTIAL)) && holds))
 		return BL_OK;
-	if (s & BL_PARTIAL && !(s & (barred | full)) &&
-	    table_holds(&c->table, e, from_oblock(ob)))
-		return BL_OK_PARTIAL;
-	if (!table_holds(&c->table, e, from_oblock(ob)))
+	if (!holds)
 		r = BL_MOVED;
+	else if (s & barred)
+		r = BL_BUSY;
+	else if (s & full)
+		r = BL_FULL;
 	else
-		r = s & barred ? BL_BUSY : BL_FULL;
+		return BL_OK_PARTIAL;
 	block_put(c, e, unit);
 	return r;
 }

@@ -59,19 +59,22 @@ static bool batch_fills(struct list_head *batch)
 }
 
 /*
- * A cache device that cannot flush, or could not since they were copied, fails promotions and fills
- * and no others.
+ * One flush for all that this commit relies on to be durable on the cache device: promotions,
+ * fills, and what was written to partial blocks.  If the device cannot flush, or could not since
+ * they were copied, promotions and fills fail and no others.
  */
-static void flush_promotions(struct cache *c, struct list_head *batch)
+static void flush_cache(struct cache *c, struct list_head *batch)
 {
+	const bool fills = batch_fills(batch);
 	struct migration *mg;
 	u32 lost;
 	int r;
 
-	if (!batch_fills(batch))
+	if (!fills && !partial_changes(c))
 		return;
 	r = flush_device(&c->cache_flush);
 	lost = flush_lost(&c->cache_flush);
+	partial_flushed(c, r);
 	list_for_each_entry(mg, batch, list) {
 		if (!mg_fills(mg) || mg->error || (!r && mg->lost == lost))
 			continue;
@@ -80,7 +83,8 @@ static void flush_promotions(struct cache *c, struct list_head *batch)
 	}
 	if (!r)
 		return;
-	DMERR_LIMIT("%s: cannot flush the cache device (%d): not promoting", cache_name(c), r);
+	if (fills)
+		DMERR_LIMIT("%s: cannot flush the cache device (%d): not promoting", cache_name(c), r);
 	errors_note(c, ERR_CACHE);
 }
 
@@ -198,8 +202,7 @@ static void commit(struct cache *c)
 		return;
 	}
 
-	flush_promotions(c, &batch);
-	partial_flush(c);
+	flush_cache(c, &batch);
 	intent_of_promotions(c, &batch);
 	mutex_lock(&c->md_mutex);
 	r = commit_batch(c, &batch);

@@ -612,7 +612,7 @@ static void begin_migration(struct partials *p, struct migration *mg)
 
 /*
  * Begins a commit, of the migrations of @batch and of @room pending blocks at most.  A round may
- * take several commits.  The cache device is flushed afterwards: partial_flush().
+ * take several commits.  The cache device is flushed afterwards: partial_flushed().
  */
 void partial_begin(struct cache *c, struct list_head *batch, u32 room)
 {
@@ -642,22 +642,18 @@ bool partial_changes(struct cache *c)
 }
 
 /*
- * What was taken gets durable on the cache device; if it does not, nothing of it is stored.  But
- * when the cache is suspended it is stored all the same: the maps in memory may be forgotten, and
- * the data is most likely there.  (Each FLUSH has failed.)
+ * The cache device was flushed, or that failed with @error: then nothing of what was taken is
+ * stored.  But when the cache is suspended it is stored all the same: the maps in memory may be
+ * forgotten, and the data is most likely there.  (Each FLUSH has failed.)
  */
-void partial_flush(struct cache *c)
+void partial_flushed(struct cache *c, int error)
 {
 	struct partials *p = c->partials;
 
-	if (likely(!p->nr_batch))
-		return;
-	p->flush_error = flush_device(&c->cache_flush);
-	if (likely(!p->flush_error))
-		return;
-	DMERR_LIMIT("%s: cannot flush the cache device (%d): %u partial blocks are not durable",
-		    cache_name(c), p->flush_error, p->nr_batch);
-	errors_note(c, ERR_CACHE);
+	p->flush_error = error;
+	if (unlikely(error && p->nr_batch))
+		DMERR_LIMIT("%s: cannot flush the cache device (%d): %u partial blocks are not durable",
+			    cache_name(c), error, p->nr_batch);
 }
 
 static bool stores(const struct cache *c)

@@ -114,7 +114,7 @@ bool partial_pending(struct cache *c);
 bool partial_used(struct cache *c);
 void partial_begin(struct cache *c, struct list_head *batch, u32 room);
 bool partial_changes(struct cache *c);
-void partial_flush(struct cache *c);
+void partial_flushed(struct cache *c, int error);
 int partial_change(struct cache *c);
 void partial_keep(struct migration *mg);
 bool partial_committed(struct cache *c, int error);
