@@ -2,7 +2,7 @@
 # what: after a power cut few clean blocks count as dirty and no dirty one is missed; the kernel's
 #       module in between; both formats
 # durability: yes
-# needs: mem=512
+# needs: smp=1 mem=512
 # disks: 40M:lose,60M:lose,80M:lose,32M
 # timeout: 300
 # boots: 3

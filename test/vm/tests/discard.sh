@@ -2,6 +2,7 @@
 # what: discards: passed down or not, remembered over a restart, partial ones harmless, discarded
 #       blocks cached without a read
 # kernels-differ: the limits of a discard
+# needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: sizes are the table's: a longer origin with another device on the rest, tables that end in
 #       mid-block, preloaded ones, devices that change size
+# needs: smp=1
 # timeout: 240
 # files: test/vm/lib-cache.sh
 

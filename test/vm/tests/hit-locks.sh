@@ -2,7 +2,7 @@
 # what: a hit takes no lock beyond those of a dm-linear device, and no atomic that a hit on another
 #       block takes: seen with ftrace and kprobes; the kernel's own takes seven
 # kernels-differ: what a bio passes before and after the target
-# needs: mem=768
+# needs: smp=1 mem=768
 # timeout: 240
 # stock: no
 # files: test/vm/lib-cache.sh

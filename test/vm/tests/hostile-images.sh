@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: metadata with damage under right checksums is refused, or loaded, used and removed: no BUG,
 #       no hang, no leak
-# needs: mem=512
+# needs: smp=1 mem=512
 # timeout: 300
 # stock: no
 # environment: FIRST IMAGES

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: the runner itself: disks survive a power cut, dm-linear works, helpers count what they
 #       should
-# needs: mem=512
+# needs: smp=1 mem=512
 # disks: 16M
 # timeout: 60
 # boots: 2

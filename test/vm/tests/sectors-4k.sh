@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: sectors of 4 KiB on the cache device, an origin that ends within one: no error is counted
+# needs: smp=1
 # timeout: 180
 # files: test/vm/lib-cache.sh
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: what was written back to an origin that then loses its cache, and fails one FLUSH for it, is
 #       dirty again and not lost (R13); 8,192 blocks
-# needs: mem=512
+# needs: smp=1 mem=512
 # timeout: 180
 # stock: no
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh
