@@ -38,7 +38,7 @@ wait_for '[ $(($(dev_writes $CACHE) - w)) -ge 16 ]' 30
 # The copies are there; a commit that no bio waits for begins within a second.
 sleep 2
 syncs /tmp/during
-for _ in $(seq 300); do
+for _ in $(seq $((300 * PATIENCE))); do
 	[ ! -e /tmp/during ] || break
 	sleep 0.1
 done
