@@ -81,6 +81,7 @@ need-headers:
 clean:	## remove everything that a build made
 	@if [ -n "$(KDIR)" ] && [ -e "$(KDIR)/Makefile" ]; then $(KBUILD) clean; fi
 	@rm -rf .built-for src/compat/config.h src/compat/.probe src/compat/.probed
+	@if [ -e tools/settle/Makefile ]; then $(MAKE) -C tools/settle clean; fi
 	@if [ -e test/unit/Makefile ]; then $(MAKE) -C test/unit clean; $(MAKE) -C test/fuzz clean; fi
 
 ## Install:

@@ -19,6 +19,7 @@ usage: dmcache COMMAND ...
   detach NAME                            remove the cache; the device stays in use
   resize NAME                            use the new size of a larger origin or cache device
   check NAME   repair NAME               check or repair the metadata of a stopped set
+  settle NAME                            write the partial blocks of a stopped set back
   list                                   list the known sets
   doctor                                 check the installation and all sets; say how to mend them
   label DEV                              show or erase the label of a device
@@ -88,6 +89,14 @@ usage: dmcache check NAME
        dmcache repair [--yes] NAME
 
 For a stopped set. repair writes to a file, checks it, and only then replaces the metadata.
+END
+	settle) cat << 'END' ;;
+usage: dmcache settle NAME
+       dmcache settle --metadata DEV --cache DEV --origin DEV
+
+For a stopped set: writes its partial blocks back to the origin and removes them from the cache, so
+that the kernel's own dm-cache opens it. It needs no module.
+  --metadata, --cache, --origin DEV   the devices of a table that dmcache did not make
 END
 	status) cat << 'END' ;;
 usage: dmcache status [--json] [NAME...]

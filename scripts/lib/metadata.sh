@@ -19,6 +19,20 @@ metadata_alone() {
 	MAP_meta=/dev/mapper/$S_name-cmeta
 }
 
+# no_partial: dies if it has partial blocks. The tools do not know these: cache_check calls such
+# metadata damaged, or finds blocks that it would free, and cache_repair makes whole blocks of them,
+# with what was never written to the cache.
+no_partial() {
+	has_partial "$MAP_meta" || return 0
+	_why="$S_name: its metadata on $S_meta has partial blocks, which $1 does not know"
+	R="dmcache settle $S_name, which checks it, too"
+	[ "$command" = check ] || {
+		R="$R; if that is not possible: dmcache assemble --drop-cache $S_name"
+		R="$R (what only the cache has is lost)"
+	}
+	die $E_REFUSED "$_why" "$R"
+}
+
 need_tool() {
 	command -v "$1" > /dev/null ||
 		die $E_FAIL "the program $1 is not installed" \
@@ -47,6 +61,7 @@ cmd_check() {
 	one_name "$@"
 	need_tool cache_check
 	metadata_alone "$NAME"
+	no_partial cache_check
 	M_out=$(cache_check "$MAP_meta" 2>&1)
 	M_st=$?
 	undo_all
@@ -83,6 +98,7 @@ cmd_repair() {
 		need_tool cache_restore
 	fi
 	metadata_alone "$NAME"
+	no_partial cache_repair
 	M_tmp=$(mktemp "${TMPDIR:-/var/tmp}/dmcache.XXXXXX" 2> /dev/null ||
 		mktemp /tmp/dmcache.XXXXXX) ||
 		die $E_FAIL "there is no room for a temporary file" "df /var/tmp"

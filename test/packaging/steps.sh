@@ -319,6 +319,7 @@ step_tools() {
 		bad "no manual pages"
 	run lsinitramfs "/boot/initrd.img-$newest"
 	for f in usr/sbin/dmcache usr/lib/dmcache/boot usr/lib/dmcache/assemble.sh \
+		usr/lib/dmcache/settle \
 		usr/lib/udev/rules.d/62-dmcache.rules; do
 		grep -qx "$f" <<< "$said" || bad "the initramfs lacks $f"
 	done

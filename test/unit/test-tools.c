@@ -11,6 +11,11 @@
  *		loads, changes, shuts down; prints the XML
  *	test-tools crash IMAGE ORIGIN_BLOCKS SEED
  *		loads, changes, commits, and stops there
+ *	test-tools partial IMAGE ORIGIN_BLOCKS SEED
+ *		loads, makes some mapped blocks partial, shuts down; prints the XML, and a line "valid
+ *		CBLOCK MAP" for each
+ *	test-tools drain IMAGE ORIGIN_BLOCKS
+ *		loads, removes the partial blocks, shuts down; prints the XML
  *	test-tools needs-check IMAGE
  *		sets needs_check
  *	test-tools time CBLOCKS FORMAT
@@ -243,6 +248,60 @@ static void work_crash(char **args)
 	work(args, false);
 }
 
+static void print_valid(const struct model *m)
+{
+	u32 i;
+
+	for (i = 0; i < m->nr; i++)
+		if (model_is_partial(m, i))
+			printf("valid %u %016llx%016llx%016llx%016llx\n", i, m->valid[i].words[3],
+			       m->valid[i].words[2], m->valid[i].words[1], m->valid[i].words[0]);
+}
+
+static void partial(char **args)
+{
+	struct shim_disk *d = read_image(args[0]);
+	struct dmc_md *md = open_image(d, strtoull(args[1], NULL, 0), false);
+	struct model *m = load(md);
+	u32 i;
+
+	unit_srand(strtoul(args[2], NULL, 0));
+	MUST(dmc_md_begin_changes(md));
+	for (i = 0; i < m->nr; i++) {
+		if (m->oblock[i] == NO_OBLOCK || unit_below(3))
+			continue;
+		model_make_partial(m, i);
+		MUST(dmc_md_set_valid(md, to_cblock(i), m->valid[i].words));
+	}
+	shut_down(md, m);
+	dmc_md_close(md);
+	write_image(args[0], d);
+	print_xml(m);
+	print_valid(m);
+	model_free(m);
+}
+
+static void drain(char **args)
+{
+	struct shim_disk *d = read_image(args[0]);
+	struct dmc_md *md = open_image(d, strtoull(args[1], NULL, 0), false);
+	struct model *m = load(md);
+	u32 i;
+
+	MUST(dmc_md_begin_changes(md));
+	for (i = 0; i < m->nr; i++) {
+		if (!model_is_partial(m, i))
+			continue;
+		model_unmap(m, i);
+		MUST(dmc_md_remove(md, to_cblock(i)));
+	}
+	shut_down(md, m);
+	dmc_md_close(md);
+	write_image(args[0], d);
+	print_xml(m);
+	model_free(m);
+}
+
 static void needs_check(char **args)
 {
 	struct shim_disk *d = read_image(args[0]);
@@ -317,6 +376,8 @@ int main(int argc, char **argv)
 		{ "dump", 2, dump },
 		{ "work", 3, work_clean },
 		{ "crash", 3, work_crash },
+		{ "partial", 3, partial },
+		{ "drain", 2, drain },
 		{ "needs-check", 1, needs_check },
 		{ "time", 2, measure },
 	};

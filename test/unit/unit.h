@@ -22,9 +22,9 @@
 #ifndef UNIT_H
 #define UNIT_H
 
-#include "../shim/bufio.h"
-#include "../shim/disk.h"
-#include "../shim/shim.h"
+#include "../../tools/shim/bufio.h"
+#include "../../tools/shim/disk.h"
+#include "../../tools/shim/shim.h"
 
 struct unit_test {
 	const char *name;

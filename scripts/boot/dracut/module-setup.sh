@@ -59,13 +59,16 @@ install() {
 			dmcache_lacks "the program $p" "install it"
 	done
 	for f in /usr/lib/dmcache/boot /usr/lib/dmcache/*.sh; do inst_simple "$f"; done
+	# For a rescue shell.
+	inst_binary /usr/lib/dmcache/settle
 	[ ! -e /etc/dmcachetab ] || inst_simple /etc/dmcachetab
 	# Only to say what was known: it gets older than what is so.
 	for f in /etc/dmcachetab.state/*; do [ ! -e "$f" ] || inst_simple "$f"; done
 	/usr/lib/dmcache/boot swaps > "$initdir/etc/dmcache-swaps"
 	inst_rules 55-dm.rules 60-persistent-storage.rules 60-persistent-storage-dm.rules \
 		62-dmcache.rules
-	for f in /usr/lib/dmcache/boot /usr/lib/dmcache/base.sh /usr/lib/dmcache/assemble.sh; do
+	for f in /usr/lib/dmcache/boot /usr/lib/dmcache/base.sh /usr/lib/dmcache/assemble.sh \
+		/usr/lib/dmcache/settle; do
 		[ -s "$initdir$f" ] || dmcache_lacks "$f" "install dmcache again"
 	done
 	for f in 55-dm.rules 60-persistent-storage.rules 62-dmcache.rules; do

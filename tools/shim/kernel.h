@@ -3,10 +3,10 @@
  * kernel.h - the kernel, as far as src/persistent-data, src/policies and the metadata need it, for
  * a userspace process.
  *
- * Force-included in front of every file (-include test/shim/kernel.h -I test/shim).  Names that
+ * Force-included in front of every file (-include tools/shim/kernel.h -I tools/shim).  Names that
  * belong to a kernel header which has a uapi namesake (types.h, kernel.h, string.h, module.h,
  * wait.h, ...) are defined here, because a file of that name in linux/ would hide the uapi one
- * from the C library; all others are in test/shim/linux.
+ * from the C library; all others are in tools/shim/linux.
  *
  * One thread, one CPU.  Locks are counters that abort the test when misused; allocations can be
  * made to fail (shim.h); messages are kept so that a test can look at them.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bufio.c - dm-bufio over a simulated disk.
+ * bufio.c - dm-bufio over a disk (disk-io.h).
  *
  * What callers may rely on in the kernel holds here, and what they may not rely on is made
  * visible: a released buffer's memory is poisoned (under ASAN), dirty buffers are written early,
@@ -10,8 +10,8 @@
 #include <linux/dm-bufio.h>
 #include <linux/list.h>
 
-#include "disk.h"
 #include "bufio.h"
+#include "disk-io.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_ASAN 1

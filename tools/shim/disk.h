@@ -21,7 +21,7 @@
 #ifndef SHIM_DISK_H
 #define SHIM_DISK_H
 
-#include <linux/blkdev.h>
+#include "disk-io.h"
 
 enum disk_op {
 	DISK_READ,
@@ -71,10 +71,6 @@ static inline struct block_device *disk_bdev(struct shim_disk *d)
 {
 	return &d->bdev;
 }
-
-int disk_read(struct shim_disk *d, u64 sector, u32 nr_sectors, void *buf);
-int disk_write(struct shim_disk *d, u64 sector, u32 nr_sectors, const void *buf);
-int disk_flush(struct shim_disk *d);
 
 /*
  * The @n-th @op from now (1 = the next) fails; all later ones too if @on.  n = 0: never.  With what
