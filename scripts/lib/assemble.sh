@@ -89,11 +89,30 @@ switch_mode() {
 	esac
 }
 
+# cache_table META CACHE ORIGIN: without write_allocate, which not every dm-cache knows; that is for
+# tell_allocate
 cache_table() {
+	_table_args= _k=
+	for _y in $S_args; do
+		if [ -z "$_k" ]; then _k=$_y; continue; fi
+		[ "$_k" = write_allocate ] || _table_args="$_table_args${_table_args:+ }$_k $_y"
+		_k=
+	done
 	# shellcheck disable=SC2086 # words
 	set -- "$1" "$2" "$3" "$(set -- $S_mode metadata2 $S_features; echo $# "$@")" \
-		"$(set -- $S_args; echo $# "$@")"
+		"$(set -- $_table_args; echo $# "$@")"
 	R="0 $S_osize cache $1 $2 $3 $S_bs $4 $S_policy $5"
+}
+
+# tell_allocate: write_allocate of the set at hand, to its cache that has just started
+tell_allocate() {
+	case " $S_args" in *' write_allocate '*) ;; *) return 0 ;; esac
+	_n=" $S_args "
+	_n=${_n#*' write_allocate '}
+	_n=${_n%% *}
+	[ "$_n" != 0 ] || return 0
+	dmsetup message "$S_name" 0 write_allocate "$_n" 2> /dev/null ||
+		warn "$S_name: write_allocate $_n is refused by the dm-cache that is loaded: off"
 }
 
 # slices: make what the kernel gets: MAP_meta MAP_cache MAP_origin
@@ -218,6 +237,7 @@ assemble_cache() {
 		R="the kernel refuses the cache: ${_why%%"$NL"*}${R:+; its log says: $R}"
 		return 1
 	}
+	tell_allocate
 }
 
 # may_be_dirty: 0 in _may if no block is dirty, and none can become dirty

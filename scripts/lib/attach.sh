@@ -66,7 +66,8 @@ attach_plan() {
 	human "$C_mlen"
 	PLAN="$PLAN  ${C_meta:-$C_cache}: metadata of $R$NL"
 	memory_sectors "$C_blocks"; human "$R"
-	PLAN="$PLAN  memory: $R$NL  mode $C_mode, policy $C_policy$NL"
+	PLAN="$PLAN  memory: $R$NL  mode $C_mode, policy $C_policy${C_args:+, $C_args}$NL"
+	plan_allocate
 }
 
 attach_do() {
@@ -103,6 +104,7 @@ attach_do() {
 		die $E_FAIL "$NAME: the kernel refuses the cache: ${R:-$_why}" "dmesg | tail"
 	}
 	undo_forget
+	tell_allocate
 	remember_origin
 	[ "$S_mode" = writeback ] || clean_now "$NAME"
 	say "$NAME: has a cache now: $C_mode, policy $C_policy"

@@ -160,6 +160,17 @@ set_options() {
 	*) return 1 ;;
 	esac
 }
+# plan_allocate: what write_allocate means for a way back, to the plan
+plan_allocate() {
+	case " $C_args " in
+	*' write_allocate 0 '*) return 0 ;;
+	*' write_allocate '*) ;;
+	*) return 0 ;;
+	esac
+	_p="  write_allocate: writes do not wait for the origin. The kernel's own dm-cache"
+	PLAN="$PLAN$_p opens$NL  the cache after dmcache stop or dmcache settle, not after a power"
+	PLAN="$PLAN cut; --set write_allocate=0: always$NL"
+}
 no_options() {
 	C_cache= C_meta= C_mode=writeback C_policy=default C_bs= C_wantmeta= C_args= C_origin=
 	YES= WIPE= DRY= LABEL_ORIGIN= NO_TAB= PLAN= _seen=
@@ -295,6 +306,7 @@ create_plan() {
 		[ "$C_mode" != writeback ] ||
 			_p="blocks that were not written back are lost if the cache device dies" &&
 			PLAN="$PLAN  $_p; --mode writethrough never loses any$NL"
+		plan_allocate
 	else
 		PLAN="$PLAN  no cache; dmcache attach gives it one, while it is in use$NL"
 	fi

@@ -57,10 +57,12 @@ usage: dmcache assemble NAME... | --all | --device DEV
                  go on without it for good
 END
 	stop) cat << 'END' ;;
-usage: dmcache stop [--flush] NAME... | --all
+usage: dmcache stop [--flush] [--keep-partial] NAME... | --all
 
-Dirty blocks stay in the cache until the next assembly.
-  --flush   write them back first, so that the origin is complete
+Dirty blocks stay in the cache until the next assembly. Only partial ones are written back, so that
+the kernel's own dm-cache opens it.
+  --flush          write all back first, so that the origin is complete
+  --keep-partial   leave partial blocks in the cache, too
 END
 	attach) cat << 'END' ;;
 usage: dmcache attach NAME --cache DEV [--metadata DEV] [options]

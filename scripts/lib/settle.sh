@@ -4,11 +4,14 @@
 # settle.sh - dmcache settle: writes the partial blocks of a set that is stopped back to its origin,
 # so that any dm-cache module opens its cache. The program that does it needs none.
 
-# settle_program: in SETTLE
-settle_program() {
+# settle_there: the program, in SETTLE
+settle_there() {
 	SETTLE=${DMCACHE_SETTLE:-$LIB/settle}
 	[ -x "$SETTLE" ] || SETTLE=$LIB/../../tools/settle/build/dmcache-settle
-	[ -x "$SETTLE" ] ||
+	[ -x "$SETTLE" ]
+}
+settle_program() {
+	settle_there ||
 		die $E_FAIL "$LIB/settle is missing" \
 			"install dmcache again, or make -C tools/settle"
 }
@@ -23,7 +26,8 @@ has_partial() {
 # as the program's
 settle_devices() {
 	ST_partial=0 ST_settled=0 ST_dirty=unknown ST_sectors=0 ST_bs=0
-	_out=$("$SETTLE" "$1" "$2" "$3")
+	# It must not keep the lock if it outlives us.
+	_out=$("$SETTLE" "$1" "$2" "$3" 9>&-)
 	_st=$?
 	# shellcheck disable=SC2086 # pairs
 	set -- $_out

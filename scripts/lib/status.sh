@@ -32,6 +32,44 @@ at_risk() {
 	R="$R would be lost if the cache device died now"
 }
 
+# count KEY: a number of the core's tunables in R; 0 if it is not there
+count() { value_of "$1" "$X_core" && is_number "$R" || R=0; }
+
+# drain_time BLOCKS ORIGIN: ", about N s to write back" in R, by what each request has taken the
+# origin so far; empty if that is not known
+drain_time() {
+	R=
+	[ "$1" != 0 ] && sysfs_of "$2" && read_line "$R/stat" || { R=; return 0; }
+	# shellcheck disable=SC2086 # fields: requests read (1) and written (5), busy for ms (10)
+	set -- "$1" $R
+	R=
+	[ $# -ge 11 ] && [ $(($2 + $6)) != 0 ] || return 0
+	R=", about $((($1 * ${11} / ($2 + $6) + 999) / 1000)) s to write back"
+}
+
+# status_partial: what write_allocate does and did
+status_partial() {
+	count partial_blocks; _n=$R
+	count write_allocate; _most=$R
+	count partial_allocated; _a=$R
+	[ "$_n$_most$_a" != 000 ] || return 0
+	drain_time "$_n" "$L_origin"; _drain=$R
+	bar "$_n" "$X_total"; _bar=$R
+	percent "$_n" "$X_total"
+	row partial "$(printf '%s %5s %%' "$_bar" "$R")  $_n blocks, at most $_most %$_drain"
+	count partial_filled; _f=$R
+	count partial_dropped
+	row '' "$_a made for writes, $_f filled, $R written back"
+	_why=
+	for _x in no_room:"as many as may be" no_free:"no block free" \
+		unaligned:"not whole 4 KiB" no_metadata:"metadata nearly full" \
+		not_wanted:"not wanted by the policy"; do
+		count "partial_${_x%%:*}"
+		[ "$R" = 0 ] || _why="$_why${_why:+, }$R ${_x#*:}"
+	done
+	[ -z "$_why" ] || row '' "refused: $_why"
+}
+
 status_running() {
 	human "$X_sectors"
 	say "$1: $R on $L_origin, $X_mode, policy $X_policy${X_args:+ ($X_args)}"
@@ -45,13 +83,13 @@ status_running() {
 	row_bar reads "$X_rh" $((X_rh + X_rm)) "$X_rh of $((X_rh + X_rm)) from the cache"
 	row_bar writes "$X_wh" $((X_wh + X_wm)) "$X_wh of $((X_wh + X_wm)) to the cache"
 	row moved "$X_prom blocks in, $X_dem out, since its table was loaded"
+	status_partial
 	set -- "$1" $X_core
 	_name=$1
 	shift
 	while [ $# -ge 2 ]; do
 		case $1 in
 		*_errors | retired_blocks) row health "$1: $2; next: dmesg" ;;
-		partial_*) row partial "${1#partial_}: $2" ;;
 		esac
 		shift 2
 	done

@@ -31,11 +31,14 @@ stop_one() {
 	# A device that got its cache later is still called by the set it was then.
 	{ set_labels "$_u" || set_labels "$1"; } && set_from_labels && _have=1
 	S_labelmode=${S_mode:-}
+	table_devices "$1"
 	hold_signals
 	take_down "$1"
 	_st=$?
 	pass_signals
 	[ $_st = 0 ] || return 1
+	_kept=
+	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] && stop_settle "$1"
 	# A flush that was killed noted there what to put back.
 	rm -f "$RUN/flush.$1"
 	warn_duplicates "$1"
@@ -52,6 +55,32 @@ stop_one() {
 	unknown) R=stopped ;;
 	*) R="stopped; $_dirty blocks are only in the cache" ;;
 	esac
+	R="$R$_kept"
+}
+
+# table_devices NAME: the devices in its table, in TD_meta TD_cache TD_origin
+table_devices() {
+	TD_meta= TD_cache= TD_origin=
+	# shellcheck disable=SC2046 # fields
+	set -- $(dmsetup table "$1" 2> /dev/null)
+	[ "${3-}" = cache ] || return 0
+	node_of "/sys/dev/block/$4" && TD_meta=$R
+	node_of "/sys/dev/block/$5" && TD_cache=$R
+	node_of "/sys/dev/block/$6" && TD_origin=$R
+}
+
+# stop_settle NAME: its device is gone; its partial blocks go to the origin, so that any dm-cache
+# opens it. What fails here leaves a set that is stopped, with partial blocks: _kept says so.
+stop_settle() {
+	[ -z "$KEEP_PARTIAL" ] && [ -n "$TD_meta$TD_cache$TD_origin" ] &&
+		has_partial "$TD_meta" || return 0
+	_kept="; it has partial blocks: only this dm-cache opens it"
+	settle_there && settle_devices "$TD_meta" "$TD_cache" "$TD_origin" || {
+		warn "$1: its partial blocks stay; next: dmcache settle $1"
+		return 0
+	}
+	_kept=
+	! is_number "$_dirty" || [ "$_dirty" -lt "$ST_settled" ] || _dirty=$((_dirty - ST_settled))
 }
 
 # take_down NAME: its device is gone, with its last count of dirty blocks in _dirty; or it goes on
@@ -98,6 +127,7 @@ stop_labels() {
 	else
 		relabel closing $((S_gen + 1)) "$_dirty" - || _wrong=$R
 	fi
+	stop_settle "$_name"
 	for _s in cmeta cdata corig; do
 		! dm_exists "$_name-$_s" || dm_remove "$_name-$_s" ||
 			warn "/dev/mapper/$_name-$_s is left: $R; next: dmsetup remove $_name-$_s"
@@ -126,11 +156,12 @@ stop_flush() {
 }
 
 cmd_stop() {
-	_what= _names= _flush= ANY_SIZE=1
+	_what= _names= _flush= KEEP_PARTIAL= ANY_SIZE=1
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--all) _what=all ;;
 		--flush) _flush=1 ;;
+		--keep-partial) KEEP_PARTIAL=1 ;;
 		-*) usage_error "stop: no option $1" ;;
 		*) _names="$_names $1" ;;
 		esac

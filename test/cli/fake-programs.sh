@@ -135,6 +135,11 @@ dmsetup() {
 	c=$1
 	shift
 	if [ "$c" = message ]; then
+		# The kernel's own dm-cache does not know it.
+		if [ "$3" = write_allocate ] && [ ! -e "$W/allocates" ]; then
+			echo "message ioctl failed: Invalid argument" >&2
+			exit 1
+		fi
 		step "dmsetup message $1" || exit 1
 		[ "$3" != bad ] || { echo "message ioctl failed: Invalid argument" >&2; exit 1; }
 		echo "$3 $4" >> "$W/dm/$1/messages"
@@ -205,7 +210,11 @@ dmsetup() {
 		echo "253:$n" > "$W/sys/class/block/$node/dev"
 		echo "$t" | { read -r _ s _; echo "$s" > "$W/sys/class/block/$node/size"; }
 		ln -s "$W/sys/class/block/$node" "$W/sys/dev/block/253:$n"
-		: > "$W/mapper/$name"
+		if [ -e "$W/superblock" ]; then
+			cat "$W/superblock" > "$W/mapper/$name"
+		else
+			: > "$W/mapper/$name"
+		fi
 		: > "$W/dev/$node"
 		: > "$W/ids/$node"
 		hold "$node" "$t" ;;

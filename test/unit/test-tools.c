@@ -265,6 +265,7 @@ static void partial(char **args)
 	struct model *m = load(md);
 	u32 i;
 
+	set_dblocks(m, strtoull(args[1], NULL, 0));
 	unit_srand(strtoul(args[2], NULL, 0));
 	MUST(dmc_md_begin_changes(md));
 	for (i = 0; i < m->nr; i++) {
@@ -288,6 +289,7 @@ static void drain(char **args)
 	struct model *m = load(md);
 	u32 i;
 
+	set_dblocks(m, strtoull(args[1], NULL, 0));
 	MUST(dmc_md_begin_changes(md));
 	for (i = 0; i < m->nr; i++) {
 		if (!model_is_partial(m, i))

@@ -148,6 +148,46 @@ elif [ -n "$OLD" ]; then
 fi
 end "needs_check is refused, and accepted again once cache_check cleared it"
 
+##### partial blocks #####
+
+# refused_by REGEX COMMAND...: it must fail, for that reason
+refused_by() {
+	local re=$1
+	shift
+	if "$@" > "$T/out" 2>&1; then bad=1; echo "  passed: $*"; fi
+	grep -Eq "$re" "$T/out" || { bad=1; echo "  $*: $(tail -n 1 "$T/out")"; }
+}
+# whole COMMAND...: takes partial blocks for whole ones: that is why `dmcache repair` refuses them
+whole() {
+	rm -f "$T/new"
+	truncate -s 4096K "$T/new"
+	expect "$1" "$@" -i "$T/img" -o "$T/new"
+	expect "feature" [ "$(od -An -tu1 -j255 -N1 "$T/new" | tr -d ' ')" = 0 ]
+}
+for format in 1 2; do
+	begin
+	expect make bash -c "$P make $T/img 4096 $format 510 60 11 > $T/xml"
+	expect partial bash -c "$P partial $T/img 1048576 12 > $T/all"
+	grep -v '^valid' "$T/all" | plain > "$T/want"
+	grep '^valid' "$T/all" > "$T/valid"
+	expect "some are partial" [ -s "$T/valid" ]
+	expect decoder bash -c "set -o pipefail
+		python3 $DECODE --xml '$T/img' | sed 's/^ *//' > '$T/got'
+		python3 $DECODE --valid '$T/img' > '$T/got2'"
+	expect "decoder's XML" same "$T/want" "$T/got"
+	expect "decoder's maps" same "$T/valid" "$T/got2"
+	[ -z "$OLD" ] || refused_by 'incompat_flags invalid' cache_check "$T/img"
+	[ -z "$NEW" ] || refused_by 'metadata blocks have leaked' new cache_check "$T/img"
+	[ -z "$OLD" ] || whole cache_repair
+	[ -z "$NEW" ] || whole new cache_repair
+	end "format $format, with partial blocks: what the decoder and the tools say"
+
+	begin
+	expect drain bash -c "$P drain $T/img 1048576 > $T/xml"
+	checked "$T/img" $format "$T/xml"
+	end "format $format, drained: the tools read it as any other"
+done
+
 ##### theirs, read by us #####
 
 # restored VERSION FORMAT NR PERCENT COMMAND...: the tool restores the XML that `make` printed

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC2154 # W, D, OUT and what it calls are those of commands.sh
+#
+# settle.sh - partial blocks: settle, stop, status, and a dm-cache that has none. Sourced by
+# commands.sh.
+
+# settle_program STATUS LINE: what the program behind dmcache settle is made to say
+settle_program() {
+	printf '#!/bin/sh\necho "$@" > %s\nexec 9>&-\necho changed > %s\necho "%s"\nexit %s\n' \
+		"$W/settled" "$D/hdd" "$2" "$1" > $W/bin/settle
+	chmod +x $W/bin/settle
+}
+
+settle() {
+	export DMCACHE_SETTLE=$W/bin/settle
+	settle_program 0 'partial 5 settled 5 dirty 3 sectors 64 block 128'
+	run 0 create c --origin $D/hdd --cache $D/ssd --yes
+	run 5 settle c
+	said 'c is running; next: dmcache stop c'
+	echo 7 > $W/dirty
+	run 0 stop c
+	label ssd dirty 7
+	[ ! -e "$W/settled" ] || bad "a set that runs was settled"
+	run 0 settle c
+	said 'c: it has no partial blocks'
+	[ ! -e "$W/settled" ] || bad "without partial blocks it was settled"
+
+	head -c 255 /dev/zero > $W/superblock
+	printf '\200' >> $W/superblock
+	run 4 check c
+	said 'has partial blocks, which cache_check does not know; next: dmcache settle c'
+	run 4 repair c --yes
+	said 'which cache_repair does not know'
+	# The label must not say what the origin was like: it would be refused at the next assembly.
+	crc() { dd if=$D/ssd bs=4096 count=2 2> /dev/null | tr '\0' '\n' | grep -c 'origin_crc=-'; }
+	[ "$(crc)" = 1 ] || bad "the labels of a set that was stopped"
+	settle_program 1 'partial 5 settled 2 dirty 3 sectors 24 block 128'
+	run 1 settle c
+	said 'c: 3 partial blocks stay as they were; next: mend'
+	label ssd origin_crc -
+	label ssd state closed
+	settle_program 5 ''
+	run 5 settle c
+	settle_program 0 'partial 3 settled 3 dirty 3 sectors 64 block 128'
+	run 0 settle c
+	said 'c: 3 partial blocks, 32 KiB, are on the origin now'
+	said 'whole blocks that count as dirty stay in the cache: 3, 192 KiB'
+	label ssd dirty 3
+	grep -q "^$W/mapper/c-cmeta $W/mapper/c-cdata $D/hdd\$" "$W/settled" ||
+		bad "settled: $(cat "$W/settled")"
+	none
+	run 0 assemble c
+	echo 0 > $W/dirty
+	run 0 stop c
+	none
+	run 0 status c
+	said 'nothing would be lost'
+
+	# stop: what is partial goes, and is not dirty any more; with --keep-partial it stays
+	settle_program 0 'partial 4 settled 4 dirty 3 sectors 32 block 128'
+	run 0 assemble c
+	echo 9 > $W/dirty
+	run 0 stop --keep-partial c
+	said 'stopped; 9 blocks are only in the cache$'
+	label ssd dirty 9
+	run 0 assemble c
+	run 0 stop c
+	said 'stopped; 5 blocks are only in the cache$'
+	label ssd dirty 5
+	settle_program 1 'partial 4 settled 1 dirty 3 sectors 8 block 128'
+	run 0 assemble c
+	run 0 stop c
+	said 'its partial blocks stay; next: dmcache settle c'
+	said 'only this dm-cache opens it'
+	label ssd state closed
+	label ssd dirty 9
+	none
+
+	# status, and what a dm-cache without the tunable does with it
+	run 0 assemble c
+	run 0 status c
+	! grep -q partial $OUT || bad "status without partial blocks: $(cat $OUT)"
+	echo 's/ 2 migration_threshold 2048/ 16 write_allocate 25 partial_blocks 40 partial_allocated 50 partial_filled 7 partial_dropped 3 partial_no_room 2 partial_unaligned 1 migration_threshold 2048/' \
+		> $W/status.sed
+	echo '1000 0 8 9 1000 0 8 9 0 5000 18' > $W/sys/class/block/hdd/stat
+	run 0 status c
+	said '^  partial .* 13.8 %  40 blocks, at most 25 %, about 1 s to write back$'
+	said '50 made for writes, 7 filled, 3 written back'
+	said 'refused: 2 as many as may be, 1 not whole 4 KiB$'
+	rm $W/status.sed
+	run 0 set c smq=1
+	run 0 stop --keep-partial c
+	none
+	run 0 create d --origin $D/hdd2 --cache $D/ssd3 --yes --set write_allocate=25 --set a=1
+	said "opens\$"
+	said 'write_allocate 25 is refused by the dm-cache that is loaded: off'
+	table d ' default 2 a 1$'
+	label ssd3 policy_args write_allocate,25,a,1
+	run 0 stop d
+	: > $W/allocates
+	run 0 assemble d
+	grep -qx 'write_allocate 25' $W/dm/d/messages || bad "write_allocate was not told"
+	run 0 detach d --yes
+	run 0 stop d
+	run 0 label --erase $D/ssd3 --yes
+	none
+
+	# By its devices
+	settle_program 0 'partial 3 settled 3 dirty 0 sectors 64 block 128'
+	run 2 settle
+	run 2 settle c --origin $D/hdd
+	run 2 settle --metadata $D/meta2 --cache $D/ssd3
+	run 4 settle --metadata $D/meta2 --cache $D/ssd --origin $D/hdd2
+	said "ssd has a label of the set c; next: dmcache settle c"
+	run 0 settle --metadata $D/meta2 --cache $D/ssd3 --origin $D/hdd2
+	grep -q "^$D/meta2 $D/ssd3 $D/hdd2\$" "$W/settled" || bad "settled: $(cat "$W/settled")"
+	run 6 settle nonesuch
+	chmod -x $W/bin/settle
+	unset DMCACHE_SETTLE
+	none
+}
