@@ -593,7 +593,7 @@ struct model *vector_model(const char *name)
 {
 	struct model *m = NULL;
 	unsigned int nr, cb, width;
-	unsigned long long ob;
+	unsigned long long ob, valid[DMC_VALID_WORDS];
 	char dirty[8], data[16], policy[17] = "";
 	char *xml, *line, *save;
 	size_t size;
@@ -617,6 +617,9 @@ struct model *vector_model(const char *name)
 			m->hint[cb] = hint_of(data);
 			m->hint_valid[cb] = true;
 		}
+		if (sscanf(line, "valid %u %16llx%16llx%16llx%16llx", &cb, &valid[3], &valid[2],
+			   &valid[1], &valid[0]) == 5)
+			memcpy(m->valid[cb].words, valid, sizeof(valid));
 	}
 	free(xml);
 	CHECK(m);

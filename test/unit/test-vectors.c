@@ -41,6 +41,8 @@ static const struct good goods[] = {
 	{ "g25-restore-200k-v2", 64000192 },
 	{ "g28-shared-array-block-v1", ORIGIN },
 	{ "g30-few-clean-v1-rust", ORIGIN },
+	{ "g32-partial-v1", 67108864 },
+	{ "g33-partial-v2", 67108864 },
 };
 
 static struct dmc_md_params params_for(const struct good *g, struct shim_disk *d)
