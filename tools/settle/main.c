@@ -60,8 +60,8 @@ static void print_progress(void *ctx, const struct offline *o)
 	if (now - screen->told < (screen->tty ? 1 : SECONDS_BETWEEN_LINES) || !done)
 		return;
 	screen->told = now;
-	fprintf(stderr, "%ssettling: %.1f %%, %llu of %llu MiB, %llu s left%s",
-		screen->tty ? "\r" : "", 100.0 * done / all, done / 2048, all / 2048,
+	fprintf(stderr, "%ssettling: %.1f %%, %.1f of %.1f MiB, %llu s left%s",
+		screen->tty ? "\r" : "", 100.0 * done / all, done / 2048.0, all / 2048.0,
 		(all - done) * took / done, screen->tty ? "\033[K" : "\n");
 }
 
