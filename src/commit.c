@@ -30,6 +30,12 @@ void commit_soon(struct cache *c)
 	mod_delayed_work(c->engine.wq, &c->commit.work, 0);
 }
 
+/* Nothing waits, but it must not take long. */
+void commit_shortly(struct cache *c)
+{
+	queue_delayed_work(c->engine.wq, &c->commit.work, 1);
+}
+
 void commit_later(struct cache *c)
 {
 	queue_delayed_work(c->engine.wq, &c->commit.work, COMMIT_DELAY);
@@ -165,8 +171,8 @@ static void hand_back(struct cache *c, struct list_head *batch)
 
 	list_for_each_entry_safe(mg, next, batch, list) {
 		list_del_init(&mg->list);
+		nr += !mg->posted;
 		mg_make_ready(mg, MG_COMMITTED);
-		nr++;
 	}
 	spin_lock_irq(&c->mg.lock);
 	c->commit.nr -= nr;

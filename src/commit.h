@@ -18,6 +18,7 @@ struct commit {
 
 void commit_work_fn(struct work_struct *work);
 void commit_soon(struct cache *c);
+void commit_shortly(struct cache *c);
 void commit_later(struct cache *c);
 
 #endif

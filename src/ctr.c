@@ -230,6 +230,8 @@ static int parts_init(struct cache *c)
 	if (!r)
 		r = partial_init(c);
 	if (!r)
+		r = posted_init(c);
+	if (!r)
 		r = free_blocks_init(c);
 	if (!r)
 		r = discard_init(c);
@@ -245,6 +247,7 @@ static void parts_exit(struct cache *c)
 	engine_exit(c);
 	discard_exit(c);
 	free_blocks_exit(c);
+	posted_exit(c);
 	partial_exit(c);
 	settle_exit(c);
 	intent_exit(c);

@@ -84,6 +84,7 @@
 #include "mode.h"
 #include "parse.h"
 #include "policies/policy.h"
+#include "posted.h"
 #include "stats.h"
 #include "table.h"
 
@@ -131,6 +132,7 @@ struct cache {
 	struct settle *settle;		/* which blocks are volatile; settle.h */
 	struct write_intent *intent;	/* which dirty bits are on disk; write-intent.h */
 	struct partials *partials;	/* only a part of these is in the cache; partial.h */
+	struct posted posted;		/* writes that wait for a mark in memory; posted.h */
 
 	/* --- blocks on the move --- */
 	struct free_blocks free;
@@ -198,6 +200,7 @@ struct bio_ctx {
 	u32 piece;
 	bool deferred;			/* mapped by the engine: it cannot be cut any more */
 	u8 tries;			/* map-partial.c: what it waited for in vain */
+	bool none_posted;		/* a FLUSH: what was posted before it is written */
 	/*
 	 * It has waited once for its block to come or go.  So it is in the statistics already, and
 	 * must not wait for a promotion again.

@@ -159,7 +159,7 @@ static bool may_start_work(struct cache *c)
 	/*
 	 * A migration that does not copy yet counts too; one that only waits for a commit does not.
 	 */
-	nr = atomic_read(&c->mg.nr);
+	nr = mg_nr_others(c);
 	copied = min(nr, READ_ONCE(c->commit.nr));
 	if (errors_serialize_copies(c) && nr > copied)
 		return false;
@@ -198,6 +198,7 @@ static void engine_work_fn(struct work_struct *work)
 	noio = memalloc_noio_save();
 	settle_lost(c);
 	step_ready(c);
+	posted_send(c);
 	drop_broken(c);
 	map_deferred(c);
 	ask_policy(c);

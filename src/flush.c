@@ -29,6 +29,13 @@ int flush_map(struct cache *c, struct bio *bio)
 	bool origin = dm_bio_get_target_bio_nr(bio) != 0;
 	struct flush_state *f = origin ? &c->origin_flush : &c->cache_flush;
 
+	if (!origin && !bio_ctx(bio)->none_posted) {
+		bio_ctx(bio)->none_posted = true;
+		if (posted_wait(c, bio))
+			return DM_MAPIO_SUBMITTED;
+	}
+	if (!origin && posted_lost(c))
+		return bio_refuse(bio, BLK_STS_IOERR);
 	if (!origin && !bio_ctx(bio)->waited && partial_wait(c, bio)) {
 		bio_ctx(bio)->waited = true;
 		return DM_MAPIO_SUBMITTED;

@@ -52,7 +52,7 @@ static void start_fill(struct cache *c, oblock_t ob, cblock_t cb)
 {
 	struct migration *mg;
 
-	if (!mg_within_threshold(c, (u64)atomic_read(&c->mg.nr) * c->geo.block_sectors) ||
+	if (!mg_within_threshold(c, (u64)mg_nr_others(c) * c->geo.block_sectors) ||
 	    READ_ONCE(c->quiescing) || cache_md_mode(c) != MD_WRITE || !errors_may_promote(c))
 		return;
 	mg = mg_alloc(c, MG_FILL, ob, cb);

@@ -23,11 +23,7 @@
 #include "remap.h"
 #include "write-intent.h"
 
-/* Internal answer: the world changed under the look-up, start again. */
-#define MAP_LOOK_AGAIN (-EAGAIN)
-
-/* A migration has the block: wait for its end, unless it has just ended. */
-static int park(struct cache *c, oblock_t ob, struct bio *bio)
+int map_park(struct cache *c, oblock_t ob, struct bio *bio)
 {
 	return mg_park(c, ob, bio) ? DM_MAPIO_SUBMITTED : MAP_LOOK_AGAIN;
 }
@@ -64,7 +60,7 @@ static bool enter_block(struct cache *c, struct bio *bio, oblock_t ob, cblock_t 
 	if (got == BL_MOVED) {
 		*r = MAP_LOOK_AGAIN;
 	} else if (got == BL_BUSY) {
-		*r = park(c, ob, bio);
+		*r = map_park(c, ob, bio);
 	} else {
 		engine_defer(c, bio, true);
 		*r = DM_MAPIO_SUBMITTED;
@@ -104,7 +100,7 @@ int map_park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_
 	/* Another migration has the block, or it is gone. */
 	bio_list_init(&mg->parked);
 	mg_free(mg);
-	return park(c, ob, bio);
+	return map_park(c, ob, bio);
 }
 
 /*
@@ -122,9 +118,16 @@ static int map_passthrough_write(struct cache *c, struct bio *bio, oblock_t ob, 
 	return map_park_on_new(c, bio, MG_INVALIDATE, ob, cb);
 }
 
-/* The dirty bit has to be on disk before the first write is sent: the bio waits for a commit. */
-static int wait_for_intent(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
+/*
+ * The dirty bit has to be on disk before the first write is sent.  The write is posted, or else
+ * waits for a commit.
+ */
+static int first_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset)
 {
+	int r;
+
+	if (posted_write(c, bio, ob, cb, offset, &r))
+		return r;
 	bio_ctx(bio)->held = HELD_NOTHING;
 	block_put(c, entry_of(c, cb), BL_WRITER);
 	return map_park_on_new(c, bio, MG_WRITE_INTENT, ob, cb);
@@ -142,7 +145,7 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 	/* An intent bit stays while a writer is counted. */
 	state = atomic_read(&entry_of(c, cb)->state);
 	if (unlikely(!(state & (BL_DIRTY | BL_INTENT))) && intent_needed(c))
-		return wait_for_intent(c, bio, ob, cb);
+		return first_write(c, bio, ob, cb, offset);
 	discard_forget(&c->discards, ob);
 	/* A bio that waited for its block has been counted as a miss. */
 	if (likely(!bio_ctx(bio)->waited))
@@ -253,7 +256,7 @@ static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, u3
 	bio_list_init(&mg->parked);
 	mg->error = -EBUSY;
 	mg_make_ready(mg, MG_COMMITTED);
-	*r = park(c, ob, bio);
+	*r = map_park(c, ob, bio);
 	return true;
 }
 
@@ -272,7 +275,7 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob, u32 off
 	    try_write_allocate(c, bio, ob, offset, &r))
 		return r;
 	if (!miss_tryget(c, slot))
-		return park(c, ob, bio);
+		return map_park(c, ob, bio);
 	if (unlikely(table_lookup(&c->table, ob, &cb))) {
 		miss_put(c, slot);
 		return MAP_LOOK_AGAIN;
@@ -331,6 +334,7 @@ int map_bio(struct cache *c, struct bio *bio)
 	x->waited = false;
 	x->deferred = false;
 	x->tries = 0;
+	x->none_posted = false;
 	x->dropping = false;
 	x->piecewise = false;
 	return map_any(c, bio);

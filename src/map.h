@@ -20,9 +20,14 @@ int map_bio(struct cache *c, struct bio *bio);
 void map_again(struct cache *c, struct bio *bio);
 int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status);
 
-/* For map-partial.c.  A hit is counted, and the policy told. */
+/* Internal answer: the world changed under the look-up, start again. */
+#define MAP_LOOK_AGAIN (-EAGAIN)
+
+/* For map-partial.c and posted.c.  A hit is counted, and the policy told. */
 void map_tell_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb,
 		  enum dmc_dir dir);
+/* A migration has the block: wait for its end.  MAP_LOOK_AGAIN: it has just ended. */
+int map_park(struct cache *c, oblock_t ob, struct bio *bio);
 /* Starts a migration for @bio's sake; the bio is mapped again at its end.  A DM_MAPIO_* code. */
 int map_park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_t ob,
 		    cblock_t cb);

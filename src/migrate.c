@@ -16,6 +16,7 @@
 #include "copy.h"
 #include "dirty.h"
 #include "partial.h"
+#include "posted.h"
 #include "settle.h"
 #include "write-intent.h"
 
@@ -29,7 +30,7 @@ struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblo
 {
 	struct migration *mg;
 
-	if (atomic_inc_return(&c->mg.nr) > CACHE_MAX_MIGRATIONS)
+	if (atomic_inc_return(&c->mg.nr) > CACHE_MAX_MIGRATIONS + atomic_read(&c->posted.nr))
 		goto err_count;
 	mg = mempool_alloc(c->mg.pool, GFP_NOWAIT | __GFP_NOWARN);
 	if (!mg)
@@ -50,6 +51,12 @@ err_count:
 	if (atomic_dec_and_test(&c->mg.nr))
 		wake_up(&c->mg.idle_wait);
 	return NULL;
+}
+
+/* How many there are, but for posted writes: these have a bound of their own, and copy nothing. */
+u32 mg_nr_others(struct cache *c)
+{
+	return max(atomic_read(&c->mg.nr) - atomic_read(&c->posted.nr), 0);
 }
 
 /*
@@ -117,6 +124,8 @@ void mg_free(struct migration *mg)
 
 	if (mg->write_alloc)
 		atomic_dec(&c->mg.nr_write_allocs);
+	if (mg->posted)
+		posted_put(mg);
 	if (mg->owns_cblock && mg->retire_cblock)
 		free_block_retire(c, mg->cblock);
 	else if (mg->owns_cblock)
@@ -139,7 +148,7 @@ static void mg_make_committable_locked(struct migration *mg)
 	lockdep_assert_held(&mg->c->mg.lock);
 	mg->state = MG_COMMIT;
 	list_add_tail(&mg->list, &mg->c->commit.waiting);
-	mg->c->commit.nr++;
+	mg->c->commit.nr += !mg->posted;
 }
 
 /* Hands @mg to the engine.  Any context. */
@@ -186,6 +195,8 @@ static int mg_check_locked(const struct migration *mg)
 		return -ENOENT;
 	if (mg->kind == MG_FILL && !(atomic_read(&entry_of(c, cb)->state) & BL_PARTIAL))
 		return -ENOENT;
+	if (mg->posted && atomic_read(&entry_of(c, cb)->state) & (BL_INTENT | BL_UNCLEAN))
+		return -EEXIST;
 	if (mg->kind == MG_WRITEBACK && !(atomic_read(&entry_of(c, cb)->state) & BL_DIRTY))
 		return -ENOENT;
 	return 0;
@@ -193,8 +204,8 @@ static int mg_check_locked(const struct migration *mg)
 
 /*
  * Claims the block.  0: the migration runs and is no longer the caller's.  -EBUSY (another
- * migration of the oblock), -EEXIST (already mapped), -ENOENT (not mapped so, or not dirty):
- * nothing happened.  Never sleeps.
+ * migration of the oblock), -EEXIST (already mapped, or marked), -ENOENT (not mapped so, or not
+ * dirty): nothing happened.  Never sleeps.
  */
 int mg_start(struct migration *mg)
 {
@@ -212,9 +223,14 @@ int mg_start(struct migration *mg)
 
 	hlist_add_head(&mg->hash, bucket_of_slot(c, mg->slot));
 	if (mg->kind == MG_WRITE_INTENT) {
+		if (mg->posted)
+			block_lock(entry_of(c, mg->cblock), lock_bit(mg));
 		mg_make_committable_locked(mg);
 		spin_unlock_irqrestore(&c->mg.lock, flags);
-		commit_soon(c);
+		if (!mg->posted || posted_urgent(c))
+			commit_soon(c);
+		else
+			commit_shortly(c);
 		return 0;
 	}
 	if (mg_locks_entry(mg)) {
@@ -233,6 +249,19 @@ int mg_start(struct migration *mg)
 	if (drained)
 		engine_kick(c);
 	return 0;
+}
+
+/* Engine: the origin has the data of the posted write @mg, and the block does not. */
+void mg_drop_instead(struct migration *mg)
+{
+	struct cache *c = mg->c;
+
+	spin_lock_irq(&c->mg.lock);
+	mg->kind = MG_INVALIDATE;
+	mg->state = MG_DRAINING;
+	spin_unlock_irq(&c->mg.lock);
+	/* The writer's count that the bio left: it is not drained before. */
+	block_put(c, entry_of(c, mg->cblock), BL_WRITER);
 }
 
 /* The last bio that a migration of this slot waits for may have left.  Any context. */
@@ -382,6 +411,8 @@ static void publish(struct migration *mg)
 		mg_tell_policy(mg);
 		if (mg->drops)
 			drop_failed(mg);
+		if (mg->posted)
+			posted_lose(mg);
 	} else if (mg->kind == MG_PROMOTE) {
 		publish_promotion(mg);
 	} else if (mg->kind == MG_FILL) {
@@ -428,8 +459,11 @@ static void release_parked(struct migration *mg, struct bio_list *parked)
 	}
 }
 
-/* Step 6: the metadata is durable (or this failed): change what bios see, and let them in. */
-static void mg_finish(struct migration *mg)
+/*
+ * Step 6: the metadata is durable (or this failed): change what bios see, and let them in.  Engine;
+ * a posted write that went well: any context.
+ */
+void mg_finish(struct migration *mg)
 {
 	struct cache *c = mg->c;
 	struct bio_list parked;
@@ -474,7 +508,13 @@ void mg_step(struct migration *mg)
 		mg_after_copy(mg);
 		break;
 	case MG_COMMITTED:
-		mg_finish(mg);
+		if (mg->data)
+			posted_marked(mg);
+		else
+			mg_finish(mg);
+		break;
+	case MG_POSTED:
+		posted_step(mg);
 		break;
 	default:
 		WARN_ON_ONCE(1);

@@ -12,6 +12,8 @@
  *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked
  *
  * A write intent (write-intent.c) moves nothing and excludes no bio: mg_start() sends it to step 5.
+ * If a posted write (posted.c) is behind it, it excludes all, and after step 5 the data is written:
+ * MG_POSTING, MG_POSTED.
  *
  * A migration is in migrations.hash from step 1 to 6, which makes it the only one of its oblock,
  * and in at most one of migrations.ready and commit.waiting.  An error at any step goes straight to
@@ -62,6 +64,8 @@ enum mg_state {
 	MG_COPIED,
 	MG_COMMIT,
 	MG_COMMITTED,
+	MG_POSTING,
+	MG_POSTED,
 };
 
 struct migration {
@@ -87,6 +91,10 @@ struct migration {
 	bool partial;			/* a promotion of nothing: a write is to come */
 	bool by_runs;			/* a partial block: copies runs of its granules... */
 	u32 offset;			/* ... and the next one begins here, in sectors */
+	bool posted;			/* a write intent with a write behind it; posted.c... */
+	bool elsewhere;			/* ... which the cache device refused: to the origin */
+	void *data;			/* ... and begins at @offset */
+	u32 data_bytes;
 	bool fresh;			/* a partial block: its mapping is not on disk... */
 	bool given_up;			/* ... and this removal was to make that needless */
 	bool copyless;			/* a promotion that is not worth a copy from the origin */
@@ -97,7 +105,7 @@ struct migration {
 
 static inline bool mg_locks_entry(const struct migration *mg)
 {
-	return mg->kind != MG_PROMOTE && mg->kind != MG_WRITE_INTENT;
+	return mg->kind != MG_PROMOTE && (mg->kind != MG_WRITE_INTENT || mg->posted);
 }
 
 /* Copies to the cache device. */
@@ -121,11 +129,14 @@ struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool write_al
 void mg_free(struct migration *mg);
 bool mg_may_promote(struct cache *c);
 bool mg_within_threshold(struct cache *c, u64 sectors);
+u32 mg_nr_others(struct cache *c);
 
 int mg_start(struct migration *mg);
 void mg_drained(struct cache *c, u32 slot);
 bool mg_park(struct cache *c, oblock_t ob, struct bio *bio);
 void mg_make_ready(struct migration *mg, enum mg_state state);
 void mg_step(struct migration *mg);
+void mg_finish(struct migration *mg);
+void mg_drop_instead(struct migration *mg);
 
 #endif

@@ -39,10 +39,11 @@
 #include "block-lock.h"
 #include "write-intent.h"
 #include <linux/mm.h>
+#include <linux/sort.h>
 
 #define INTENT_BUDGET 20		/* one in so many cache blocks: 5 % */
 #define INTENT_BUDGET_MIN 8U
-/* Neighbours that are marked together; what dmc_md_set_dirty_word() takes. */
+/* Neighbours that are marked together. */
 #define INTENT_GROUP DMC_MD_WORD_BITS
 /* Cache blocks whose bits, or mappings, share a metadata block. */
 #define INTENT_LEAF DMC_MD_MAPPINGS_PER_BLOCK
@@ -58,7 +59,8 @@ int intent_init(struct cache *c)
 		return -ENOMEM;
 	m->clear = kvcalloc(INTENT_BATCH, sizeof(*m->clear), GFP_KERNEL);
 	m->ahead = kvcalloc(INTENT_BATCH, sizeof(*m->ahead), GFP_KERNEL);
-	return m->clear && m->ahead ? 0 : -ENOMEM;
+	m->set = kvcalloc(INTENT_SET_MOST, sizeof(*m->set), GFP_KERNEL);
+	return m->clear && m->ahead && m->set ? 0 : -ENOMEM;
 }
 
 void intent_exit(struct cache *c)
@@ -67,6 +69,7 @@ void intent_exit(struct cache *c)
 		return;
 	kvfree(c->intent->clear);
 	kvfree(c->intent->ahead);
+	kvfree(c->intent->set);
 	kfree(c->intent);
 }
 
@@ -271,25 +274,6 @@ bool intent_flush(struct cache *c, int settled)
 	return false;
 }
 
-/* Some of the blocks may have no mapping any more, though the engine did not get to say so. */
-static int clear_bits(struct cache *c)
-{
-	struct write_intent *m = c->intent;
-	u64 mask = 0;
-	u32 i, index;
-	int r = 0;
-
-	for (i = 0; i < m->nr_clear && !r; i++) {
-		index = m->clear[i] / INTENT_GROUP;
-		mask |= 1ULL << m->clear[i] % INTENT_GROUP;
-		if (i + 1 < m->nr_clear && m->clear[i + 1] / INTENT_GROUP == index)
-			continue;
-		r = dmc_md_set_dirty_word(c->md, index, 0, mask);
-		mask = 0;
-	}
-	return r;
-}
-
 /*----- setting -----*/
 
 /*
@@ -341,33 +325,20 @@ static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
 }
 
 /* The neighbours of @cb that are marked with it, as far as the budget goes. */
-static u64 intent_ahead(struct cache *c, u32 cb)
+static void intent_ahead(struct cache *c, u32 cb)
 {
 	struct write_intent *m = c->intent;
 	u32 begin = round_down(cb, INTENT_GROUP), end = min(begin + INTENT_GROUP,
 							    c->geo.nr_cblocks), i;
 	u32 limit = ahead_limit(c, begin, end), have = excess(c) + m->nr_ahead;
-	u64 mask = 0;
 
 	for (i = begin; i < end && have < limit && m->nr_ahead < INTENT_BATCH; i++) {
 		if (i == cb || !intent_worthwhile(c, i))
 			continue;
-		mask |= 1ULL << (i - begin);
+		m->set[m->nr_set++] = i;
 		m->ahead[m->nr_ahead++] = i;
 		have++;
 	}
-	return mask;
-}
-
-static int set_bit_of(struct cache *c, const struct migration *mg, bool spare)
-{
-	u32 cb = from_cblock(mg->cblock);
-	u64 ahead = mg->kind == MG_WRITE_INTENT && spare ? intent_ahead(c, cb) : 0;
-
-	if (!ahead)
-		return dmc_md_set_dirty(c->md, mg->cblock, true);
-	return dmc_md_set_dirty_word(c->md, cb / INTENT_GROUP, ahead | 1ULL << cb % INTENT_GROUP,
-				     0);
 }
 
 void intent_warn_no_room(struct cache *c)
@@ -397,20 +368,31 @@ int intent_check_room(struct cache *c, struct list_head *batch)
 	return 0;
 }
 
+static int compare_cblocks(const void *a, const void *b)
+{
+	const u32 x = *(const u32 *)a, y = *(const u32 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* In the order of the blocks: neighbours share a block of the metadata. */
 static int set_bits(struct cache *c, struct list_head *batch)
 {
 	struct write_intent *m = c->intent;
 	bool spare = spare_leaves(c);
 	struct migration *mg;
-	int r = 0;
 
 	m->nr_ahead = 0;
+	m->nr_set = 0;
 	list_for_each_entry(mg, batch, list) {
-		if (r || mg->error || (mg->kind != MG_WRITE_INTENT && !mg->intent))
+		if (mg->error || (mg->kind != MG_WRITE_INTENT && !mg->intent))
 			continue;
-		r = set_bit_of(c, mg, spare);
+		m->set[m->nr_set++] = from_cblock(mg->cblock);
+		if (mg->kind == MG_WRITE_INTENT && spare)
+			intent_ahead(c, from_cblock(mg->cblock));
 	}
-	return r;
+	sort(m->set, m->nr_set, sizeof(*m->set), compare_cblocks, NULL);
+	return dmc_md_set_dirty_many(c->md, m->set, m->nr_set, true);
 }
 
 /*
@@ -424,7 +406,8 @@ int intent_change(struct cache *c, struct list_head *batch)
 	lockdep_assert_held(&c->md_mutex);
 	if (!dmc_md_is_tracking(c->md))
 		return 0;
-	r = clear_bits(c);
+	/* Some may have no mapping any more, though the engine did not get to say so. */
+	r = dmc_md_set_dirty_many(c->md, c->intent->clear, c->intent->nr_clear, false);
 	if (!r)
 		r = set_bits(c, batch);
 	return r;

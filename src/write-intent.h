@@ -10,6 +10,7 @@
 
 #include "migrate.h"
 
+#define INTENT_SET_MOST	(INTENT_BATCH + CACHE_MAX_MIGRATIONS + POSTED_MOST)
 #define INTENT_BATCH 1024	/* changed with one commit, at most: set ahead, and cleared */
 
 struct write_intent {
@@ -22,9 +23,10 @@ struct write_intent {
 
 	/* The commit worker's. */
 	u32 hand;		/* where the search for bits to clear goes on */
-	u32 nr_clear, nr_ahead;
+	u32 nr_clear, nr_ahead, nr_set;
 	u32 *clear;		/* cblocks; INTENT_BATCH of them */
 	u32 *ahead;
+	u32 *set;		/* what a commit sets: INTENT_SET_MOST */
 	unsigned long not_before;	/* jiffies; not 0: the last flush for them failed */
 };
 

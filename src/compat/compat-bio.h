@@ -7,6 +7,7 @@
  *
  *   compat_bio_sector(), compat_bio_set_sector()     where it goes
  *   compat_bio_save(), compat_bio_restore()          to send a bio that failed once more
+ *   compat_bio_copy_to(bio, to)                      what it is to write
  *   compat_bio_end(bio, status)                      ends it
  *   compat_bio_end_again(bio, status)                the same for one that came back
  *   COMPAT_BIO_END_IO(name, bio, status) { ... }     defines a bi_end_io
@@ -136,6 +137,36 @@ static inline void compat_bio_rewind(struct bio *bio, const struct bvec_iter *sa
 }
 
 #endif
+
+/*----- its data -----*/
+
+/* Copies what @bio is to write to @to.  Any context. */
+static inline void compat_bio_copy_to(struct bio *bio, char *to)
+{
+#ifdef HAVE_BI_ITER
+	struct bvec_iter i;
+	struct bio_vec v;
+
+	bio_for_each_segment(v, bio, i) {
+		char *from = kmap_local_page(v.bv_page);
+
+		memcpy(to, from + v.bv_offset, v.bv_len);
+		kunmap_local(from);
+		to += v.bv_len;
+	}
+#else
+	struct bio_vec *v;
+	int i;
+
+	bio_for_each_segment(v, bio, i) {
+		char *from = kmap_local_page(v->bv_page);
+
+		memcpy(to, from + v->bv_offset, v->bv_len);
+		kunmap_local(from);
+		to += v->bv_len;
+	}
+#endif
+}
 
 /*----- how it went -----*/
 

@@ -238,79 +238,66 @@ int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty)
 	return md_change_end(md, r == DMC_NO_ENTRY ? DMC_DAMAGED : r);
 }
 
-/* A change of the dirty flags of one word's worth of mappings. */
-struct word_change {
-	u32 first;
-	u64 set, clear;
+/* A change of the dirty flags of many mappings; @done: so many are dealt with. */
+struct flags_change {
+	const u32 *cblocks;
+	u32 nr, done;
+	bool dirty;
 };
 
 static int change_block_flags(void *ctx, u32 first, u32 count, void *values)
 {
-	const struct word_change *ch = ctx;
-	u32 begin = max(first, ch->first);
-	u32 end = min(first + count, ch->first + DMC_MD_WORD_BITS), i;
+	struct flags_change *ch = ctx;
 	__le64 *v = values;
+	u32 i;
 
-	for (i = begin; i < end; i++) {
-		u64 bit = 1ULL << (i - ch->first);
-
-		if (!(v[i - first] & cpu_to_le64(MAP_VALID)))
+	for (; ch->done < ch->nr; ch->done++) {
+		i = ch->cblocks[ch->done] - first;
+		if (ch->cblocks[ch->done] < first || i >= count)
+			break;
+		if (!(v[i] & cpu_to_le64(MAP_VALID)))
 			continue;
-		if (ch->set & bit)
-			v[i - first] |= cpu_to_le64(MAP_DIRTY);
-		else if (ch->clear & bit)
-			v[i - first] &= cpu_to_le64(~MAP_DIRTY);
+		if (ch->dirty)
+			v[i] |= cpu_to_le64(MAP_DIRTY);
+		else
+			v[i] &= cpu_to_le64(~MAP_DIRTY);
 	}
 	return 0;
 }
 
-/* Format 1: in the one array block or the two that hold these mappings. */
-static int change_flags(struct dmc_md *md, struct word_change *ch)
+/* Format 1: an array block at a time. */
+static int change_flags(struct dmc_md *md, const u32 *cblocks, u32 nr, bool dirty)
 {
-	u32 per_block = dmc_array_per_block(&md->maps_info);
-	u32 last = min(ch->first + DMC_MD_WORD_BITS, md->nr_cblocks) - 1, i = ch->first;
+	struct flags_change ch = { .cblocks = cblocks, .nr = nr, .dirty = dirty };
 	mblock_t old_root = md->maps_root;
-	int r;
+	int r = 0;
 
-	do {
-		r = dmc_array_update_block(&md->maps_info, md->maps_root, md->nr_cblocks, i,
-					   change_block_flags, ch, &md->maps_root);
-		i += per_block - i % per_block;
-	} while (!r && i <= last);
+	while (!r && ch.done < nr)
+		r = dmc_array_update_block(&md->maps_info, md->maps_root, md->nr_cblocks,
+					   cblocks[ch.done], change_block_flags, &ch,
+					   &md->maps_root);
 	if (md->maps_root != old_root)
 		md->changed = true;
 	return r;
 }
 
-static int change_bits(struct dmc_md *md, const struct word_change *ch)
+int dmc_md_set_dirty_many(struct dmc_md *md, const u32 *cblocks, u32 nr, bool dirty)
 {
 	u32 i;
-	int r = 0;
-
-	for (i = 0; i < DMC_MD_WORD_BITS && !r && (ch->set | ch->clear) >> i; i++) {
-		if (!((ch->set | ch->clear) >> i & 1))
-			continue;
-		md->changed = true;
-		r = ch->set >> i & 1 ? dmc_bitset_set(&md->dirty, ch->first + i) :
-				       dmc_bitset_clear(&md->dirty, ch->first + i);
-	}
-	return r;
-}
-
-int dmc_md_set_dirty_word(struct dmc_md *md, u32 index, u64 set, u64 clear)
-{
-	struct word_change ch = { .first = index * DMC_MD_WORD_BITS, .set = set, .clear = clear };
 	int r;
 
-	if (index > md->nr_cblocks / DMC_MD_WORD_BITS || ch.first >= md->nr_cblocks)
-		return -EINVAL;
-	if (md->nr_cblocks - ch.first < DMC_MD_WORD_BITS &&
-	    (set | clear) >> (md->nr_cblocks - ch.first))
-		return -EINVAL;
+	for (i = 0; i < nr; i++)
+		if (cblocks[i] >= md->nr_cblocks)
+			return -EINVAL;
 	r = md_change_begin(md);
-	if (r || !(set | clear))
+	if (r || !nr)
 		return r;
-	r = md_format2(md) ? change_bits(md, &ch) : change_flags(md, &ch);
+	if (md_format2(md)) {
+		md->changed = true;
+		r = dmc_bitset_change(&md->dirty, cblocks, nr, dirty);
+	} else {
+		r = change_flags(md, cblocks, nr, dirty);
+	}
 	return md_change_end(md, r);
 }
 

@@ -202,10 +202,11 @@ int dmc_md_stop_tracking(struct dmc_md *md);
 int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty);
 
 /*
- * The same for cblocks 64 @index .. 64 @index + 63, lowest bit first.  Those in @set get dirty, and
- * have to be mapped.  Those in @clear get clean; unmapped ones do not matter.
+ * The same for many, fastest if they ascend: then each block of the metadata is changed once.
+ * Those that get dirty have to be mapped; of the others, unmapped ones do not matter.  -EINVAL, and
+ * nothing changed, if there is no such cblock.
  */
-int dmc_md_set_dirty_word(struct dmc_md *md, u32 index, u64 set, u64 clear);
+int dmc_md_set_dirty_many(struct dmc_md *md, const u32 *cblocks, u32 nr, bool dirty);
 
 /* The mapping is stored as clean. */
 int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock);

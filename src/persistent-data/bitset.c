@@ -128,6 +128,52 @@ int dmc_bitset_clear(struct dmc_bitset *bs, u32 bit)
 }
 EXPORT_SYMBOL_GPL(dmc_bitset_clear);
 
+/* Those of many bits that are in one array block; @done: so many are dealt with. */
+struct bits_change {
+	const u32 *bits;
+	u32 nr, done;
+	bool value;
+};
+
+static int change_words(void *ctx, u32 first, u32 count, void *values)
+{
+	struct bits_change *ch = ctx;
+	__le64 *words = values, mask;
+	u32 bit;
+
+	for (; ch->done < ch->nr; ch->done++) {
+		bit = ch->bits[ch->done];
+		if (bit / 64 < first || bit / 64 - first >= count)
+			break;
+		mask = cpu_to_le64(1ULL << bit % 64);
+		if (ch->value)
+			words[bit / 64 - first] |= mask;
+		else
+			words[bit / 64 - first] &= ~mask;
+	}
+	return 0;
+}
+
+int dmc_bitset_change(struct dmc_bitset *bs, const u32 *bits, u32 nr, bool value)
+{
+	struct bits_change ch = { .bits = bits, .nr = nr, .value = value };
+	u32 i;
+	int r;
+
+	for (i = 0; i < nr; i++)
+		if (bits[i] >= bs->nr_bits)
+			return DMC_NO_ENTRY;
+	r = dmc_bitset_flush(bs);
+	if (r)
+		return r;
+	forget_word(bs);
+	while (!r && ch.done < nr)
+		r = dmc_array_update_block(&bs->array_info, bs->root, nr_words(bs->nr_bits),
+					   bits[ch.done] / 64, change_words, &ch, &bs->root);
+	return r;
+}
+EXPORT_SYMBOL_GPL(dmc_bitset_change);
+
 int dmc_bitset_test(struct dmc_bitset *bs, u32 bit, bool *result)
 {
 	int r = load_word(bs, bit);

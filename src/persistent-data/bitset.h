@@ -145,6 +145,20 @@ int dmc_bitset_clear(struct dmc_bitset *bs, u32 bit);
 int dmc_bitset_test(struct dmc_bitset *bs, u32 bit, bool *result);
 
 /**
+ * dmc_bitset_change() - Sets or clears many bits.
+ * @bs: the bitset
+ * @bits: which; all below its length.  Each array block is written once if they ascend.
+ * @nr: so many
+ * @value: true sets, false clears
+ *
+ * Flushes first, so there is nothing to flush afterwards.
+ *
+ * Context: Serialised.  May sleep and do I/O.
+ * Return: 0, DMC_NO_ENTRY if one is beyond the end: nothing changed; or an error of changing.
+ */
+int dmc_bitset_change(struct dmc_bitset *bs, const u32 *bits, u32 nr, bool value);
+
+/**
  * dmc_bitset_flush() - Puts the cached word into the array.
  * @bs: the bitset
  *

@@ -80,6 +80,32 @@ static void random_bit(void)
 	}
 }
 
+/* Many at once: neighbours, or all over; in their order, or not. */
+static void random_bits(void)
+{
+	static u32 bits[2000];
+	const u32 nr = unit_below(ARRAY_SIZE(bits)), step = unit_below(2) ? 1 : unit_below(300);
+	u32 at = bs.nr_bits ? unit_below(bs.nr_bits) : 0, i, end;
+	const bool value = unit_below(2);
+
+	for (i = 0; i < nr && at < bs.nr_bits; i++, at += step)
+		bits[i] = at;
+	end = i;
+	if (end > 1 && !unit_below(3)) {
+		at = bits[0];
+		bits[0] = bits[end / 2];
+		bits[end / 2] = at;
+	}
+	if (end && !unit_below(4)) {
+		bits[end - 1] = bs.nr_bits + unit_below(100);
+		CHECK_EQ(dmc_bitset_change(&bs, bits, end, value), DMC_NO_ENTRY);
+		return;
+	}
+	CHECK_OK(dmc_bitset_change(&bs, bits, end, value));
+	for (i = 0; i < end; i++)
+		model[bits[i]] = value;
+}
+
 static void resize(u32 n)
 {
 	bool value = unit_below(2);
@@ -157,6 +183,8 @@ static void test_random(void)
 		}
 		for (j = unit_below(300); j; j--)
 			random_bit();
+		if (!unit_below(2))
+			random_bits();
 		if (!unit_below(4))
 			CHECK_OK(dmc_bitset_update_words(&bs, random_word, NULL));
 		if (!unit_below(4)) {

@@ -52,12 +52,12 @@ static u32 place(const struct cache *c, enum spread spread, u32 i, u32 n, u32 sh
 /* With all neighbours: in format 1 these may be in two array blocks. */
 static void mark(struct cache *c, u32 cb, bool set)
 {
-	u32 first = cb / 64 * 64, i;
-	u64 mask = 0;
+	u32 first = cb / 64 * 64, i, nr = 0, cblocks[64];
 
 	for (i = first; i < first + 64 && i < c->nr; i++)
-		mask |= (u64)c->mapped[i] << (i - first);
-	CHECK_OK(dmc_md_set_dirty_word(c->md, cb / 64, set ? mask : 0, set ? 0 : mask));
+		if (c->mapped[i])
+			cblocks[nr++] = i;
+	CHECK_OK(dmc_md_set_dirty_many(c->md, cblocks, nr, set));
 }
 
 static void promote(struct cache *c, u32 cb)

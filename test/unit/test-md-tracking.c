@@ -515,8 +515,8 @@ static void test_cost(void)
 	}
 }
 
-/* A word at a time does what a bit at a time does. */
-static void test_words(void)
+/* Many at a time: what a bit at a time does. */
+static void test_many(void)
 {
 	int format2, round;
 
@@ -530,29 +530,29 @@ static void test_words(void)
 		model_fill(m, ORIGIN_BLOCKS, 70);
 		d = disk_of(m, format2, DISK_BLOCKS);
 		md = md_on(d, format2, &p);
-		CHECK_EQ(dmc_md_set_dirty_word(md, 18, 0, 1), -EINVAL);
-		CHECK_EQ(dmc_md_set_dirty_word(md, 17, 0, 1ULL << 12), -EINVAL);
-		CHECK_EQ(dmc_md_set_dirty_word(md, U32_MAX, 0, 1), -EINVAL);
+		CHECK_EQ(dmc_md_set_dirty_many(md, (u32[]) { 3, 1100 }, 2, true), -EINVAL);
+		CHECK_EQ(dmc_md_set_dirty_many(md, (u32[]) { U32_MAX }, 1, false), -EINVAL);
 		CHECK_OK(start_tracking(md, m));
 		for (round = 0; round < 40; round++) {
-			u32 index = unit_below(18), i, cb;
-			u64 set = 0, clear = 0;
+			u32 cblocks[2][1100], nr[2] = { 0 }, i, j;
 
-			for (i = 0; i < 64 && (cb = index * 64 + i) < m->nr; i++) {
-				switch (unit_below(3)) {
-				case 0:
-					if (m->oblock[cb] == NO_OBLOCK)
-						break;
-					set |= 1ULL << i;
-					model_map(m, cb, m->oblock[cb], true);
-					break;
-				case 1:
-					clear |= 1ULL << i;
-					if (m->oblock[cb] != NO_OBLOCK)
-						model_map(m, cb, m->oblock[cb], false);
-				}
+			/* A block in twenty, or in two; every other time in no order. */
+			for (i = 0; i < m->nr; i++) {
+				const u32 cb = round % 2 ? i * 7 % m->nr : i;
+				const bool mapped = m->oblock[cb] != NO_OBLOCK;
+				const bool dirty = unit_below(2);
+
+				if (unit_below(round % 4 < 2 ? 20 : 2) || (dirty && !mapped))
+					continue;
+				cblocks[dirty][nr[dirty]++] = cb;
 			}
-			CHECK_OK(dmc_md_set_dirty_word(md, index, set, clear));
+			for (i = 0; i < 2; i++)
+				CHECK_OK(dmc_md_set_dirty_many(md, cblocks[i], nr[i], i));
+			for (i = 0; i < 2; i++)
+				for (j = 0; j < nr[i]; j++)
+					if (m->oblock[cblocks[i][j]] != NO_OBLOCK)
+						model_map(m, cblocks[i][j],
+							  m->oblock[cblocks[i][j]], i);
 		}
 		CHECK_OK(dmc_md_commit(md, NULL));
 		dmc_md_close(md);
@@ -842,7 +842,7 @@ int main(int argc, char **argv)
 		{ "another user of the device in between is noticed", test_others },
 		{ "all dirty, with little room", test_all_dirty_in_slices },
 		{ "what a mark costs", test_cost },
-		{ "many marks at once", test_words },
+		{ "many marks at once", test_many },
 		{ "a shutdown asks for what may have changed", test_little_asked },
 		{ "no longer live", test_leave },
 		{ "stale dirty bits go", test_stray_bits },
