@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# what: dmcache settle after a power cut, with no module loaded: the kernel's own module refuses the
+#       metadata before and opens it afterwards, and what was flushed is there; and back
+# kernels-differ: the kernel's own dm-cache is another
+# durability: yes
+# needs: smp=1 mem=512
+# stock: no
+# disks: 8M:lose,16M:lose,24M:lose,64M,24M:lose,32M:lose
+# timeout: 240
+# boots: 2
+# files: test/vm/lib-cache.sh test/vm/lib-fail.sh test/vm/lib-partial.sh test/vm/lib-dmcache.sh
+#        scripts/dmcache scripts/lib
+# builds: tools/settle/Makefile
+
+. /job/lib-cache.sh
+. /job/lib-fail.sh
+. /job/lib-partial.sh
+. /job/lib-dmcache.sh
+export DMCACHE_SETTLE=/job/dmcache-settle
+META=$DISK0 CACHE=$DISK1 ORIGIN=$DISK2
+tunables="write_allocate 50 migration_threshold 0"
+devices="--metadata $META --cache $CACHE --origin $ORIGIN"
+keep() { dd if="$1" of="$DISK3" bs=1M seek="$2" oflag=direct conv=notrunc 2> /dev/null; }
+kept() { dd if="$DISK3" of="$1" bs=1M skip="$2" count=24 iflag=direct 2> /dev/null; }
+flushed() { dd if=/dev/null of="/dev/mapper/$1" conv=notrunc,fsync 2> /dev/null; }
+# noted DEV: blocks 0 to 39 of it hold what was written, others that or what was there before: so
+# /tmp/want
+noted() {
+	cp /tmp/old /tmp/want
+	b=0
+	while [ $b -lt 80 ]; do
+		s=$(granule_of $b)
+		read_at "$1" "$s" > /tmp/got
+		for f in new old; do
+			dd if=/tmp/$f bs=512 skip="$s" count=8 2> /dev/null |
+				cmp -s - /tmp/got && break
+			[ $f = new ] ||
+				fail "block $b holds neither what was written nor what was there"
+		done
+		[ $f = new ] || [ $b -ge 40 ] || fail "block $b was flushed, and is lost"
+		dd if=/tmp/got of=/tmp/want bs=512 seek="$s" conv=notrunc 2> /dev/null
+		b=$((b + 1))
+	done
+}
+
+if [ "$BOOT" = 1 ]; then
+	modprobe dm-cache
+	noise /tmp/want 24
+	put /tmp/want $ORIGIN
+	keep /tmp/want 0
+	# What lies on the cache must not come up.
+	noise /tmp/junk 16
+	put /tmp/junk $CACHE
+	blank
+	for d in $META $CACHE $ORIGIN; do
+		dd if=/dev/null of="$d" conv=notrunc,fsync 2> /dev/null
+	done
+	# shellcheck disable=SC2086 # words
+	make_cache c 64 "metadata2 writeback" smq $tunables
+	put_some 0 40
+	assert flushed c
+	put_some 40 40
+	keep /tmp/want 32
+	# shellcheck disable=SC2086 # words
+	run 5 dmcache settle $devices
+	said "used by dm-" "settle of a cache that is active"
+	run 5 $DMCACHE_SETTLE $META $CACHE $ORIGIN
+	said "is in use" "the program, of a cache that is active"
+
+	# A set with labels, in 64 KiB blocks: a granule in each of 30.
+	run 0 dmcache create set --origin $DISK5 --cache $DISK4 --yes --set write_allocate=50 \
+		--set migration_threshold=0
+	i=0
+	while [ $i -lt 30 ]; do
+		printf 'block %04d\n%4085s' $i "" | dd of=/dev/mapper/set bs=4096 seek=$((i * 17)) \
+			oflag=direct conv=notrunc 2> /dev/null
+		i=$((i + 1))
+	done
+	assert flushed set
+	assert_eq "$(core_arg set partial_blocks)" 30 "partial blocks of the set"
+	run 5 dmcache settle set
+	said "set is running" "settle of a set that runs"
+	power_cut
+fi
+
+kept /tmp/old 0
+kept /tmp/new 32
+assert stored
+# --- no module of dm-cache is loaded ---
+refute [ -e /sys/module/dm_cache ]
+# shellcheck disable=SC2086 # words
+run 0 dmcache settle $devices
+said '[0-9]+ partial blocks, .* KiB, are on the origin now' "settle"
+note "$(cat $OUT)"
+refute [ -e /sys/module/dm_cache ]
+stored && fail "still stored after it was settled"
+check_metadata $META
+noted $ORIGIN
+same /tmp/want $ORIGIN "the origin"
+# shellcheck disable=SC2086 # words
+run 0 dmcache settle $devices
+said 'it has no partial blocks' "a second settle"
+
+run 4 dmcache check set
+said 'has partial blocks, which cache_check does not know; next: dmcache settle set' check
+run 4 dmcache repair --yes set
+said 'next: dmcache settle set.*dmcache assemble --drop-cache set' repair
+run 0 dmcache settle set
+said '30 partial blocks, 120 KiB, are on the origin now' "settle of the set"
+assert_eq "$(dmsetup ls)" "No devices found" "devices after it"
+run 0 dmcache settle set
+said 'it has no partial blocks' "a second settle of the set"
+run 0 dmcache check set
+refute [ -e /sys/module/dm_cache ]
+
+# --- the kernel's own module takes both ---
+use_kernels
+make_cache c 64 "metadata2 writeback" smq
+same /tmp/want /dev/mapper/c "by the kernel's own module"
+dmsetup remove c
+run 0 dmcache assemble set
+i=0
+while [ $i -lt 30 ]; do
+	dd if=/dev/mapper/set bs=4096 skip=$((i * 17)) count=1 iflag=direct 2> /dev/null |
+		grep -q "^block 00*$i\$" || fail "block $i of the set"
+	i=$((i + 1))
+done
+run 0 dmcache stop set
+
+# --- and back ---
+use_ours
+# shellcheck disable=SC2086 # words
+make_cache c 64 "metadata2 writeback" smq $tunables
+put_some 200 20
+assert flushed c
+same /tmp/want /dev/mapper/c "with ours again"
+dmsetup remove c
+assert stored
+use_kernels
+expect_fail 'incompat|unsupported' make_cache c 64 "metadata2 writeback" smq
+modprobe -r dm-cache-smq dm-cache || :
+# shellcheck disable=SC2086 # words
+run 0 dmcache settle $devices
+same /tmp/want $ORIGIN "the origin, after all of it"
+check_metadata $META
