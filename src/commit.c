@@ -171,7 +171,7 @@ static void hand_back(struct cache *c, struct list_head *batch)
 
 	list_for_each_entry_safe(mg, next, batch, list) {
 		list_del_init(&mg->list);
-		nr += !mg->posted;
+		nr += !mg_is_extra(mg);
 		mg_make_ready(mg, MG_COMMITTED);
 	}
 	spin_lock_irq(&c->mg.lock);

@@ -122,7 +122,7 @@ void copy_start(struct migration *mg)
 		copy_by_overwriting(mg);
 		return;
 	}
-	if (mg->kind == MG_INVALIDATE) {
+	if (mg->kind == MG_INVALIDATE || mg_makes_room(mg)) {
 		/* A write may have come before the lock: then this is the only copy. */
 		mg_copied(mg, dirty ? -EBUSY : 0);
 		return;

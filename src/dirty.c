@@ -11,6 +11,7 @@
  *	clean      the origin has it, durably
  *
  *	dirty_set()       clean, volatile -> dirty      a write
+ *	dirty_born()      unmapped -> dirty             a write that gets a partial block
  *	dirty_written()   dirty -> volatile             a writeback
  *	dirty_settled()   volatile -> clean             a flush of the origin
  *	dirty_lost()      volatile -> dirty             that flush failed
@@ -47,6 +48,13 @@ void dirty_set(struct cache *c, cblock_t cb)
 	else
 		atomic_inc(&c->nr_dirty);
 	c->policy->type->set_dirty(c->policy, cb);
+}
+
+/* @cb is about to be mapped, and the policy is told that it is dirty. */
+void dirty_born(struct cache *c, cblock_t cb)
+{
+	atomic_or(BL_DIRTY, &entry_of(c, cb)->state);
+	atomic_inc(&c->nr_dirty);
 }
 
 /*

@@ -13,6 +13,7 @@
 struct cache;
 
 void dirty_set(struct cache *c, cblock_t cb);
+void dirty_born(struct cache *c, cblock_t cb);
 bool dirty_clear(struct cache *c, cblock_t cb);
 void dirty_written(struct cache *c, cblock_t cb);
 bool dirty_settled(struct cache *c, cblock_t cb);

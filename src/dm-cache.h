@@ -85,6 +85,7 @@
 #include "parse.h"
 #include "policies/policy.h"
 #include "posted.h"
+#include "reserve.h"
 #include "stats.h"
 #include "table.h"
 
@@ -136,6 +137,7 @@ struct cache {
 
 	/* --- blocks on the move --- */
 	struct free_blocks free;
+	struct reserve reserve;
 	struct migrations mg;
 	struct invalidation invalidation;
 	struct io_errors errors;
@@ -206,6 +208,7 @@ struct bio_ctx {
 	 * must not wait for a promotion again.
 	 */
 	bool waited;
+	bool room_awaited;		/* reserve.c: it has waited for a free cblock */
 	struct migration *mg;		/* HELD_OVERWRITE */
 	atomic_t halves;		/* of a pair, not ended yet */
 	blk_status_t pair_status;	/* of whichever half failed */

@@ -118,6 +118,15 @@ static enum mg_kind kind_of_copy(struct cache *c, const struct dmc_work *w)
 	return w->op == DMC_OP_DEMOTE || state & BL_PARTIAL ? MG_DEMOTE : MG_WRITEBACK;
 }
 
+static struct migration *promotion_asked_for(struct cache *c, oblock_t oblock)
+{
+	struct migration *mg = mg_alloc_promotion(c, oblock, false);
+
+	if (mg && c->reserve.owed)
+		WRITE_ONCE(c->reserve.owed, c->reserve.owed - 1);
+	return mg;
+}
+
 static struct migration *mg_for_work(struct cache *c, const struct dmc_work *w)
 {
 	struct migration *mg;
@@ -125,7 +134,7 @@ static struct migration *mg_for_work(struct cache *c, const struct dmc_work *w)
 	if (from_oblock(w->oblock) >= c->geo.nr_oblocks)
 		return NULL;
 	if (w->op == DMC_OP_PROMOTE)
-		return mg_alloc_promotion(c, w->oblock, false);
+		return promotion_asked_for(c, w->oblock);
 	if (!errors_may_clean(c))
 		return NULL;
 	if (from_cblock(w->cblock) >= c->geo.nr_cblocks)
@@ -180,7 +189,7 @@ static void ask_policy(struct cache *c)
 	if (!may_start_work(c))
 		return;
 	for (i = 0; i < WORK_PER_ROUND && may_start_work(c); i++) {
-		if (t->next_work(c->policy, idle, READ_ONCE(c->free.nr), &w))
+		if (t->next_work(c->policy, idle, reserve_spared(c), &w))
 			break;
 		start_work(c, &w);
 	}
@@ -202,6 +211,9 @@ static void engine_work_fn(struct work_struct *work)
 	drop_broken(c);
 	map_deferred(c);
 	ask_policy(c);
+	partial_prepare(c);
+	reserve_fill(c);
+	reserve_let_in(c);
 	if (unlikely(intent_due(c)))
 		commit_soon(c);
 	memalloc_noio_restore(noio);
@@ -220,8 +232,7 @@ static void tick_work_fn(struct work_struct *work)
 	errors_tell(c);
 	if (atomic_read(&c->nr_volatile))
 		settle_soon(c);
-	if (partial_pending(c))
-		commit_soon(c);
+	partial_store(c);
 	free_blocks_retry(c);
 	memalloc_noio_restore(noio);
 	engine_kick(c);
@@ -234,6 +245,8 @@ void engine_start(struct cache *c)
 	c->engine.busy_at = jiffies;
 	WRITE_ONCE(c->quiescing, false);
 	queue_delayed_work(c->engine.wq, &c->engine.tick, TICK_PERIOD);
+	if (partial_limit(c))
+		engine_kick(c);
 	pm_enter(c);
 }
 
@@ -241,7 +254,7 @@ void engine_start(struct cache *c)
 static void store_partial(struct cache *c)
 {
 	while (partial_pending(c) && cache_md_mode(c) == MD_WRITE) {
-		commit_soon(c);
+		partial_store(c);
 		flush_delayed_work(&c->commit.work);
 	}
 	if (partial_pending(c))
@@ -278,6 +291,7 @@ int engine_hold(struct cache *c)
 {
 	WRITE_ONCE(c->quiescing, true);
 	flush_work(&c->engine.work.now);
+	partial_store(c);
 	commit_soon(c);
 	if (!wait_event_timeout(c->mg.idle_wait, !atomic_read(&c->mg.nr), HOLD_TIMEOUT)) {
 		engine_release(c);
@@ -312,6 +326,7 @@ int engine_init(struct cache *c)
 	INIT_LIST_HEAD(&c->commit.waiting);
 	bio_list_init(&c->engine.deferred);
 	bio_list_init(&c->engine.reread);
+	bio_list_init(&c->reserve.waiting);
 	init_waitqueue_head(&c->mg.idle_wait);
 	INIT_DELAYED_WORK(&c->engine.tick, tick_work_fn);
 	INIT_DELAYED_WORK(&c->commit.work, commit_work_fn);

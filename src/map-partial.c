@@ -11,6 +11,7 @@
  *	write of whole granules      the cache; they are valid when it has ended
  *	write of a part of one       if that is valid: the cache.  Else after a fill
  *	write the cache refuses      the origin, if none of its granules is valid yet (rule R18)
+ *	write that misses            a new block, at once; then as a write of whole granules
  *
  * A bio that cannot go on as things are waits for a fill.  If that fails, it waits until the block
  * is dropped, and then is a miss.  If that fails too, so does the bio.
@@ -25,6 +26,73 @@
 #include "map.h"
 #include "partial.h"
 #include "remap.h"
+
+/*----- a new block -----*/
+
+/* The policy wants the block.  The engine makes it: something is in the way, or memory is short. */
+static bool allocate_later(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, int *r)
+{
+	struct migration *mg = mg_alloc(c, MG_PROMOTE, ob, cb);
+
+	if (!mg) {
+		c->policy->type->allocated(c->policy, cb, ob, false);
+		free_block_return(c, cb);
+		partial_refused(c, PARTIAL_NO_FREE);
+		return false;
+	}
+	mg->owns_cblock = true;
+	mg->partial = true;
+	mg->asked_by_policy = true;
+	bio_list_add(&mg->parked, bio);
+	*r = DM_MAPIO_SUBMITTED;
+	if (!mg_start(mg))
+		return true;
+
+	/* Mapped, or being promoted, by now: the engine tells the policy, the bio looks again. */
+	bio_list_init(&mg->parked);
+	mg->error = -EBUSY;
+	mg_make_ready(mg, MG_COMMITTED);
+	*r = map_park(c, ob, bio);
+	return true;
+}
+
+/*
+ * The write @bio, which missed, gets a partial block, if the policy wants it in.  True: it is taken,
+ * with *@r, which may be MAP_LOOK_AGAIN: it is a hit now.  False: to the origin.
+ */
+bool partial_allocate_now(struct cache *c, struct bio *bio, oblock_t ob, int *r)
+{
+	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
+	enum dmc_advice advice;
+	cblock_t cb;
+	bool got;
+
+	*r = DM_MAPIO_SUBMITTED;
+	got = reserve_has_block(c) && mg_may_promote(c) && free_block_take(c, &cb);
+	if (!got && reserve_wait(c, bio))
+		return true;
+	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio), got,
+				       got ? READ_ONCE(c->free.nr) : reserve_spared(c));
+	if (advice == DMC_WORK)
+		engine_kick(c);
+	if (advice != DMC_PROMOTE) {
+		partial_refused(c, got ? PARTIAL_NOT_WANTED : PARTIAL_NO_FREE);
+		if (got)
+			free_block_return(c, cb);
+		return false;
+	}
+
+	this_cpu_inc(c->stats->write_misses);
+	bio_ctx(bio)->waited = true;
+	if (!mg_map_partial(c, ob, cb))
+		return allocate_later(c, bio, ob, cb, r);
+	if (reserve_is_low(c) || partial_is_short(c))
+		engine_kick(c);
+	*r = MAP_LOOK_AGAIN;
+	return true;
+}
+
+/*----- a block that is there -----*/
 
 enum tries {
 	TRY_FILL,

@@ -165,7 +165,7 @@ static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	this_cpu_inc(c->stats->read_misses);
 	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
 	    c->policy->type->miss(c->policy, ob, DMC_READ, sector, bio_sectors(bio), false,
-				  READ_ONCE(c->free.nr)) == DMC_WORK)
+				  reserve_spared(c)) == DMC_WORK)
 		engine_kick(c);
 	return remap_to_origin(c, bio);
 }
@@ -188,17 +188,12 @@ static bool spares_origin(struct cache *c, const struct bio *bio, oblock_t ob)
  * which streams of such writes share.  A partial block takes any other at once.  Without one, a
  * write into a discarded block spares the origin, too, and the rest can wait for the copy, and then
  * be a hit: one request to the origin, where the write now and a copy later are two.
- * Unless it has to reach the origin all the same, or waited in vain before.
  */
-static struct migration *promotion_for(struct cache *c, struct bio *bio, oblock_t ob, u32 offset)
+static struct migration *promotion_for(struct cache *c, struct bio *bio, oblock_t ob, bool partial)
 {
-	const struct bio_ctx *x = bio_ctx(bio);
 	struct migration *mg = NULL;
-	bool partial, copyless;
+	bool copyless;
 
-	if (unlikely(x->retried || x->waited))
-		return NULL;
-	partial = !covers_block(c, bio) && partial_may_allocate(c, bio, offset);
 	copyless = !partial && spares_origin(c, bio, ob);
 	if (partial || copyless || (c->io_mode == IO_WRITEBACK && mg_within_threshold(c, 0) &&
 				    !errors_serialize_copies(c)))
@@ -206,8 +201,6 @@ static struct migration *promotion_for(struct cache *c, struct bio *bio, oblock_
 	if (mg) {
 		mg->partial = partial;
 		mg->copyless = copyless;
-	} else if (partial) {
-		partial_refused(c, PARTIAL_NO_FREE);
 	}
 	return mg;
 }
@@ -217,15 +210,20 @@ static struct migration *promotion_for(struct cache *c, struct bio *bio, oblock_
  * before the policy is asked, so its yes can be honoured.  Returns true if the bio was taken, with
  * *@r.
  */
-static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, u32 offset, int *r)
+static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, bool partial, int *r)
 {
 	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
-	struct migration *mg = promotion_for(c, bio, ob, offset);
 	struct bio_ctx *x = bio_ctx(bio);
+	struct migration *mg = NULL;
 	enum dmc_advice advice;
 
+	/* Unless it has to reach the origin all the same, or waited in vain before. */
+	if (likely(!x->retried && !x->waited) && (!partial || reserve_has_block(c)))
+		mg = promotion_for(c, bio, ob, partial);
+	if (!mg && partial)
+		partial_refused(c, PARTIAL_NO_FREE);
 	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio),
-				       mg != NULL, READ_ONCE(c->free.nr));
+				       mg != NULL, mg ? READ_ONCE(c->free.nr) : reserve_spared(c));
 	if (advice == DMC_WORK)
 		engine_kick(c);
 	if (likely(!mg))
@@ -260,6 +258,19 @@ static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, u3
 	return true;
 }
 
+/* The policy is asked, once.  Returns true if the bio was taken, with *@r. */
+static bool comes_in(struct cache *c, struct bio *bio, oblock_t ob, u32 offset, int *r)
+{
+	const struct bio_ctx *x = bio_ctx(bio);
+	bool partial;
+
+	partial = unlikely(partial_limit(c)) && !x->retried && !x->waited &&
+		  !covers_block(c, bio) && partial_may_allocate(c, bio, offset);
+	if (partial && c->policy->type->allocated)
+		return partial_allocate_now(c, bio, ob, r);
+	return try_write_allocate(c, bio, ob, partial, r);
+}
+
 static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob, u32 offset)
 {
 	struct bio_ctx *x = bio_ctx(bio);
@@ -272,7 +283,7 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob, u32 off
 	 * block got mapped meanwhile is found out below, or by mg_start().
 	 */
 	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
-	    try_write_allocate(c, bio, ob, offset, &r))
+	    comes_in(c, bio, ob, offset, &r))
 		return r;
 	if (!miss_tryget(c, slot))
 		return map_park(c, ob, bio);
@@ -332,6 +343,7 @@ int map_bio(struct cache *c, struct bio *bio)
 	x->paired = false;
 	x->retried = false;
 	x->waited = false;
+	x->room_awaited = false;
 	x->deferred = false;
 	x->tries = 0;
 	x->none_posted = false;

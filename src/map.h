@@ -8,6 +8,7 @@
 #define DM_CACHE_MAP_H
 
 #include <linux/blk_types.h>
+#include <linux/errno.h>
 
 #include "block-types.h"
 #include "migrate.h"

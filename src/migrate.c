@@ -8,7 +8,8 @@
  *
  * The mapping table and the entries' locks change in mg_finish() alone, after the commit, so
  * what bios see is never ahead of what is durable (rule R1), and a cblock is returned to the free
- * ones only there (rule R3).
+ * ones only there (rule R3).  But a partial block, which is dirty, is mapped without (rule R15), by
+ * mg_map_partial() if nothing is in the way.
  *
  * Locks: migrations.lock, then free_lock or deferred_lock.
  */
@@ -25,12 +26,12 @@ static struct hlist_head *bucket_of_slot(struct cache *c, u32 slot)
 	return &c->mg.hash[slot % CACHE_MG_BUCKETS];
 }
 
-/* Never sleeps.  NULL if the limit is reached or there is no memory. */
-struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb)
+static struct migration *mg_alloc_within(struct cache *c, enum mg_kind kind, oblock_t ob,
+					 cblock_t cb, u32 limit)
 {
 	struct migration *mg;
 
-	if (atomic_inc_return(&c->mg.nr) > CACHE_MAX_MIGRATIONS + atomic_read(&c->posted.nr))
+	if (atomic_inc_return(&c->mg.nr) > limit)
 		goto err_count;
 	mg = mempool_alloc(c->mg.pool, GFP_NOWAIT | __GFP_NOWARN);
 	if (!mg)
@@ -53,10 +54,38 @@ err_count:
 	return NULL;
 }
 
-/* How many there are, but for posted writes: these have a bound of their own, and copy nothing. */
+/* Those with a bound of their own: they copy nothing, and do not count to the limit. */
+static u32 mg_nr_extra(const struct cache *c)
+{
+	return atomic_read(&c->posted.nr) + atomic_read(&c->reserve.nr_leaving);
+}
+
+/* How many there are but for those. */
 u32 mg_nr_others(struct cache *c)
 {
-	return max(atomic_read(&c->mg.nr) - atomic_read(&c->posted.nr), 0);
+	return max_t(int, atomic_read(&c->mg.nr) - mg_nr_extra(c), 0);
+}
+
+/* Never sleeps.  NULL if the limit is reached or there is no memory. */
+struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb)
+{
+	return mg_alloc_within(c, kind, ob, cb, CACHE_MAX_MIGRATIONS + mg_nr_extra(c));
+}
+
+/* For the reserve.  These do not count to the limit of the others, since they copy nothing. */
+struct migration *mg_alloc_leaving(struct cache *c, oblock_t ob, cblock_t cb)
+{
+	struct migration *mg = NULL;
+
+	if (atomic_inc_return(&c->reserve.nr_leaving) <= RESERVE_MOST)
+		mg = mg_alloc_within(c, MG_DEMOTE, ob, cb, CACHE_MAX_MIGRATIONS + mg_nr_extra(c));
+	if (!mg) {
+		atomic_dec(&c->reserve.nr_leaving);
+		return NULL;
+	}
+	mg->op = DMC_OP_MAKE_ROOM;
+	mg->asked_by_policy = true;
+	return mg;
 }
 
 /*
@@ -130,6 +159,8 @@ void mg_free(struct migration *mg)
 		free_block_retire(c, mg->cblock);
 	else if (mg->owns_cblock)
 		free_block_return(c, mg->cblock);
+	if (mg_makes_room(mg))
+		atomic_dec(&c->reserve.nr_leaving);
 	mempool_free(mg, c->mg.pool);
 	if (atomic_dec_and_test(&c->mg.nr))
 		wake_up(&c->mg.idle_wait);
@@ -148,7 +179,7 @@ static void mg_make_committable_locked(struct migration *mg)
 	lockdep_assert_held(&mg->c->mg.lock);
 	mg->state = MG_COMMIT;
 	list_add_tail(&mg->list, &mg->c->commit.waiting);
-	mg->c->commit.nr += !mg->posted;
+	mg->c->commit.nr += !mg_is_extra(mg);
 }
 
 /* Hands @mg to the engine.  Any context. */
@@ -161,6 +192,17 @@ void mg_make_ready(struct migration *mg, enum mg_state state)
 	mg_make_ready_locked(mg, state);
 	spin_unlock_irqrestore(&c->mg.lock, flags);
 	engine_kick(c);
+}
+
+static const struct migration *mg_of_locked(const struct cache *c, oblock_t ob, u32 slot)
+{
+	const struct migration *mg;
+
+	lockdep_assert_held(&c->mg.lock);
+	hlist_for_each_entry(mg, &c->mg.hash[slot % CACHE_MG_BUCKETS], hash)
+		if (mg->oblock == ob)
+			return mg;
+	return NULL;
 }
 
 static u32 lock_bit(const struct migration *mg)
@@ -179,14 +221,11 @@ static bool mg_is_drained(const struct migration *mg)
 static int mg_check_locked(const struct migration *mg)
 {
 	struct cache *c = mg->c;
-	const struct migration *other;
 	cblock_t cb;
 	bool mapped;
 
-	lockdep_assert_held(&c->mg.lock);
-	hlist_for_each_entry(other, bucket_of_slot(c, mg->slot), hash)
-		if (other->oblock == mg->oblock)
-			return -EBUSY;
+	if (mg_of_locked(c, mg->oblock, mg->slot))
+		return -EBUSY;
 
 	mapped = table_lookup(&c->table, mg->oblock, &cb);
 	if (mg->kind == MG_PROMOTE)
@@ -242,8 +281,13 @@ int mg_start(struct migration *mg)
 	/* A bio that leaves after this look sees the claim, and calls mg_drained(). */
 	mg->state = MG_DRAINING;
 	drained = mg_is_drained(mg);
-	if (drained)
+	if (drained && mg_makes_room(mg)) {
+		/* There is nothing to copy, and many of these are started at a time. */
+		mg_make_committable_locked(mg);
+		drained = false;
+	} else if (drained) {
 		mg_make_ready_locked(mg, MG_DRAINED);
+	}
 	spin_unlock_irqrestore(&c->mg.lock, flags);
 
 	if (drained)
@@ -262,6 +306,38 @@ void mg_drop_instead(struct migration *mg)
 	spin_unlock_irq(&c->mg.lock);
 	/* The writer's count that the bio left: it is not drained before. */
 	block_put(c, entry_of(c, mg->cblock), BL_WRITER);
+}
+
+/*
+ * Maps @ob to @cb, which is free, as a partial block: with nothing valid, and dirty.  False: nothing
+ * happened; a migration has @ob, it is mapped, or a write to it may be on its way to the origin.
+ * Like a promotion from the claim to its end, all in one.  Any context.
+ */
+bool mg_map_partial(struct cache *c, oblock_t ob, cblock_t cb)
+{
+	const u32 slot = slot_of(c, ob);
+	unsigned long flags;
+	cblock_t other;
+	bool ok;
+
+	spin_lock_irqsave(&c->mg.lock, flags);
+	slot_claim(c, slot);
+	ok = slot_drained(c, slot) && !mg_of_locked(c, ob, slot) &&
+	     !table_lookup(&c->table, ob, &other) && partial_add(c, cb);
+	if (ok) {
+		errors_promoting(c);
+		/* The policy knows the block before the first bio can hit it. */
+		c->policy->type->allocated(c->policy, cb, ob, true);
+		dirty_born(c, cb);
+		intent_publish(c, cb, true);
+		discard_forget(&c->discards, ob);
+		table_insert(&c->table, cb, ob);
+	}
+	slot_unclaim(c, slot);
+	spin_unlock_irqrestore(&c->mg.lock, flags);
+	if (ok)
+		atomic64_inc(&c->mg.nr_promotions);
+	return ok;
 }
 
 /* The last bio that a migration of this slot waits for may have left.  Any context. */
@@ -366,7 +442,7 @@ static void mg_tell_policy(struct migration *mg)
 		t->work_done(c->policy, &work, !mg->error);
 	/* A partial block that is written back goes, though the policy did not ask for that. */
 	if (mg_removes(mg) && !mg->error &&
-	    !(mg->asked_by_policy && mg->op == DMC_OP_DEMOTE))
+	    !(mg->asked_by_policy && mg->op != DMC_OP_WRITEBACK))
 		t->invalidate(c->policy, mg->cblock);
 }
 
@@ -384,7 +460,9 @@ static void publish_promotion(struct migration *mg)
 	if (mg->partial || (mg->overwriter && c->io_mode == IO_WRITEBACK))
 		dirty_set(c, mg->cblock);
 	discard_forget(&c->discards, mg->oblock);
+	spin_lock_irq(&c->mg.lock);
 	table_insert(&c->table, mg->cblock, mg->oblock);
+	spin_unlock_irq(&c->mg.lock);
 	atomic64_inc(&c->mg.nr_promotions);
 }
 
@@ -396,9 +474,13 @@ static void publish_removal(struct migration *mg)
 	clean_block(mg);
 	intent_publish(c, mg->cblock, false);
 	partial_dropped(c, mg->cblock);
+	spin_lock_irq(&c->mg.lock);
 	table_remove(&c->table, mg->cblock);
+	spin_unlock_irq(&c->mg.lock);
 	mg_tell_policy(mg);
 	mg->owns_cblock = true;
+	if (mg->asked_by_policy && mg->op == DMC_OP_DEMOTE)
+		WRITE_ONCE(c->reserve.owed, c->reserve.owed + 1);
 	if (mg->kind == MG_DEMOTE)
 		atomic64_inc(&c->mg.nr_demotions);
 }

@@ -37,7 +37,7 @@ struct cache;
 #define CACHE_MG_BUCKETS 64
 
 struct migrations {
-	spinlock_t lock;
+	spinlock_t lock;		/* also over changes of the mapping table */
 	struct hlist_head hash[CACHE_MG_BUCKETS];	/* by slot; under lock */
 	struct list_head ready;		/* wait for the engine; under lock */
 	atomic_t nr;
@@ -103,6 +103,18 @@ struct migration {
 	struct bio *overwriter;		/* promotes by overwriting the whole block */
 };
 
+/* Removes a clean block for the reserve (reserve.c). */
+static inline bool mg_makes_room(const struct migration *mg)
+{
+	return mg->op == DMC_OP_MAKE_ROOM;
+}
+
+/* Counts to a bound of its own: posted.c, reserve.c. */
+static inline bool mg_is_extra(const struct migration *mg)
+{
+	return mg->posted || mg_makes_room(mg);
+}
+
 static inline bool mg_locks_entry(const struct migration *mg)
 {
 	return mg->kind != MG_PROMOTE && (mg->kind != MG_WRITE_INTENT || mg->posted);
@@ -125,6 +137,7 @@ static inline bool mg_claims_slot(const struct migration *mg)
 }
 
 struct migration *mg_alloc(struct cache *c, enum mg_kind kind, oblock_t ob, cblock_t cb);
+struct migration *mg_alloc_leaving(struct cache *c, oblock_t ob, cblock_t cb);
 struct migration *mg_alloc_promotion(struct cache *c, oblock_t ob, bool write_alloc);
 void mg_free(struct migration *mg);
 bool mg_may_promote(struct cache *c);
@@ -132,6 +145,7 @@ bool mg_within_threshold(struct cache *c, u64 sectors);
 u32 mg_nr_others(struct cache *c);
 
 int mg_start(struct migration *mg);
+bool mg_map_partial(struct cache *c, oblock_t ob, cblock_t cb);
 void mg_drained(struct cache *c, u32 slot);
 bool mg_park(struct cache *c, oblock_t ob, struct bio *bio);
 void mg_make_ready(struct migration *mg, enum mg_state state);

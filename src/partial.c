@@ -12,8 +12,8 @@
  *	full        all granules are valid: after one more commit a block as any other
  *
  * A write is durable when a FLUSH or FUA after it is acknowledged, not before: these, and these
- * only, wait for the commit of what is pending (rule R15).  A commit *round* begins with all that
- * is pending then.  So it covers each write that ended before it, and each FLUSH that came before
+ * only, wait for the commit of what is pending (rule R15).  A commit *round* begins when one waits,
+ * and once a second, with all that is pending then.  So it covers each write that ended before it, and each FLUSH that came before
  * it.  What ends later is pending for the next round.
  *
  * The commit worker copies the maps first, then flushes the cache device, then changes the
@@ -112,16 +112,13 @@ static struct partial_block *block_at(const struct partials *p, u32 i)
 	return &p->chunks[i / PARTIAL_CHUNK][i % PARTIAL_CHUNK];
 }
 
-/*
- * Sees to it that add() finds a free one, if there is memory.  Activation, and the engine, which no
- * other adds beside: may sleep.
- */
-static void make_room(struct partials *p)
+/* Activation, and the engine: may sleep. */
+static void add_chunk(struct partials *p)
 {
 	struct partial_block *chunk;
 	u32 i, first;
 
-	if (p->free != NONE || p->nr_chunks == p->most_chunks)
+	if (p->nr_chunks == p->most_chunks)
 		return;
 	chunk = kvcalloc(PARTIAL_CHUNK, sizeof(*chunk), GFP_NOIO | __GFP_NOWARN);
 	if (!chunk)
@@ -130,10 +127,18 @@ static void make_room(struct partials *p)
 	for (i = 0; i < PARTIAL_CHUNK; i++)
 		chunk[i].next = i + 1 < PARTIAL_CHUNK ? first + i + 1 : NONE;
 	spin_lock_irq(&p->lock);
-	p->chunks[p->nr_chunks++] = chunk;
+	p->chunks[p->nr_chunks] = chunk;
+	WRITE_ONCE(p->nr_chunks, p->nr_chunks + 1);
 	chunk[PARTIAL_CHUNK - 1].next = p->free;
 	p->free = first;
 	spin_unlock_irq(&p->lock);
+}
+
+/* Sees to it that add() finds a free one, if there is memory and no other adds beside. */
+static void make_room(struct partials *p)
+{
+	if (p->free == NONE)
+		add_chunk(p);
 }
 
 static u32 *chain_of(struct partials *p, u32 cblock)
@@ -257,6 +262,22 @@ bool partial_pending(struct cache *c)
 	pending = p->in_round || p->nr_pending;
 	spin_unlock_irq(&p->lock);
 	return pending;
+}
+
+/*
+ * What is pending is to be on disk soon, though no bio waits for it.  A commit for other reasons
+ * leaves it, since more is written to these blocks as a rule.
+ */
+void partial_store(struct cache *c)
+{
+	struct partials *p = c->partials;
+
+	if (!partial_pending(c))
+		return;
+	spin_lock_irq(&p->lock);
+	p->due = true;
+	spin_unlock_irq(&p->lock);
+	commit_soon(c);
 }
 
 /*----- how many -----*/
@@ -501,25 +522,52 @@ bool partial_next_run(struct cache *c, cblock_t cb, bool valid, u32 *offset, u32
  * A block for a mapping that is to be made: partial, with nothing valid.  It is pending from the
  * end of its first write on.  False: as many blocks as may be are partial.
  */
-bool partial_allocate(struct cache *c, cblock_t cb)
+bool partial_add(struct cache *c, cblock_t cb)
 {
 	struct partials *p = c->partials;
 	struct partial_block *b = NULL;
+	unsigned long flags;
 
-	make_room(p);
-	spin_lock_irq(&p->lock);
+	spin_lock_irqsave(&p->lock, flags);
 	if (p->nr < p->limit)
 		b = add(p, from_cblock(cb));
 	if (b)
 		b->fresh = true;
-	spin_unlock_irq(&p->lock);
-	if (!b) {
-		partial_refused(c, PARTIAL_NO_ROOM);
+	spin_unlock_irqrestore(&p->lock, flags);
+	if (!b)
 		return false;
-	}
 	atomic_or(BL_PARTIAL, &entry_of(c, cb)->state);
 	atomic64_inc(&c->partials->nr_allocated);
 	return true;
+}
+
+/* The same, by the engine, which has memory made for it. */
+bool partial_allocate(struct cache *c, cblock_t cb)
+{
+	bool added;
+
+	make_room(c->partials);
+	added = partial_add(c, cb);
+	if (!added)
+		partial_refused(c, PARTIAL_NO_ROOM);
+	return added;
+}
+
+/* Will there soon be no memory for another, though there might be? */
+bool partial_is_short(const struct cache *c)
+{
+	const struct partials *p = c->partials;
+	const u32 nr_chunks = READ_ONCE(p->nr_chunks);
+
+	return nr_chunks * PARTIAL_CHUNK - READ_ONCE(p->nr) < PARTIAL_CHUNK / 2 &&
+	       nr_chunks < p->most_chunks;
+}
+
+/* Once a round. */
+void partial_prepare(struct cache *c)
+{
+	if (unlikely(partial_limit(c)) && partial_is_short(c))
+		add_chunk(c->partials);
 }
 
 /* The block has all its granules, or its mapping goes. */
@@ -569,17 +617,20 @@ bool partial_used(struct cache *c)
 	return READ_ONCE(p->nr) || p->in_round || !bio_list_empty(&p->waiting);
 }
 
-/* A round begins: all that is pending, and the FLUSHes that came. */
+/* A round begins, if one is wanted: all that is pending, and the FLUSHes that came. */
 static void begin_round(struct partials *p)
 {
 	lockdep_assert_held(&p->lock);
 	if (p->in_round)
 		return;
+	p->missed = false;
+	if (!p->due && bio_list_empty(&p->waiting))
+		return;
+	p->due = false;
 	list_splice_init(&p->pending, &p->round);
 	bio_list_merge(&p->covered, &p->waiting);
 	bio_list_init(&p->waiting);
 	p->in_round = !list_empty(&p->round) || !bio_list_empty(&p->covered);
-	p->missed = false;
 }
 
 /* What is valid in @b now is to be durable with this commit; all of it, if @fill has read it. */
@@ -604,10 +655,12 @@ static void begin_migration(struct partials *p, struct migration *mg)
 	if (!b)
 		return;
 	mg->fresh = b->fresh;
-	if (mg_removes(mg))
+	if (mg_removes(mg)) {
 		mg->given_up = take_pending(p, b);
-	else if (mg->kind == MG_FILL)
+		p->in_round |= mg->given_up;
+	} else if (mg->kind == MG_FILL) {
 		take_block(p, b, mg);
+	}
 }
 
 /*

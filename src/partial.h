@@ -65,6 +65,7 @@ struct partials {
 	struct list_head round;		/* pending since before the round under way began */
 	u32 nr_pending;			/* in both lists */
 	bool in_round;
+	bool due;			/* a round is wanted, though no bio waits for it */
 	bool missed;			/* this round gave up a block that was to be removed, and is
 					 * not */
 	struct bio_list waiting;	/* for the round to come... */
@@ -81,6 +82,12 @@ struct partials {
 
 int partial_init(struct cache *c);
 void partial_exit(struct cache *c);
+
+/* How many blocks may be partial; 0: write allocation is off. */
+static inline u32 partial_limit(const struct cache *c)
+{
+	return READ_ONCE(c->partials->limit);
+}
 
 /*
  * At most @percent of the cache's blocks are to be partial from now on; 0: no more writes are
@@ -104,11 +111,17 @@ bool partial_missed(struct cache *c, cblock_t cb);
 bool partial_next_run(struct cache *c, cblock_t cb, bool valid, u32 *offset, u32 *sectors);
 void partial_refused(struct cache *c, enum partial_refusal why);
 
+/* Any context: false also if memory is short, which partial_prepare() sees to. */
+bool partial_add(struct cache *c, cblock_t cb);
+bool partial_is_short(const struct cache *c);
+
 /* Engine. */
+void partial_prepare(struct cache *c);
 bool partial_allocate(struct cache *c, cblock_t cb);
 void partial_filled(struct cache *c, cblock_t cb);
 void partial_dropped(struct cache *c, cblock_t cb);
 bool partial_pending(struct cache *c);
+void partial_store(struct cache *c);
 
 /* Commit worker, in this order. */
 bool partial_used(struct cache *c);
@@ -119,7 +132,8 @@ int partial_change(struct cache *c);
 void partial_keep(struct migration *mg);
 bool partial_committed(struct cache *c, int error);
 
-/* map-partial.c: bios that meet a partial block. */
+/* map-partial.c: bios that meet a partial block, or get one. */
+bool partial_allocate_now(struct cache *c, struct bio *bio, oblock_t ob, int *r);
 int partial_read(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset);
 int partial_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset);
 int partial_write_ended(struct cache *c, struct bio *bio, bool failed);

@@ -3,7 +3,7 @@
  * table.c - the mapping table: oblock -> cblock, read by every bio without a lock.
  *
  * Called by map.c (look-up, any context, many CPUs at once) and by migrate.c and activate.c
- * (changes; from the engine or while no bio is there, so there is one writer).
+ * (changes; under migrations.lock or while no bio is there, so there is one writer).
  *
  * A hash table whose chains are linked by cblock index, one entry a cblock, all allocated at
  * load.  An entry is never freed while the cache is loaded, but it may be unlinked, and linked

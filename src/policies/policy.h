@@ -17,9 +17,12 @@
  *   load_run         activation, before any bio      yes         under the core's metadata mutex
  *   hit              most cached bios                no          many CPUs at once
  *   miss             most uncached bios              no          many CPUs at once
+ *   allocated        uncached writes                 no          many CPUs at once, and under a
+ *                                                                spin lock of the core
  *   next_work,
+ *   make_room,
  *   work_done,
- *   invalidate       migration engine                no          one call at a time of these three
+ *   invalidate       migration engine                no          one call at a time of these four
  *   invalidate       clean shutdown                  no          under the metadata mutex
  *   set_dirty        bio path, migration engine      no          many CPUs at once
  *   clear_dirty      migration engine                no          one call at a time
@@ -33,8 +36,8 @@
  *   emit_config      status                          yes         at any time after create
  *   set_config       message, table load             yes         at any time after create
  *
- * Unless the table says otherwise no lock is held, and methods run beside each other.  hit, miss
- * and set_dirty are called wherever bios are submitted, also with interrupts disabled; the others
+ * Unless the table says otherwise no lock is held, and methods run beside each other.  hit, miss,
+ * allocated and set_dirty are called wherever bios are submitted, also with interrupts disabled; the others
  * in process context with interrupts enabled.
  *
  * hit() must not take a lock and must not write to memory shared by hits on different cblocks:
@@ -80,11 +83,14 @@ enum dmc_advice {
  * @DMC_OP_PROMOTE: bring the oblock in; the core chooses a free cblock
  * @DMC_OP_DEMOTE: evict the cblock, which holds the oblock; written back first if dirty
  * @DMC_OP_WRITEBACK: clean the cblock, which holds the oblock; the mapping stays
+ * @DMC_OP_MAKE_ROOM: only make_room() asks for this: evict the cblock, which holds the oblock, if
+ *	it is clean
  */
 enum dmc_op {
 	DMC_OP_PROMOTE,
 	DMC_OP_DEMOTE,
 	DMC_OP_WRITEBACK,
+	DMC_OP_MAKE_ROOM,
 };
 
 #define DMC_GRADES 16		/* of warmth; see grade_hint() */
@@ -189,20 +195,33 @@ struct dmc_policy_type {
 	 * @miss: a bio did not find @oblock.  @sector: where in the target the part of the bio
 	 * within this block starts, @sectors: its length; sectors of 512 bytes.  @cheap: a
 	 * promotion now costs the origin no more than this bio: it covers the whole block, or the
-	 * block is discarded, or it is a write that can wait for the copy.  @nr_free: cblocks that
-	 * are neither resident nor being filled, at a glance; stale by the time it is read.  Not
-	 * called in passthrough mode.  A write that had to wait may come here again.
+	 * block is discarded, or it is a write that can wait for the copy, or that gets a partial
+	 * block.  @nr_free: cblocks that are neither resident nor being filled, at a glance; stale
+	 * by the time it is read.  Unless @cheap, those of the reserve (make_room()) do not count.
+	 * Not called in passthrough mode.  A write that had to wait may come here again.
+	 *
+	 * A partial block is a cblock that has only what was written to it.  For a policy it is a
+	 * newcomer like any other, and dirty: it costs nothing to bring in.  When a writeback of it
+	 * is asked for, the core removes it instead, and says so by invalidate().
 	 *
 	 * After DMC_PROMOTE the core may still decline (the block came in by another way); it calls
-	 * work_done(PROMOTE) in every case, with success or not.
+	 * work_done(PROMOTE) in every case, or allocated(), with success or not.
 	 */
 	enum dmc_advice (*miss)(struct dmc_policy *p, oblock_t oblock, enum dmc_dir dir,
 				u64 sector, u32 sectors, bool cheap, u32 nr_free);
 
 	/**
+	 * @allocated: optional: what became, already, of miss() with DMC_PROMOTE: instead of
+	 * work_done().  With @success @cblock is resident with @oblock, and dirty; set_dirty() does
+	 * not follow.  Without it all is as before.  Without this method each write that gets a
+	 * partial block waits for the engine.
+	 */
+	void (*allocated)(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool success);
+
+	/**
 	 * @next_work: the next thing worth doing, in @work: 0, or DMC_NO_WORK for nothing.  @idle:
 	 * the device has little else to do, so background writeback is welcome.  @nr_free as for
-	 * miss().
+	 * miss(), without the reserve.
 	 *
 	 * A policy returns PROMOTE only if @nr_free > 0; otherwise it makes room with DEMOTE first.
 	 * A block named in work is busy until work_done(): the policy must not name it again.  The
@@ -213,11 +232,21 @@ struct dmc_policy_type {
 	int (*next_work)(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work);
 
 	/**
-	 * @work_done: what became of work that next_work() named, or miss() with DMC_PROMOTE; once
-	 * for each.  @work is borrowed.  Without @success all is as before the work.  With it:
+	 * @make_room: optional: the block that is worth least, in @work, with DMC_OP_MAKE_ROOM: 0;
+	 * or DMC_NO_WORK.  It must be clean, and next_work() would evict it, or one as cold, for a
+	 * newcomer.  While write_allocate is on, the core keeps a reserve of free cblocks, for
+	 * writes that miss; this is how it is filled, a hundred blocks and more at a time.  Without
+	 * this method there is no reserve.
+	 */
+	int (*make_room)(struct dmc_policy *p, struct dmc_work *work);
+
+	/**
+	 * @work_done: what became of work that next_work() or make_room() named, or miss() with
+	 * DMC_PROMOTE, unless allocated() was called; once for each.  @work is borrowed.  Without @success all is as before the work.  With it:
 	 *
 	 * PROMOTE: @work->cblock is resident with @work->oblock, and clean; set_dirty() may follow.
-	 * DEMOTE: @work->cblock is free again; clear_dirty() was called before, if it was dirty.
+	 * DEMOTE, MAKE_ROOM: @work->cblock is free again; clear_dirty() was called before, if it
+	 * was dirty.
 	 * WRITEBACK: clear_dirty() was called before.
 	 */
 	void (*work_done)(struct dmc_policy *p, const struct dmc_work *work, bool success);

@@ -292,6 +292,12 @@ static void unmap(struct model *m, u32 cb)
 	m->free[m->nr_free++] = cb;
 }
 
+/* Free blocks that do not belong to the reserve. */
+static u32 spared(const struct model *m)
+{
+	return max(m->nr_free > m->reserve ? m->nr_free - m->reserve : 0, min(m->nr_free, m->owed));
+}
+
 /* Starts what may be started; @dirty: the bio that is promoted with is a write. */
 static void start(struct model *m, struct dmc_work w)
 {
@@ -299,6 +305,7 @@ static void start(struct model *m, struct dmc_work w)
 		w.cblock = to_cblock(m->free[--m->nr_free]);
 		m->coming[from_oblock(w.oblock)] = 1;
 	} else {
+		m->nr_leaving += w.op == DMC_OP_MAKE_ROOM;
 		m->busy[from_cblock(w.cblock)] = w.op + 1;
 	}
 	m->work[m->nr_work++] = w;
@@ -355,9 +362,11 @@ static void end_work(struct model *m, u32 i)
 	bool success = !chance(m->fail_percent);
 
 	m->work[i] = m->work[--m->nr_work];
+	m->nr_leaving -= w.op == DMC_OP_MAKE_ROOM;
 	if (w.op == DMC_OP_PROMOTE) {
 		end_promote(m, &w, success);
-	} else if (w.op == DMC_OP_DEMOTE) {
+	} else if (w.op == DMC_OP_DEMOTE || w.op == DMC_OP_MAKE_ROOM) {
+		m->owed += success && w.op == DMC_OP_DEMOTE;
 		end_demote(m, &w, success);
 	} else {
 		m->busy[from_cblock(w.cblock)] = 0;
@@ -395,7 +404,8 @@ static void check_promote(struct model *m, u64 ob)
 static void check_resident(struct model *m, const struct dmc_work *w)
 {
 	u32 cb = from_cblock(w->cblock);
-	const char *op = w->op == DMC_OP_DEMOTE ? "demote" : "write back";
+	const char *op = w->op == DMC_OP_DEMOTE ? "demote" :
+			 w->op == DMC_OP_MAKE_ROOM ? "make room with" : "write back";
 
 	CHECK_MSG(cb < m->nr, "%s %u: there is no such block", op, cb);
 	CHECK_MSG(m->oblock[cb] != U64_MAX, "%s %u: it is free", op, cb);
@@ -404,6 +414,40 @@ static void check_resident(struct model *m, const struct dmc_work *w)
 	CHECK_MSG(!m->busy[cb], "%s %u: it is busy", op, cb);
 	if (w->op == DMC_OP_WRITEBACK)
 		CHECK_MSG(m->dirty[cb], "write back %u: it is clean", cb);
+	if (w->op == DMC_OP_MAKE_ROOM)
+		CHECK_MSG(!m->dirty[cb], "make room with %u: it is dirty", cb);
+}
+
+static void refuse_or_start(struct model *m, const struct dmc_work *w)
+{
+	if (chance(m->refuse_percent)) {
+		m->refusals++;
+		done(m, w, false);
+		model_check(m);
+	} else {
+		start(m, *w);
+	}
+}
+
+void model_make_room(struct model *m)
+{
+	u32 refused = m->refusals;
+	int err;
+
+	while (m->type->make_room && m->nr_free + m->nr_leaving < m->reserve &&
+	       m->nr_work < MODEL_INFLIGHT && refused == m->refusals) {
+		struct dmc_work w = { .op = 99 };
+
+		err = m->type->make_room(m->p, &w);
+		model_check(m);
+		if (err) {
+			CHECK_EQ(err, DMC_NO_WORK);
+			return;
+		}
+		CHECK_EQ(w.op, DMC_OP_MAKE_ROOM);
+		check_resident(m, &w);
+		refuse_or_start(m, &w);
+	}
 }
 
 bool model_ask(struct model *m, bool idle)
@@ -414,7 +458,7 @@ bool model_ask(struct model *m, bool idle)
 	if (m->nr_work == MODEL_INFLIGHT)
 		return false;
 
-	err = m->type->next_work(m->p, idle, m->nr_free, &w);
+	err = m->type->next_work(m->p, idle, spared(m), &w);
 	model_check(m);
 	if (err) {
 		CHECK_EQ(err, DMC_NO_WORK);
@@ -422,18 +466,13 @@ bool model_ask(struct model *m, bool idle)
 	}
 
 	CHECK(w.op == DMC_OP_PROMOTE || w.op == DMC_OP_DEMOTE || w.op == DMC_OP_WRITEBACK);
-	if (w.op == DMC_OP_PROMOTE)
+	if (w.op == DMC_OP_PROMOTE) {
 		check_promote(m, from_oblock(w.oblock));
-	else
-		check_resident(m, &w);
-
-	if (chance(m->refuse_percent)) {
-		m->refusals++;
-		done(m, &w, false);
-		model_check(m);
+		m->owed -= m->owed != 0;
 	} else {
-		start(m, w);
+		check_resident(m, &w);
 	}
+	refuse_or_start(m, &w);
 	return true;
 }
 
@@ -468,10 +507,27 @@ static void hit(struct model *m, u64 ob, enum dmc_dir dir, u32 sectors)
 				    false, m->nr_free) != DMC_PROMOTE);
 }
 
+static void allocate_now(struct model *m, u64 ob)
+{
+	bool success = !chance(m->fail_percent);
+	u32 cb = m->free[m->nr_free - 1];
+
+	m->type->allocated(m->p, to_cblock(cb), to_oblock(ob), success);
+	if (!success)
+		return;
+	m->nr_free--;
+	m->oblock[cb] = ob;
+	m->cblock[ob] = cb;
+	m->dirty[cb] = 1;
+	m->nr_dirty++;
+	m->nr_resident++;
+	m->promotions++;
+}
+
 void model_access_at(struct model *m, u64 ob, enum dmc_dir dir, bool cheap, u64 sector, u32 sectors)
 {
 	struct dmc_work w = { .op = DMC_OP_PROMOTE, .oblock = to_oblock(ob) };
-	u32 nr_free = m->nr_free;
+	u32 nr_free = cheap ? m->nr_free : spared(m);
 	enum dmc_advice advice;
 
 	if (m->cblock[ob] != MODEL_NONE) {
@@ -491,6 +547,8 @@ void model_access_at(struct model *m, u64 ob, enum dmc_dir dir, bool cheap, u64 
 		if (!m->nr_free || m->nr_work == MODEL_INFLIGHT || chance(m->refuse_percent)) {
 			done(m, &w, false);
 			m->refusals++;
+		} else if (m->at_once && dir == DMC_WRITE && m->type->allocated) {
+			allocate_now(m, ob);
 		} else {
 			start(m, w);
 		}

@@ -40,6 +40,8 @@ struct model {
 	u32 nr_free;
 	u32 nr_resident;
 	u32 nr_dirty;
+	u32 nr_leaving;		/* for the reserve */
+	u32 owed;		/* free blocks that next_work() has made, and not used */
 
 	struct dmc_work work[MODEL_INFLIGHT];
 	u32 nr_work;
@@ -48,6 +50,8 @@ struct model {
 	unsigned int fail_percent;	/* of the work */
 	unsigned int refuse_percent;	/* before it starts */
 	bool surprises;			/* stale figures, odd but allowed orders of calls */
+	u32 reserve;			/* free blocks to keep, by make_room() */
+	bool at_once;			/* cheap writes get partial blocks: allocated() */
 
 	/* What happened. */
 	u64 hits, misses, promotions, demotions, writebacks, failures, refusals;
@@ -68,6 +72,8 @@ void model_access_at(struct model *m, u64 ob, enum dmc_dir dir, bool cheap, u64 
 		     u32 sectors);
 /* Asks for work once and starts or refuses it.  False: there was none. */
 bool model_ask(struct model *m, bool idle);
+/* Starts what make_room() names, if the policy has it, until there are so many free blocks. */
+void model_make_room(struct model *m);
 /* Ends work in flight: a random piece of it, or all. */
 void model_complete_one(struct model *m);
 void model_complete_all(struct model *m);

@@ -35,6 +35,9 @@ static void test_registered(void)
 		CHECK(t->next_work && t->work_done && t->invalidate && t->residency);
 		CHECK(t->set_dirty && t->clear_dirty);
 		CHECK(!t->hint_size || (t->get_hints && t->hints_changed && t->hints_saved));
+		/* The example and the cleaner have no reserve, which is allowed. */
+		CHECK_EQ(!t->make_room, !strcmp(t->name, "twice") || !strcmp(t->name, "cleaner"));
+		CHECK_EQ(!t->make_room, !t->allocated);
 	}
 }
 
@@ -85,6 +88,8 @@ static void churn(struct model *m, enum model_load load, u32 steps)
 		model_access(m, ob, unit_below(3) ? DMC_READ : DMC_WRITE, cheap);
 		for (n = unit_below(3); n; n--)
 			model_ask(m, unit_below(4) == 0);
+		if (unit_below(8) == 0)
+			model_make_room(m);
 		if (unit_below(2))
 			model_complete_one(m);
 		if (unit_below(50) == 0)
@@ -122,19 +127,21 @@ static void settle(struct model *m)
 }
 
 static void one_churn(struct dmc_policy_type *t, u32 nr, enum model_load load, bool trouble,
-		      u32 steps)
+		      bool reserve, u32 steps)
 {
 	struct model *m = model_new(t, nr, 4ULL * nr + 13);
 	u32 cb;
 
-	unit_note("%s, %u blocks, %s%s", t->name, nr, model_load_names[load],
-		  trouble ? ", with trouble" : "");
+	unit_note("%s, %u blocks, %s%s%s", t->name, nr, model_load_names[load],
+		  trouble ? ", with trouble" : "", reserve ? ", with a reserve" : "");
 	m->fail_percent = trouble ? 15 : 0;
 	m->refuse_percent = trouble ? 10 : 0;
 	m->surprises = trouble;
 	/* Half full and dirty from before: else the cleaner would have nothing to do. */
 	for (cb = 0; cb < nr / 2; cb++)
 		model_load(m, cb * 2, cb * 3, cb % 3, 1, false);
+	m->reserve = reserve && t->make_room ? nr / 8 : 0;
+	m->at_once = reserve;
 	churn(m, load, steps);
 	settle(m);
 	model_free(m);
@@ -150,8 +157,10 @@ static void test_random_operations(void)
 	EACH_TYPE(t)
 		for (i = 0; i < ARRAY_SIZE(sizes); i++)
 			for (load = 0; load < LOAD_NR; load++) {
-				one_churn(t, sizes[i], load, false, 200000 / model_nr_types);
-				one_churn(t, sizes[i], load, true, 400000 / model_nr_types);
+				one_churn(t, sizes[i], load, false, false, 100000 / model_nr_types);
+				one_churn(t, sizes[i], load, false, true, 100000 / model_nr_types);
+				one_churn(t, sizes[i], load, true, false, 200000 / model_nr_types);
+				one_churn(t, sizes[i], load, true, true, 200000 / model_nr_types);
 			}
 }
 

@@ -109,6 +109,12 @@ static void use(struct model *m, u32 n, u32 hits)
 		}
 		model_access(m, unit_below(64) * 3 + 1 + i / 1000 * 300, DMC_READ, false);
 		model_pump(m, i & 1, 4);
+		if (i % 50 == 49) {
+			m->reserve = m->type->make_room ? m->nr_free + 10 : 0;
+			model_make_room(m);
+			model_complete_all(m);
+			m->reserve = 0;
+		}
 		if (i % 300 == 299)
 			model_tick(m);
 	}

@@ -14,7 +14,6 @@
 #include "mq-common.h"
 
 #define CANDIDATES	2048
-#define WAITING_MAX	1024	/* of those; promising ones come again */
 #define DEMOTING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define LOOKS		32	/* marked entries passed over in one search */
 #define SWEEP		32	/* entries put in place, or let out of penalty, in one part */
@@ -335,57 +334,6 @@ void mqc_get_hints(struct mq_common *m, cblock_t first, u32 nr, u32 *out)
 
 /*----- candidates -----*/
 
-static enum dmc_advice advise_locked(struct mq_common *m, oblock_t oblock, u32 hits, bool cheap,
-				     bool room)
-{
-	struct candidates *cs = &m->wanted;
-	u32 i = candidate_find(cs, oblock);
-	cblock_t cblock;
-
-	lockdep_assert_held(&m->lock);
-
-	if (i == QUEUE_NIL) {
-		/* Cached: the core looked before a promotion, and tells us after it. */
-		if (m->map->lookup(m->map, oblock, &cblock))
-			return DMC_LEAVE;
-		i = candidate_new(cs, oblock, min_t(u32, hits, U16_MAX));
-		if (i == QUEUE_NIL)
-			return DMC_LEAVE;
-	} else if (candidate_state(cs, i) == CANDIDATE_BUSY) {
-		return DMC_LEAVE;	/* coming in */
-	} else {
-		candidate(cs, i)->tag = max(candidate(cs, i)->tag, hits);
-	}
-
-	if (cheap && room) {
-		candidate_move(cs, i, CANDIDATE_BUSY);
-		return DMC_PROMOTE;
-	}
-	if (candidate_state(cs, i) == CANDIDATE_BUSY) {
-		/* If there are too many, the oldest gives way. */
-		if (cs->nr_waiting == WAITING_MAX)
-			candidate_free(cs, candidate_oldest(cs, CANDIDATE_WAITING));
-		candidate_move(cs, i, CANDIDATE_WAITING);
-	}
-	return DMC_WORK;
-}
-
-enum dmc_advice dmc_mqc_consider(struct mq_common *m, oblock_t oblock, u32 hits, bool wanted,
-				 bool cheap, u32 nr_free)
-{
-	enum dmc_advice advice = DMC_LEAVE;
-	unsigned long flags;
-
-	spin_lock_irqsave(&m->lock, flags);
-	feedback_missed(&m->feedback, oblock);
-	if (wanted)
-		advice = advise_locked(m, oblock, hits, cheap,
-				       mqc_has_room(m, cheap, nr_free));
-	spin_unlock_irqrestore(&m->lock, flags);
-	return advice;
-}
-EXPORT_SYMBOL_GPL(dmc_mqc_consider);
-
 static int promote_locked(struct mq_common *m, struct dmc_work *work)
 {
 	u32 i = candidate_oldest(&m->wanted, CANDIDATE_OWED);
@@ -404,7 +352,9 @@ static int promote_locked(struct mq_common *m, struct dmc_work *work)
 static bool is_full(const struct mq_common *m)
 {
 	/* A few blocks are on their way in or out all the time. */
-	return m->nr - m->nr_resident <= min(m->nr / 16, 16U);
+	const u32 few = min(m->nr / 16, 16U);
+
+	return m->nr - m->nr_resident <= few || (m->reserved && m->told_free <= few);
 }
 
 /*----- searches -----*/
@@ -569,6 +519,34 @@ static int demote_locked(struct mq_common *m, struct dmc_work *work)
 	return 0;
 }
 
+/* The next to go, if it is clean. */
+static int make_room_locked(struct mq_common *m, struct dmc_work *work)
+{
+	u32 i;
+
+	lockdep_assert_held(&m->lock);
+
+	m->reserved = true;
+	if (penalty_pause(&m->penalty))
+		return DMC_NO_WORK;
+	i = victim_locked(m);
+	if (i == QUEUE_NIL || queue_has(&m->q, i, QUEUE_DIRTY))
+		return DMC_NO_WORK;
+	take_locked(m, i, DMC_OP_MAKE_ROOM, work);
+	return 0;
+}
+
+int mqc_make_room(struct mq_common *m, struct dmc_work *work)
+{
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&m->lock, flags);
+	err = make_room_locked(m, work);
+	spin_unlock_irqrestore(&m->lock, flags);
+	return err;
+}
+
 static int mqc_next_work_locked(struct mq_common *m, bool idle, u32 nr_free, struct dmc_work *work)
 {
 	bool pressed = m->nr_dirty > m->nr / 2;
@@ -576,6 +554,7 @@ static int mqc_next_work_locked(struct mq_common *m, bool idle, u32 nr_free, str
 
 	lockdep_assert_held(&m->lock);
 
+	m->told_free = nr_free;
 	if (penalty_pause(&m->penalty))
 		return DMC_NO_WORK;
 
@@ -626,6 +605,19 @@ static void promoted_locked(struct mq_common *m, const struct dmc_work *work, bo
 		feedback_newcomer(&m->feedback, &m->q, queue_index(&m->q, work->cblock));
 }
 
+void mqc_allocated(struct mq_common *m, cblock_t cblock, oblock_t oblock, bool success)
+{
+	const struct dmc_work work = { DMC_OP_PROMOTE, oblock, cblock };
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->lock, flags);
+	/* Said before the block is resident, it is counted with it. */
+	if (success)
+		queue_set(&m->q, queue_index(&m->q, cblock), QUEUE_DIRTY);
+	promoted_locked(m, &work, success);
+	spin_unlock_irqrestore(&m->lock, flags);
+}
+
 static void settle_locked(struct mq_common *m, const struct dmc_work *work, bool success)
 {
 	u32 i = queue_index(&m->q, work->cblock);
@@ -645,7 +637,7 @@ static void settle_locked(struct mq_common *m, const struct dmc_work *work, bool
 		queue_locked(m, i);
 	} else {
 		mqc_remove_locked(m, work->cblock);
-		m->nr_paid++;
+		m->nr_paid += work->op == DMC_OP_DEMOTE;
 		feedback_evicted(&m->feedback, work->oblock);
 		ghost_count_put(&m->ghosts, work->oblock, 1, m->now);
 	}

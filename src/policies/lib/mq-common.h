@@ -70,6 +70,8 @@ struct mq_common {
 	u32 nr;				/* blocks of the cache */
 	u32 nr_resident;
 	u32 nr_dirty;			/* of those */
+	u32 told_free;			/* by the last next_work() */
+	bool reserved;			/* there is a reserve beside them: make_room() was called */
 	struct levels clean;
 	struct levels dirty;
 
@@ -177,7 +179,9 @@ static inline enum dmc_advice mqc_advise(struct mq_common *m, oblock_t oblock, u
 
 /* Behind the methods of policy.h that MQC_METHODS names. */
 int mqc_load_run(struct mq_common *m, const struct dmc_run *run);
+void mqc_allocated(struct mq_common *m, cblock_t cblock, oblock_t oblock, bool success);
 int mqc_next_work(struct mq_common *m, bool idle, u32 nr_free, struct dmc_work *work);
+int mqc_make_room(struct mq_common *m, struct dmc_work *work);
 void mqc_work_done(struct mq_common *m, const struct dmc_work *work, bool success);
 void mqc_set_dirty(struct mq_common *m, cblock_t cblock);
 void mqc_clear_dirty(struct mq_common *m, cblock_t cblock);
@@ -206,7 +210,9 @@ int dmc_mqc_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock,
 int dmc_mqc_load_run(struct dmc_policy *p, const struct dmc_run *run);
 void dmc_mqc_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc_dir dir,
 		 u32 sectors);
+void dmc_mqc_allocated(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool success);
 int dmc_mqc_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work);
+int dmc_mqc_make_room(struct dmc_policy *p, struct dmc_work *work);
 void dmc_mqc_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success);
 void dmc_mqc_invalidate(struct dmc_policy *p, cblock_t cblock);
 void dmc_mqc_set_dirty(struct dmc_policy *p, cblock_t cblock);
@@ -224,7 +230,9 @@ u32 dmc_mqc_residency(struct dmc_policy *p);
 	.load_mapping = dmc_mqc_load_mapping,	\
 	.load_run = dmc_mqc_load_run,		\
 	.hit = dmc_mqc_hit,			\
+	.allocated = dmc_mqc_allocated,		\
 	.next_work = dmc_mqc_next_work,		\
+	.make_room = dmc_mqc_make_room,		\
 	.work_done = dmc_mqc_work_done,		\
 	.invalidate = dmc_mqc_invalidate,	\
 	.set_dirty = dmc_mqc_set_dirty,		\

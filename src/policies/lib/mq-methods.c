@@ -9,9 +9,12 @@
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/lockdep.h>
 #include <linux/slab.h>
 
 #include "mq-common.h"
+
+#define WAITING_MAX	1024	/* candidates; promising ones come again */
 
 struct mq_common *dmc_mqc_create(const struct dmc_policy_type *type, size_t size,
 				 const struct dmc_mappings *map, u32 nr_blocks,
@@ -64,11 +67,78 @@ void dmc_mqc_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dm
 }
 EXPORT_SYMBOL_GPL(dmc_mqc_hit);
 
+/*----- misses -----*/
+
+static enum dmc_advice advise_locked(struct mq_common *m, oblock_t oblock, u32 hits, bool cheap,
+				     bool room)
+{
+	struct candidates *cs = &m->wanted;
+	u32 i = candidate_find(cs, oblock);
+	cblock_t cblock;
+
+	lockdep_assert_held(&m->lock);
+
+	if (i == QUEUE_NIL) {
+		/* Cached: the core looked before a promotion, and tells us after it. */
+		if (m->map->lookup(m->map, oblock, &cblock))
+			return DMC_LEAVE;
+		i = candidate_new(cs, oblock, min_t(u32, hits, U16_MAX));
+		if (i == QUEUE_NIL)
+			return DMC_LEAVE;
+	} else if (candidate_state(cs, i) == CANDIDATE_BUSY) {
+		return DMC_LEAVE;	/* coming in */
+	} else {
+		candidate(cs, i)->tag = max(candidate(cs, i)->tag, hits);
+	}
+
+	if (cheap && room) {
+		candidate_move(cs, i, CANDIDATE_BUSY);
+		return DMC_PROMOTE;
+	}
+	if (candidate_state(cs, i) == CANDIDATE_BUSY) {
+		/* If there are too many, the oldest gives way. */
+		if (cs->nr_waiting == WAITING_MAX)
+			candidate_free(cs, candidate_oldest(cs, CANDIDATE_WAITING));
+		candidate_move(cs, i, CANDIDATE_WAITING);
+	}
+	return DMC_WORK;
+}
+
+enum dmc_advice dmc_mqc_consider(struct mq_common *m, oblock_t oblock, u32 hits, bool wanted,
+				 bool cheap, u32 nr_free)
+{
+	enum dmc_advice advice = DMC_LEAVE;
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->lock, flags);
+	feedback_missed(&m->feedback, oblock);
+	if (wanted)
+		advice = advise_locked(m, oblock, hits, cheap,
+				       mqc_has_room(m, cheap, nr_free));
+	spin_unlock_irqrestore(&m->lock, flags);
+	return advice;
+}
+EXPORT_SYMBOL_GPL(dmc_mqc_consider);
+
+void dmc_mqc_allocated(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool success)
+{
+	mqc_allocated(to_mqc(p), cblock, oblock, success);
+}
+EXPORT_SYMBOL_GPL(dmc_mqc_allocated);
+
+/*----- work -----*/
+
 int dmc_mqc_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
 {
 	return mqc_next_work(to_mqc(p), idle, nr_free, work);
 }
 EXPORT_SYMBOL_GPL(dmc_mqc_next_work);
+
+int dmc_mqc_make_room(struct dmc_policy *p, struct dmc_work *work)
+{
+	return mqc_make_room(to_mqc(p), work);
+}
+EXPORT_SYMBOL_GPL(dmc_mqc_make_room);
 
 void dmc_mqc_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success)
 {

@@ -30,11 +30,6 @@
 #define RELEASE_PARTS	8	/* how often a tick takes the lock for that */
 #define DROPS		32	/* candidates thrown out in one call */
 
-static const struct tunable common_tunables[PQ_COMMON] = {
-	[PQ_SEQUENTIAL] = { "sequential_threshold", 0, INT_MAX },
-	[PQ_RANDOM] = { "random_threshold", 4, INT_MAX },
-};
-
 /*----- memory -----*/
 
 /* The two lists of the penalty come behind the policy's own. */
@@ -88,7 +83,7 @@ struct dmc_policy *dmc_pq_create(const struct dmc_policy_type *type, const struc
 	pq->count_mask = U8_MAX;
 	pq->dirty_limit = nr - nr / 16;
 	spin_lock_init(&pq->lock);
-	dmc_tunable_defaults(common_tunables, PQ_COMMON, pq->common);
+	dmc_tunable_defaults(pq_common_tunables, PQ_COMMON, pq->common);
 	dmc_tunable_defaults(ops->tunables, ops->nr_tunables, pq->tunables);
 
 	err = tables_init(pq);
@@ -530,6 +525,13 @@ static void name_block(struct policy_queues *pq, u32 b, enum dmc_op op, struct d
 	work->cblock = to_cblock(b);
 }
 
+static void evict(struct policy_queues *pq, u32 b, enum dmc_op op, struct dmc_work *work)
+{
+	pq->ops->remove(pq, b);
+	pq->state[b] |= PQ_LEAVING;
+	name_block(pq, b, op, work);
+}
+
 static int pq_promote(struct policy_queues *pq, struct dmc_work *work)
 {
 	u32 i = candidate_oldest(&pq->wanted, CANDIDATE_WAITING);
@@ -579,12 +581,66 @@ static int pq_demote(struct policy_queues *pq, struct dmc_work *work)
 		return -EAGAIN;
 	if (b == PQ_NONE)
 		return DMC_NO_WORK;
-	pq->ops->remove(pq, b);
-	pq->state[b] |= PQ_LEAVING;
 	pq->nr_leaving++;
-	name_block(pq, b, DMC_OP_DEMOTE, work);
+	evict(pq, b, DMC_OP_DEMOTE, work);
 	return 0;
 }
+
+/*
+ * The next to go; or a clean one close behind it, as one that is dirty has to wait for a copy.
+ * Those that are passed over are busy meanwhile, so that the next part goes on behind them.
+ */
+static int make_room_locked(struct policy_queues *pq, struct dmc_work *work)
+{
+	u32 b;
+
+	lockdep_assert_held(&pq->lock);
+
+	pq->reserved = true;
+	if (penalty_pause(&pq->penalty))
+		return DMC_NO_WORK;
+	b = pq->ops->victim(pq);
+	if (b >= PQ_AGAIN)
+		return b == PQ_AGAIN ? -EAGAIN : DMC_NO_WORK;
+	if (!(pq->state[b] & PQ_DIRTY)) {
+		evict(pq, b, DMC_OP_MAKE_ROOM, work);
+		return 0;
+	}
+	if (pq->nr_passed == min_t(u32, PQ_ROOM_LOOKS, pq->nr / 64))
+		return DMC_NO_WORK;
+	pq->state[b] |= PQ_BUSY;
+	pq->passed[pq->nr_passed++] = b;
+	return -EAGAIN;
+}
+
+static void end_passing(struct policy_queues *pq)
+{
+	while (pq->nr_passed) {
+		u32 b = pq->passed[--pq->nr_passed];
+
+		pq->state[b] &= ~PQ_BUSY;
+		note_to_write(pq, b);
+	}
+}
+
+int dmc_pq_make_room(struct dmc_policy *p, struct dmc_work *work)
+{
+	struct policy_queues *pq = to_pq(p);
+	unsigned int parts = VICTIM_PARTS;
+	unsigned long flags;
+	int err;
+
+	do {
+		spin_lock_irqsave(&pq->lock, flags);
+		pq->insist = !--parts;
+		err = make_room_locked(pq, work);
+		if (err != -EAGAIN || !parts)
+			end_passing(pq);
+		spin_unlock_irqrestore(&pq->lock, flags);
+	} while (err == -EAGAIN && parts);
+	return err == -EAGAIN ? DMC_NO_WORK : err;
+}
+EXPORT_SYMBOL_GPL(dmc_pq_make_room);
 
 /*
  * The next dirty block from the hand on.  One that was hit of late may soon be dirty again: it is
@@ -630,6 +686,7 @@ static int pq_next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free,
 
 	lockdep_assert_held(&pq->lock);
 
+	pq->told_free = nr_free;
 	if (penalty_pause(&pq->penalty))
 		return DMC_NO_WORK;
 
@@ -687,6 +744,21 @@ static void promoted(struct policy_queues *pq, const struct dmc_work *work, bool
 		pq_add(pq, from_cblock(work->cblock), tag, PQ_NEW);
 }
 
+void dmc_pq_allocated(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool success)
+{
+	const struct dmc_work work = { DMC_OP_PROMOTE, oblock, cblock };
+	struct policy_queues *pq = to_pq(p);
+	unsigned long flags;
+
+	spin_lock_irqsave(&pq->lock, flags);
+	/* Said before the block is resident, it is counted with it. */
+	if (success)
+		pq->state[from_cblock(cblock)] |= PQ_DIRTY;
+	promoted(pq, &work, success);
+	spin_unlock_irqrestore(&pq->lock, flags);
+}
+EXPORT_SYMBOL_GPL(dmc_pq_allocated);
+
 static void enter_penalty(struct policy_queues *pq, u32 b)
 {
 	pq->state[b] |= PQ_PENALTY;
@@ -697,6 +769,7 @@ static void enter_penalty(struct policy_queues *pq, u32 b)
 /* Of an eviction or a writeback. */
 static void pq_settle_work(struct policy_queues *pq, const struct dmc_work *work, bool success)
 {
+	const bool evicts = work->op != DMC_OP_WRITEBACK;
 	u32 b = from_cblock(work->cblock);
 	bool leaving = pq->state[b] & PQ_LEAVING;
 
@@ -709,10 +782,10 @@ static void pq_settle_work(struct policy_queues *pq, const struct dmc_work *work
 	pq->state[b] &= ~PQ_BUSY;
 	note_to_write(pq, b);
 	/* Invalidated, and perhaps used again, while the work was going on. */
-	if (!(pq->state[b] & PQ_RESIDENT) || (work->op == DMC_OP_DEMOTE && !leaving))
+	if (!(pq->state[b] & PQ_RESIDENT) || (evicts && !leaving))
 		return;
 
-	if (success && work->op == DMC_OP_DEMOTE) {
+	if (success && evicts) {
 		if (pq->ops->evicted)
 			pq->ops->evicted(pq, b, work->oblock);
 		pq_drop(pq, b);
@@ -823,77 +896,3 @@ u32 dmc_pq_residency(struct dmc_policy *p)
 	return READ_ONCE(to_pq(p)->nr_resident);
 }
 EXPORT_SYMBOL_GPL(dmc_pq_residency);
-
-/*----- tunables -----*/
-
-static u64 ghost_bytes(const struct policy_queues *pq)
-{
-	return pq->ops->sketch_period ? sketch_bytes(&pq->sketch) : ghost_table_bytes(&pq->ghosts);
-}
-
-/* All that was remembered is forgotten, unless the table is as large as that already. */
-static int set_ghost_bytes(struct policy_queues *pq, u32 bytes)
-{
-	struct ghost_table ghosts = { 0 };
-	struct sketch sketch = { 0 };
-	unsigned long flags;
-	int err;
-
-	if (bytes == ghost_bytes(pq))
-		return 0;
-	err = pq->ops->sketch_period ? sketch_init_bytes(&sketch, bytes, pq->sketch.period) :
-					 ghost_table_init(&ghosts, bytes / sizeof(*ghosts.slots));
-	if (err)
-		return err;
-
-	spin_lock_irqsave(&pq->lock, flags);
-	swap(pq->ghosts, ghosts);
-	swap(pq->sketch, sketch);
-	spin_unlock_irqrestore(&pq->lock, flags);
-	ghost_table_exit(&ghosts);
-	sketch_exit(&sketch);
-	return 0;
-}
-
-static bool is_common(const char *key)
-{
-	unsigned int i;
-
-	for (i = 0; i < PQ_COMMON; i++)
-		if (!strcmp(key, common_tunables[i].key))
-			return true;
-	return false;
-}
-
-int dmc_pq_set_config(struct dmc_policy *p, const char *key, const char *value)
-{
-	static const struct tunable bytes = { "ghost_bytes", 0, PQ_GHOST_BYTES_MAX };
-	struct policy_queues *pq = to_pq(p);
-	const char *name = p->type->name;
-	u32 wanted;
-	int err;
-
-	if (is_common(key))
-		return dmc_tunable_set(name, common_tunables, PQ_COMMON, pq->common, key, value);
-	if (strcmp(key, bytes.key))
-		return dmc_tunable_set(name, pq->ops->tunables, pq->ops->nr_tunables, pq->tunables,
-				       key, value);
-	err = dmc_tunable_set(name, &bytes, 1, &wanted, key, value);
-	return err ? err : set_ghost_bytes(pq, wanted);
-}
-EXPORT_SYMBOL_GPL(dmc_pq_set_config);
-
-int dmc_pq_emit_config(struct dmc_policy *p, char *buf, size_t len)
-{
-	struct policy_queues *pq = to_pq(p);
-	const struct pq_ops *ops = pq->ops;
-	int n;
-
-	n = scnprintf(buf, len, "%u", 2 * (ops->nr_tunables + PQ_COMMON + 1));
-	n += dmc_tunable_emit_pairs(ops->tunables, ops->nr_tunables, pq->tunables, buf + n,
-				    len - n);
-	n += dmc_tunable_emit_pairs(common_tunables, PQ_COMMON, pq->common, buf + n, len - n);
-	n += scnprintf(buf + n, len - n, " ghost_bytes %llu", ghost_bytes(pq));
-	return n;
-}
-EXPORT_SYMBOL_GPL(dmc_pq_emit_config);

@@ -109,9 +109,11 @@ struct pq_ops {
 };
 
 #define PQ_TUNABLES	4
+#define PQ_ROOM_LOOKS	8	/* dirty blocks passed over for one that can go at once */
 #define PQ_GHOST_BYTES_MAX (1U << 30)
 
 enum { PQ_SEQUENTIAL, PQ_RANDOM, PQ_COMMON };
+extern const struct tunable pq_common_tunables[PQ_COMMON];
 
 enum pq_why {
 	PQ_NEW,	/* promoted just now; @tag from admit() */
@@ -143,6 +145,8 @@ struct policy_queues {
 	u32 length[PQ_QUEUES];	/* of the queues filled by dmc_pq_enqueue() */
 	u32 nr_resident;
 	u32 nr_dirty;
+	u32 told_free;			/* by the last next_work() */
+	bool reserved;		/* there is a reserve beside them: make_room() was called */
 	struct bit_tree to_write;	/* blocks that are dirty, and may be named for that */
 	u32 writeback_hand;
 	u32 writeback_rounds;		/* of the hand */
@@ -153,6 +157,8 @@ struct policy_queues {
 	struct candidates wanted;
 	u32 nr_leaving;		/* are being evicted, for as many of those */
 	u32 nr_paid;		/* were, and their blocks wait for as many of them */
+	u32 passed[PQ_ROOM_LOOKS];	/* dirty ones, busy for the while of a search for room */
+	u32 nr_passed;
 
 	struct ghost_table ghosts;
 	struct sketch sketch;
@@ -187,7 +193,9 @@ void dmc_pq_hit(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, enum dmc
 		u32 sectors);
 enum dmc_advice dmc_pq_miss(struct dmc_policy *p, oblock_t oblock, enum dmc_dir dir, u64 sector,
 			    u32 sectors, bool cheap, u32 nr_free);
+void dmc_pq_allocated(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool success);
 int dmc_pq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work);
+int dmc_pq_make_room(struct dmc_policy *p, struct dmc_work *work);
 void dmc_pq_work_done(struct dmc_policy *p, const struct dmc_work *work, bool success);
 int dmc_pq_load_mapping(struct dmc_policy *p, cblock_t cblock, oblock_t oblock, bool dirty,
 			u32 hint, bool hint_valid);
@@ -207,9 +215,11 @@ int dmc_pq_emit_config(struct dmc_policy *p, char *buf, size_t len);
 #define PQ_METHODS				\
 	.destroy = dmc_pq_destroy,		\
 	.miss = dmc_pq_miss,			\
+	.allocated = dmc_pq_allocated,		\
 	.load_mapping = dmc_pq_load_mapping,	\
 	.load_run = dmc_pq_load_run,		\
 	.next_work = dmc_pq_next_work,		\
+	.make_room = dmc_pq_make_room,		\
 	.work_done = dmc_pq_work_done,		\
 	.invalidate = dmc_pq_invalidate,		\
 	.set_dirty = dmc_pq_set_dirty,		\
@@ -295,7 +305,9 @@ static inline void pq_set_queue(struct policy_queues *pq, u32 b, u8 queue)
 
 static inline bool pq_is_full(const struct policy_queues *pq)
 {
-	return pq->nr - pq->nr_resident <= min(pq->nr / 16, 16U);
+	const u32 few = min(pq->nr / 16, 16U);
+
+	return pq->nr - pq->nr_resident <= few || (pq->reserved && pq->told_free <= few);
 }
 
 static inline u8 pq_mark(const struct policy_queues *pq, u32 b)
