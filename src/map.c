@@ -213,6 +213,7 @@ static struct migration *promotion_for(struct cache *c, struct bio *bio, oblock_
 static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, bool partial, int *r)
 {
 	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
+	const bool reserved = partial || covers_block(c, bio);
 	struct bio_ctx *x = bio_ctx(bio);
 	struct migration *mg = NULL;
 	enum dmc_advice advice;
@@ -223,7 +224,8 @@ static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, bo
 	if (!mg && partial)
 		partial_refused(c, PARTIAL_NO_FREE);
 	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio),
-				       mg != NULL, mg ? READ_ONCE(c->free.nr) : reserve_spared(c));
+				       mg != NULL, mg && reserved ? READ_ONCE(c->free.nr) :
+								    reserve_spared(c));
 	if (advice == DMC_WORK)
 		engine_kick(c);
 	if (likely(!mg))

@@ -8,14 +8,15 @@
  * evict next.  Nothing is copied.  When half of the reserve is used up it is filled again, with all
  * removals in one commit.
  *
- * Whose the free blocks are: writes that get a partial block may have all but the last.  For
- * anything else, those of the reserve do not count; but those do that the policy has made itself.
+ * Whose the free blocks are: writes that get a partial block may have all but the last, and writes
+ * of whole blocks all.  For anything else, those of the reserve do not count; but those do that the
+ * policy has made itself.
  *
  * A write that finds too few waits, once, for those that are about to be free.  That is a commit,
  * where the origin would take a seek for each write.
  *
- * The reserve is no larger than what may still become partial, so nothing is removed for nothing:
- * at the bound of write_allocate, and when that is 0, there is no reserve.
+ * No more is removed than may still become partial: at the bound of write_allocate nothing is, and
+ * when that is 0 there is no reserve.
  *
  * Contexts: as reserve.h says.  Locks: deferred_lock, over the list of waiting bios.
  */
@@ -23,15 +24,22 @@
 #include "partial.h"
 #include "reserve.h"
 
-/* How many cblocks are to be free. */
+/* As many free cblocks are the reserve, if there are so many. */
+static u32 size(const struct cache *c)
+{
+	const u32 limit = partial_limit(c);
+
+	if (likely(!limit) || c->io_mode != IO_WRITEBACK || !c->policy->type->make_room)
+		return 0;
+	return min(RESERVE_MOST, limit / 4);
+}
+
+/* So many are to be made free.  What cannot become partial needs none. */
 static u32 wanted(const struct cache *c)
 {
 	const u32 limit = partial_limit(c), nr = READ_ONCE(c->partials->nr);
 
-	if (likely(!limit) || nr >= limit || c->io_mode != IO_WRITEBACK ||
-	    !c->policy->type->make_room)
-		return 0;
-	return min3(RESERVE_MOST, limit / 4, limit - nr);
+	return nr < limit ? min(size(c), limit - nr) : 0;
 }
 
 /* The last one is left to promotions. */
@@ -42,7 +50,7 @@ bool reserve_has_block(const struct cache *c)
 
 u32 reserve_spared(const struct cache *c)
 {
-	const u32 nr_free = READ_ONCE(c->free.nr), reserved = wanted(c);
+	const u32 nr_free = READ_ONCE(c->free.nr), reserved = size(c);
 
 	if (likely(!reserved))
 		return nr_free;

@@ -197,7 +197,8 @@ struct dmc_policy_type {
 	 * promotion now costs the origin no more than this bio: it covers the whole block, or the
 	 * block is discarded, or it is a write that can wait for the copy, or that gets a partial
 	 * block.  @nr_free: cblocks that are neither resident nor being filled, at a glance; stale
-	 * by the time it is read.  Unless @cheap, those of the reserve (make_room()) do not count.
+	 * by the time it is read.  For what may not have them, those of the reserve (make_room()) do
+	 * not count.
 	 * Not called in passthrough mode.  A write that had to wait may come here again.
 	 *
 	 * A partial block is a cblock that has only what was written to it.  For a policy it is a

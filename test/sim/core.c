@@ -12,6 +12,15 @@
 #define NOT_CACHED	U32_MAX
 #define WORK_MAX	64	/* pieces of work between two requests */
 #define IDLE_WORK_MAX	4096	/* in a gap */
+#define RESERVE_MOST	256	/* as src/reserve.h */
+#define GRANULE_SECTORS	8	/* or 1/256 of a block, as src/partial.c */
+
+/* Of a partial block: which granules are in the cache.  @nr is 0 for others. */
+struct valid {
+	u64 bits[4];
+	u32 nr;			/* granules of the block */
+	bool wanted;		/* a read had to go to the origin once */
+};
 
 struct dmc_policy_type *sim_types[64];
 unsigned int sim_nr_types;
@@ -50,6 +59,11 @@ struct sim {
 	u8 *dirty;
 	u32 *free;
 	u32 nr_free;
+	struct valid *valid;	/* of a cblock; NULL if there are no partial blocks */
+	u32 granule;		/* sectors */
+	u32 nr_partial;
+	u32 limit;		/* of those */
+	u32 owed;		/* free blocks that the policy has made, and not used */
 	u64 origin_next;	/* the sector after the last one that the origin served */
 	double now_us;
 	u64 ticks;
@@ -97,14 +111,158 @@ static void copy(struct sim *s, u64 oblock)
 	cache_io(s, s->run->block_sectors);
 }
 
+/*----- partial blocks: src/partial.c, map-partial.c -----*/
+
+static bool is_partial(const struct sim *s, u32 cb)
+{
+	return s->valid && s->valid[cb].nr;
+}
+
+static bool granule_valid(const struct valid *v, u32 i)
+{
+	return v->bits[i / 64] >> i % 64 & 1;
+}
+
+static u32 end_of_run(const struct valid *v, u32 i, u32 end)
+{
+	const bool valid = granule_valid(v, i);
+
+	while (i < end && granule_valid(v, i) == valid)
+		i++;
+	return i;
+}
+
+static void not_partial(struct sim *s, u32 cb)
+{
+	if (is_partial(s, cb)) {
+		s->nr_partial--;
+		memset(&s->valid[cb], 0, sizeof(s->valid[cb]));
+	}
+}
+
+/* Copies what is @valid, or what is not, between the devices, a run of granules at a time. */
+static void copy_runs(struct sim *s, u32 cb, bool valid)
+{
+	const struct valid *v = &s->valid[cb];
+	u32 i, end;
+
+	for (i = 0; i < v->nr; i = end) {
+		end = end_of_run(v, i, v->nr);
+		if (granule_valid(v, i) != valid)
+			continue;
+		origin_io(s, s->oblock[cb] * s->run->block_sectors + i * s->granule,
+			  (end - i) * s->granule);
+		cache_io(s, (end - i) * s->granule);
+	}
+}
+
+static void fill(struct sim *s, u32 cb)
+{
+	copy_runs(s, cb, false);
+	not_partial(s, cb);
+	s->res->filled++;
+}
+
+/* Of a piece within its block. */
+static u32 first_granule(const struct sim *s, const struct piece *x)
+{
+	return (x->sector - x->oblock * s->run->block_sectors) / s->granule;
+}
+
+static u32 end_granule(const struct sim *s, const struct piece *x)
+{
+	return DIV_ROUND_UP(x->sector - x->oblock * s->run->block_sectors + x->sectors, s->granule);
+}
+
+static bool whole_granules(const struct sim *s, const struct piece *x)
+{
+	const u64 offset = x->sector - x->oblock * s->run->block_sectors;
+
+	return !(offset % s->granule) && !((offset + x->sectors) % s->granule);
+}
+
+static void write_partial(struct sim *s, const struct piece *x, u32 cb)
+{
+	struct valid *v = &s->valid[cb];
+	u32 i;
+
+	if (!whole_granules(s, x))
+		fill(s, cb);
+	cache_io(s, x->sectors);
+	if (!is_partial(s, cb))
+		return;
+	for (i = first_granule(s, x); i < end_granule(s, x); i++)
+		v->bits[i / 64] |= 1ULL << i % 64;
+	if (granule_valid(v, 0) && end_of_run(v, 0, v->nr) == v->nr)
+		not_partial(s, cb);
+}
+
+/* What is there from the cache, the rest from the origin; when that comes again, a fill. */
+static void read_partial(struct sim *s, const struct piece *x, u32 cb)
+{
+	struct valid *v = &s->valid[cb];
+	u32 i, end, last = end_granule(s, x);
+	bool missed = false;
+
+	for (i = first_granule(s, x); i < last; i = end) {
+		end = end_of_run(v, i, last);
+		if (granule_valid(v, i)) {
+			cache_io(s, (end - i) * s->granule);
+			continue;
+		}
+		origin_io(s, x->oblock * s->run->block_sectors + i * s->granule,
+			  (end - i) * s->granule);
+		missed = true;
+	}
+	s->res->hits -= missed;
+	s->res->misses += missed;
+	if (missed && v->wanted)
+		fill(s, cb);
+	else
+		v->wanted |= missed;
+}
+
+static bool may_allocate(const struct sim *s, const struct piece *x)
+{
+	return s->nr_partial < s->limit && s->nr_free > 1 && whole_granules(s, x) &&
+	       x->sectors < s->run->block_sectors;
+}
+
+/* The policy wants it. */
+static void allocate(struct sim *s, const struct piece *x)
+{
+	const u32 cb = s->free[--s->nr_free];
+
+	s->type->allocated(s->p, to_cblock(cb), to_oblock(x->oblock), true);
+	s->cblock[x->oblock] = cb;
+	s->oblock[cb] = x->oblock;
+	s->dirty[cb] = 1;
+	s->valid[cb] = (struct valid){ .nr = s->run->block_sectors / s->granule };
+	s->nr_partial++;
+	s->res->allocated++;
+	write_partial(s, x, cb);
+}
+
 /*----- work -----*/
 
 static void writeback(struct sim *s, u32 cb)
 {
-	copy(s, s->oblock[cb]);
+	if (is_partial(s, cb))
+		copy_runs(s, cb, true);
+	else
+		copy(s, s->oblock[cb]);
 	s->res->writebacks++;
 	s->dirty[cb] = 0;
 	s->type->clear_dirty(s->p, to_cblock(cb));
+}
+
+static void unmap(struct sim *s, u32 cb)
+{
+	s->res->dropped += is_partial(s, cb);
+	not_partial(s, cb);
+	s->cblock[s->oblock[cb]] = NOT_CACHED;
+	s->oblock[cb] = U64_MAX;
+	s->free[s->nr_free++] = cb;
 }
 
 static void promote(struct sim *s, struct dmc_work *w, bool covered)
@@ -125,35 +283,72 @@ static void promote(struct sim *s, struct dmc_work *w, bool covered)
 static void do_work(struct sim *s, struct dmc_work *w)
 {
 	u32 cb = from_cblock(w->cblock);
+	bool goes = false;
 
 	switch (w->op) {
 	case DMC_OP_PROMOTE:
 		shim_assert(s->nr_free && s->cblock[from_oblock(w->oblock)] == NOT_CACHED);
+		s->owed -= s->owed != 0;
 		promote(s, w, false);
 		return;
 	case DMC_OP_DEMOTE:
 		shim_assert(s->oblock[cb] == from_oblock(w->oblock));
 		if (s->dirty[cb])
 			writeback(s, cb);
-		s->cblock[s->oblock[cb]] = NOT_CACHED;
-		s->oblock[cb] = U64_MAX;
-		s->free[s->nr_free++] = cb;
+		unmap(s, cb);
+		s->owed++;
 		s->res->demotions++;
+		break;
+	case DMC_OP_MAKE_ROOM:
+		shim_assert(s->oblock[cb] == from_oblock(w->oblock) && !s->dirty[cb]);
+		unmap(s, cb);
+		s->res->made_room++;
 		break;
 	case DMC_OP_WRITEBACK:
 		shim_assert(s->oblock[cb] == from_oblock(w->oblock) && s->dirty[cb]);
+		goes = is_partial(s, cb);
 		writeback(s, cb);
+		if (goes)
+			unmap(s, cb);
 		break;
 	}
 	s->type->work_done(s->p, w, true);
+	/* A partial block that is written back goes, though the policy did not ask for that. */
+	if (goes)
+		s->type->invalidate(s->p, w->cblock);
+}
+
+/* Free blocks that are kept for partial ones, and those that are not: src/reserve.c. */
+static u32 reserve(const struct sim *s)
+{
+	return min((u32)RESERVE_MOST, s->limit / 4);
+}
+
+static u32 spared(const struct sim *s)
+{
+	const u32 reserved = reserve(s);
+
+	return max(s->nr_free > reserved ? s->nr_free - reserved : 0, min(s->nr_free, s->owed));
+}
+
+static void make_room(struct sim *s)
+{
+	const u32 wanted = min(reserve(s), s->limit - min(s->nr_partial, s->limit));
+	struct dmc_work w;
+
+	if (s->nr_free >= DIV_ROUND_UP(wanted, 2))
+		return;
+	while (s->nr_free < wanted && !s->type->make_room(s->p, &w))
+		do_work(s, &w);
 }
 
 static void ask(struct sim *s, bool idle, u32 most)
 {
 	struct dmc_work w;
 
-	while (most-- && !s->type->next_work(s->p, idle, s->nr_free, &w))
+	while (most-- && !s->type->next_work(s->p, idle, spared(s), &w))
 		do_work(s, &w);
+	make_room(s);
 }
 
 /*----- requests -----*/
@@ -171,11 +366,17 @@ static void miss(struct sim *s, const struct piece *x, bool write)
 	/* A read that covers the block needs a copy all the same: the data goes to its reader. */
 	bool covered = write && x->sectors == s->run->block_sectors;
 	struct dmc_work w = { .op = DMC_OP_PROMOTE, .oblock = to_oblock(x->oblock) };
+	bool partial = write && may_allocate(s, x);
 	enum dmc_advice advice;
 
 	s->res->misses++;
 	advice = s->type->miss(s->p, w.oblock, write ? DMC_WRITE : DMC_READ, x->sector, x->sectors,
-			       write && s->nr_free, s->nr_free);
+			       write && s->nr_free,
+			       partial || covered ? s->nr_free : spared(s));
+	if (advice == DMC_PROMOTE && partial) {
+		allocate(s, x);
+		return;
+	}
 	if (advice == DMC_PROMOTE) {
 		/*
 		 * What it does not cover is copied first; the write waits, and does not reach the
@@ -200,7 +401,12 @@ static void reference(struct sim *s, const struct piece *x, bool write)
 		s->res->hits++;
 		s->type->hit(s->p, to_cblock(cb), to_oblock(x->oblock),
 			     write ? DMC_WRITE : DMC_READ, x->sectors);
-		cache_io(s, x->sectors);
+		if (!is_partial(s, cb))
+			cache_io(s, x->sectors);
+		else if (write)
+			write_partial(s, x, cb);
+		else
+			read_partial(s, x, cb);
 		if (write)
 			write_into(s, cb);
 	}
@@ -238,6 +444,12 @@ static int set_up(struct sim *s)
 	for (i = 0; i < nr; i++)
 		s->free[i] = nr - 1 - i;
 	s->nr_free = nr;
+	/* A trace of whole blocks has nothing that could be partial; a policy may not take part. */
+	if (!t->per_block && s->type->make_room && s->type->allocated)
+		s->limit = nr * s->run->write_allocate / 100;
+	s->granule = max(GRANULE_SECTORS, bs / 256);
+	if (s->limit)
+		s->valid = calloc(nr, sizeof(*s->valid));
 	s->origin_next = U64_MAX;
 
 	s->map = (struct dmc_mappings){ .oblock_of = sim_oblock_of, .lookup = sim_lookup };
@@ -258,6 +470,7 @@ static void tear_down(struct sim *s)
 	free(s->oblock);
 	free(s->dirty);
 	free(s->free);
+	free(s->valid);
 }
 
 void sim_policy(const struct run *run, struct result *res)

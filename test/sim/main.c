@@ -26,6 +26,7 @@ static const char usage[] =
 "                  last one ended (default: the same)\n"
 "  -f MS           what a request to the cache takes (default 0.1)\n"
 "  -B MB/s,MB/s    transfer rates of origin and cache (default 150,500)\n"
+"  -w PERCENT      write_allocate: writes that miss get partial blocks, at most so many (default 0)\n"
 "  -i MS           a gap as long between requests lets background work happen (default: none)\n"
 "  -j JOBS         processes (default: as many as CPUs)\n"
 "  -l              list the policies\n"
@@ -37,6 +38,7 @@ static const char *policies[MAX];
 static double percents[MAX] = { 1, 5, 10, 20 };
 static unsigned int blocks[MAX] = { 32, 64, 256 };
 static unsigned int nr_traces, nr_policies, nr_percents = 4, nr_blocks = 3, idle_ms;
+static double write_allocate;
 static const char *config[2 * MAX + 1];
 
 static void fail(const char *what, const char *value)
@@ -124,7 +126,7 @@ static unsigned int parse(int argc, char **argv)
 	char *item;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "t:p:s:b:c:o:O:f:B:i:j:lh")) != -1) {
+	while ((opt = getopt(argc, argv, "t:p:s:b:c:o:O:f:B:i:w:j:lh")) != -1) {
 		switch (opt) {
 		case 't':
 			add_traces(optarg);
@@ -158,6 +160,9 @@ static unsigned int parse(int argc, char **argv)
 			break;
 		case 'i':
 			idle_ms = number(optarg, 1e6);
+			break;
+		case 'w':
+			write_allocate = number(optarg, 50);
 			break;
 		case 'j':
 			jobs = max(number(optarg, 256), 1.0);
@@ -203,6 +208,7 @@ static struct run *make_runs(unsigned int *nr)
 							max(footprint * percents[s] / 100, 1.0),
 						.percent = percents[s],
 						.idle_ms = idle_ms,
+						.write_allocate = write_allocate,
 						.timing = &timing,
 					};
 				}
@@ -214,12 +220,15 @@ static struct run *make_runs(unsigned int *nr)
 
 static void print(const struct run *run, const struct result *r)
 {
-	printf("%s,%s,%u,%g,%u,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%.4f,%.1f,%.1f\n",
+	printf("%s,%s,%u,%g,%u,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%.4f,%.1f,%.1f",
 	       run->trace->name, run->policy, run->block_sectors / 2, run->percent,
 	       run->cache_blocks, r->references, r->hits, r->misses, r->promotions, r->cheap,
 	       r->demotions, r->writebacks, r->dirty_at_end,
 	       (double)r->misses / r->references, r->us / r->references,
 	       r->warm_us / (r->references - r->references / 2));
+	if (write_allocate)
+		printf(",%llu,%llu,%llu,%llu", r->allocated, r->filled, r->dropped, r->made_room);
+	putchar('\n');
 }
 
 /* Takes the runs that no other worker has taken yet. */
@@ -252,8 +261,9 @@ static int run_all(struct run *runs, unsigned int nr, unsigned int jobs)
 	while (wait(&status) > 0)
 		bad |= status;
 
-	puts("trace,policy,block_kib,percent,blocks,references,hits,misses,promotions,cheap,demotions,"
-	     "writebacks,dirty_at_end,miss_ratio,mean_us,warm_us");
+	printf("trace,policy,block_kib,percent,blocks,references,hits,misses,promotions,cheap,"
+	       "demotions,writebacks,dirty_at_end,miss_ratio,mean_us,warm_us%s\n",
+	       write_allocate ? ",allocated,filled,dropped,made_room" : "");
 	for (i = 0; i < nr; i++) {
 		if (results[i].error || !results[i].references) {
 			fprintf(stderr, "sim: %s on %s: error %d\n", runs[i].policy,

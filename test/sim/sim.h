@@ -44,6 +44,7 @@ struct run {
 	u32 cache_blocks;
 	double percent;			/* of the footprint; for the report only */
 	unsigned int idle_ms;		/* a gap as long lets background work happen; 0: never */
+	double write_allocate;		/* percent of the blocks that may be partial; 0: none */
 	const struct timing *timing;
 };
 
@@ -56,6 +57,10 @@ struct result {
 	u64 demotions;
 	u64 writebacks;		/* demotions of dirty blocks included */
 	u64 dirty_at_end;
+	u64 allocated;		/* partial blocks: writes that got one, ... */
+	u64 filled;		/* ... read from the origin, ... */
+	u64 dropped;		/* ... written back and removed, evictions included */
+	u64 made_room;		/* clean blocks that went ahead of need */
 	double us;		/* devices busy: requests and copies */
 	double warm_us;		/* the second half of the references alone */
 	u64 first_miss;		/* misses in the first half */
