@@ -151,6 +151,48 @@ static void test_no_room_for_a_scan(void)
 	}
 }
 
+/*
+ * Nor does it keep a policy from seeing that the cache is full: under uniform load, promotions gain
+ * nothing, and it makes few of them, as it does without a reserve.
+ */
+static u64 promoted_by_uniform_load(struct dmc_policy_type *t, bool reserve)
+{
+	struct model *m = start(t, false);
+	u64 i, n = 0;
+
+	unit_srand(7);
+	if (reserve)
+		fill_reserve(m, NR / 8);
+	for (i = 0; i < 400000; i++) {
+		if (i == 200000)
+			n = m->promotions;
+		model_access(m, unit_below(NR * 8), DMC_READ, false);
+		model_pump(m, false, 4);
+		if (i % 100 == 99)
+			model_tick(m);
+		model_make_room(m);
+		model_complete_all(m);
+	}
+	n = m->promotions - n;
+	model_free(m);
+	return n;
+}
+
+static void test_no_churn(void)
+{
+	static const char *const names[] = { "mq", "smq" };
+	u64 without, with;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		unit_note("%s", names[i]);
+		without = promoted_by_uniform_load(model_type(names[i]), false);
+		with = promoted_by_uniform_load(model_type(names[i]), true);
+		printf("    %s: %llu promotions, with a reserve %llu\n", names[i], without, with);
+		CHECK(with <= without + without / 2 + 100);
+	}
+}
+
 /* But a cheap write may have it: at once, while there is any. */
 static void test_cheap_writes_have_it(void)
 {
@@ -206,6 +248,7 @@ int main(int argc, char **argv)
 		{ "the coldest go, without a copy", test_coldest_go },
 		{ "dirty blocks stay", test_dirty_ones_stay },
 		{ "a scan does not get the reserve", test_no_room_for_a_scan },
+		{ "uniform load does not churn beside it", test_no_churn },
 		{ "cheap writes get it", test_cheap_writes_have_it },
 		{ "candidates get what was freed for them", test_candidates_get_theirs },
 		{ }
