@@ -57,8 +57,8 @@ static bool allocate_later(struct cache *c, struct bio *bio, oblock_t ob, cblock
 }
 
 /*
- * The write @bio, which missed, gets a partial block, if the policy wants it in.  True: it is taken,
- * with *@r, which may be MAP_LOOK_AGAIN: it is a hit now.  False: to the origin.
+ * The write @bio, which missed, gets a partial block, if the policy wants it in.  True: it is
+ * taken, with *@r, which may be MAP_LOOK_AGAIN: it is a hit now.  False: to the origin.
  */
 bool partial_allocate_now(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 {

@@ -309,9 +309,9 @@ void mg_drop_instead(struct migration *mg)
 }
 
 /*
- * Maps @ob to @cb, which is free, as a partial block: with nothing valid, and dirty.  False: nothing
- * happened; a migration has @ob, it is mapped, or a write to it may be on its way to the origin.
- * Like a promotion from the claim to its end, all in one.  Any context.
+ * Maps @ob to @cb, which is free, as a partial block: with nothing valid, and dirty.  False:
+ * nothing happened; a migration has @ob, it is mapped, or a write to it may be on its way to the
+ * origin.  Like a promotion from the claim to its end, all in one.  Any context.
  */
 bool mg_map_partial(struct cache *c, oblock_t ob, cblock_t cb)
 {

@@ -13,8 +13,8 @@
  *
  * A write is durable when a FLUSH or FUA after it is acknowledged, not before: these, and these
  * only, wait for the commit of what is pending (rule R15).  A commit *round* begins when one waits,
- * and once a second, with all that is pending then.  So it covers each write that ended before it, and each FLUSH that came before
- * it.  What ends later is pending for the next round.
+ * and once a second, with all that is pending then.  So it covers each write that ended before it,
+ * and each FLUSH that came before it.  What ends later is pending for the next round.
  *
  * The commit worker copies the maps first, then flushes the cache device, then changes the
  * metadata.  So no granule is valid on disk before its data is durable (rule R16).

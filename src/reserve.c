@@ -134,7 +134,7 @@ bool reserve_wait(struct cache *c, struct bio *bio)
 	return true;
 }
 
-/* Once a round, behind reserve_fill(): so if nothing is leaving then, there is nothing to wait for. */
+/* Once a round, behind reserve_fill(): if nothing is leaving then, there is nothing to wait for. */
 void reserve_let_in(struct cache *c)
 {
 	bool any = false;

@@ -15,7 +15,7 @@ struct cache;
 
 struct reserve {
 	atomic_t nr_leaving;		/* migrations that make room; also bounds them */
-	u32 owed;			/* free ones that the policy made, for its candidates; engine */
+	u32 owed;			/* free ones that the policy has made itself; engine */
 	unsigned long not_before;	/* the policy is not asked again before; jiffies; engine */
 	struct bio_list waiting;	/* writes, for those that leave; under deferred_lock */
 };

@@ -3,7 +3,8 @@
  * table.h - the mapping table, oblock -> cblock; how it works is told in table.c.
  *
  * Contexts: table_lookup() anywhere, on many CPUs at once; the rest from one caller at a time,
- * beside look-ups: under migrations.lock, or while there are no bios.  Only init and exit sleep.  Also compiled in userspace, for its stress test.
+ * beside look-ups: under migrations.lock, or while there are no bios.  Only init and exit sleep.
+ * Also compiled in userspace, for its stress test.
  */
 #ifndef DM_CACHE_TABLE_H
 #define DM_CACHE_TABLE_H

@@ -37,8 +37,8 @@
  *   set_config       message, table load             yes         at any time after create
  *
  * Unless the table says otherwise no lock is held, and methods run beside each other.  hit, miss,
- * allocated and set_dirty are called wherever bios are submitted, also with interrupts disabled; the others
- * in process context with interrupts enabled.
+ * allocated and set_dirty are called wherever bios are submitted, also with interrupts disabled;
+ * the others in process context with interrupts enabled.
  *
  * hit() must not take a lock and must not write to memory shared by hits on different cblocks:
  * leave a relaxed mark beside the block and read the marks in next_work().  The other methods that
@@ -197,9 +197,9 @@ struct dmc_policy_type {
 	 * promotion now costs the origin no more than this bio: it covers the whole block, or the
 	 * block is discarded, or it is a write that can wait for the copy, or that gets a partial
 	 * block.  @nr_free: cblocks that are neither resident nor being filled, at a glance; stale
-	 * by the time it is read.  For what may not have them, those of the reserve (make_room()) do
-	 * not count.
-	 * Not called in passthrough mode.  A write that had to wait may come here again.
+	 * by the time it is read.  For what may not have them, those of the reserve (make_room())
+	 * do not count.  Not called in passthrough mode.  A write that had to wait may come here
+	 * again.
 	 *
 	 * A partial block is a cblock that has only what was written to it.  For a policy it is a
 	 * newcomer like any other, and dirty: it costs nothing to bring in.  When a writeback of it
@@ -243,7 +243,8 @@ struct dmc_policy_type {
 
 	/**
 	 * @work_done: what became of work that next_work() or make_room() named, or miss() with
-	 * DMC_PROMOTE, unless allocated() was called; once for each.  @work is borrowed.  Without @success all is as before the work.  With it:
+	 * DMC_PROMOTE, unless allocated() was called; once for each.  @work is borrowed.  Without
+	 * @success all is as before the work.  With it:
 	 *
 	 * PROMOTE: @work->cblock is resident with @work->oblock, and clean; set_dirty() may follow.
 	 * DEMOTE, MAKE_ROOM: @work->cblock is free again; clear_dirty() was called before, if it

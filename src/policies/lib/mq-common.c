@@ -520,7 +520,7 @@ static int demote_locked(struct mq_common *m, struct dmc_work *work)
 }
 
 /* The next to go, if it is clean. */
-static int make_room_locked(struct mq_common *m, struct dmc_work *work)
+static int mqc_make_room_locked(struct mq_common *m, struct dmc_work *work)
 {
 	u32 i;
 
@@ -542,7 +542,7 @@ int mqc_make_room(struct mq_common *m, struct dmc_work *work)
 	int err;
 
 	spin_lock_irqsave(&m->lock, flags);
-	err = make_room_locked(m, work);
+	err = mqc_make_room_locked(m, work);
 	spin_unlock_irqrestore(&m->lock, flags);
 	return err;
 }
