@@ -69,13 +69,13 @@ bool partial_allocate_now(struct cache *c, struct bio *bio, oblock_t ob, int *r)
 
 	*r = DM_MAPIO_SUBMITTED;
 	got = reserve_has_block(c) && mg_may_promote(c) && free_block_take(c, &cb);
-	if (!got && reserve_wait(c, bio))
+	if (!got && !reserve_has_block(c) && reserve_wait(c, bio))
 		return true;
 	advice = c->policy->type->miss(c->policy, ob, DMC_WRITE, sector, bio_sectors(bio), got,
 				       got ? READ_ONCE(c->free.nr) : reserve_spared(c));
 	if (advice == DMC_WORK)
 		engine_kick(c);
-	if (advice != DMC_PROMOTE) {
+	if (!got || advice != DMC_PROMOTE) {
 		partial_refused(c, got ? PARTIAL_NOT_WANTED : PARTIAL_NO_FREE);
 		if (got)
 			free_block_return(c, cb);

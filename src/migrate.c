@@ -479,8 +479,9 @@ static void publish_removal(struct migration *mg)
 	spin_unlock_irq(&c->mg.lock);
 	mg_tell_policy(mg);
 	mg->owns_cblock = true;
+	/* At most all that are free then are owed. */
 	if (mg->asked_by_policy && mg->op == DMC_OP_DEMOTE)
-		WRITE_ONCE(c->reserve.owed, c->reserve.owed + 1);
+		WRITE_ONCE(c->reserve.owed, min(c->reserve.owed, READ_ONCE(c->free.nr)) + 1);
 	if (mg->kind == MG_DEMOTE)
 		atomic64_inc(&c->mg.nr_demotions);
 }
