@@ -203,7 +203,6 @@ static void sent_one_less(struct cache *c)
 static void write_ended(struct migration *mg, bool failed)
 {
 	struct cache *c = mg->c;
-	const cblock_t cb = mg->cblock;
 
 	flush_note_write(mg->elsewhere ? &c->origin_flush : &c->cache_flush);
 	mg->error = failed ? -EIO : 0;
@@ -211,10 +210,11 @@ static void write_ended(struct migration *mg, bool failed)
 		mg_make_ready(mg, MG_POSTED);
 		return;
 	}
-	dirty_set(c, cb);
-	mg_finish(mg);
-	block_put(c, entry_of(c, cb), BL_WRITER);
+	dirty_set(c, mg->cblock);
+	block_put(c, entry_of(c, mg->cblock), BL_WRITER);
 	sent_one_less(c);
+	/* The last: a suspend waits for the migration, and then for no interrupt. */
+	mg_finish(mg);
 }
 
 COMPAT_DM_IO_NOTIFY(posted_ended, failed, context)
@@ -297,22 +297,21 @@ void posted_step(struct migration *mg)
 {
 	struct cache *c = mg->c;
 	const bool failed = mg->error;
-	const cblock_t cb = mg->cblock;
 
 	mg->error = 0;
 	if (!mg->elsewhere) {
 		send_elsewhere(mg);
 		return;
 	}
+	sent_one_less(c);
 	if (failed) {
 		errors_note(c, ERR_ORIGIN);
 		posted_lose(mg);
+		block_put(c, entry_of(c, mg->cblock), BL_WRITER);
 		mg_finish(mg);
-		block_put(c, entry_of(c, cb), BL_WRITER);
 	} else {
 		free_pages_exact(mg->data, mg->data_bytes);
 		mg->data = NULL;
 		mg_drop_instead(mg);
 	}
-	sent_one_less(c);
 }
