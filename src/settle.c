@@ -231,10 +231,9 @@ int settle_now(struct cache *c)
 	return 0;
 }
 
-/* What makes room was clean before, which is durable: a flush would be for nothing. */
-static bool relies_on_flush(const struct migration *mg)
+static bool relies_on_origin(const struct migration *mg)
 {
-	return !mg_fills(mg) && mg->kind != MG_WRITE_INTENT && !mg_makes_room(mg);
+	return !mg_fills(mg) && mg->kind != MG_WRITE_INTENT;
 }
 
 /*
@@ -261,17 +260,14 @@ int settle_batch(struct cache *c, struct list_head *batch, bool clears_intent)
 	if (c->io_mode == IO_PASSTHROUGH)
 		return 0;
 	list_for_each_entry(mg, batch, list)
-		wanted |= relies_on_flush(mg);
-	r = wanted ? settle_now(c) : 0;
+		wanted |= relies_on_origin(mg);
+	if (!wanted)
+		return 0;
+	r = settle_now(c);
 	if (r)
 		engine_kick(c);
-	list_for_each_entry(mg, batch, list) {
-		if (mg->error)
-			continue;
-		if (mg_makes_room(mg))
-			mg->error = check_settled(c, mg);
-		else if (relies_on_flush(mg))
+	list_for_each_entry(mg, batch, list)
+		if (relies_on_origin(mg) && !mg->error)
 			mg->error = r ? r : check_settled(c, mg);
-	}
 	return r;
 }
