@@ -288,7 +288,7 @@ static inline oblock_t oblock_of(struct cache *c, const struct bio *bio, u32 *of
  * Is @ob the partial block at the end of the origin?  It is never cached, since the metadata does
  * not say where in the block the origin ended.
  */
-static inline bool is_partial(const struct cache *c, oblock_t ob)
+static inline bool is_origin_tail(const struct cache *c, oblock_t ob)
 {
 	return from_oblock(ob) >= c->geo.nr_oblocks;
 }

@@ -163,7 +163,7 @@ static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
 	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 
 	this_cpu_inc(c->stats->read_misses);
-	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
+	if (likely(c->io_mode != IO_PASSTHROUGH && !is_origin_tail(c, ob)) &&
 	    c->policy->type->miss(c->policy, ob, DMC_READ, sector, bio_sectors(bio), false,
 				  reserve_spared(c)) == DMC_WORK)
 		engine_kick(c);
@@ -284,7 +284,7 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob, u32 off
 	 * The promotion comes before the count, or it would wait for this very bio.  Whether the
 	 * block got mapped meanwhile is found out below, or by mg_start().
 	 */
-	if (likely(c->io_mode != IO_PASSTHROUGH && !is_partial(c, ob)) &&
+	if (likely(c->io_mode != IO_PASSTHROUGH && !is_origin_tail(c, ob)) &&
 	    comes_in(c, bio, ob, offset, &r))
 		return r;
 	if (!miss_tryget(c, slot))
