@@ -16,10 +16,12 @@ settle_program() {
 			"install dmcache again, or make -C tools/settle"
 }
 
-# has_partial DEV: are there partial blocks in that metadata? It is the highest bit of the
-# superblock's incompatible features.
+# has_partial DEV: is that metadata with partial blocks? They are the highest bit of the superblock's
+# incompatible features. Without its magic number, 0x18c403, it is no metadata.
 has_partial() {
-	[ -n "$(dd if="$1" bs=256 count=1 2> /dev/null | tail -c 1 | tr -d '\000-\177')" ]
+	R=$(dd if="$1" bs=8 skip=4 count=1 2> /dev/null | LC_ALL=C tr '\003\304\030\000' '1234')
+	[ "$R" = 12344444 ] &&
+		[ -n "$(dd if="$1" bs=256 count=1 2> /dev/null | tail -c 1 | tr -d '\000-\177')" ]
 }
 
 # settle_devices META CACHE ORIGIN: ST_partial ST_settled ST_dirty (blocks) ST_sectors ST_bs; status

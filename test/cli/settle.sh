@@ -25,8 +25,16 @@ settle() {
 	said 'c: it has no partial blocks'
 	[ ! -e "$W/settled" ] || bad "without partial blocks it was settled"
 
+	# The bit alone is no metadata.
 	head -c 255 /dev/zero > $W/superblock
 	printf '\200' >> $W/superblock
+	run 0 check c
+	{
+		head -c 32 /dev/zero
+		printf '\003\304\030\000\000\000\000\000'
+		head -c 215 /dev/zero
+		printf '\200'
+	} > $W/superblock
 	run 4 check c
 	said 'has partial blocks, which cache_check does not know; next: dmcache settle c'
 	run 4 repair c --yes
