@@ -39,6 +39,20 @@ ROWS = [
     ("restart-after", "the same, in the minute after it", "plain"),
 ]
 
+# Requests a second: more is better.
+WRITES = [
+    ("writes-burst-empty", "4 KiB random writes, 4,000, depth 16, cache empty"),
+    ("writes-burst-full", "the same, cache full of other, clean blocks"),
+    ("writes-first-1", "first 4 KiB write to each clean block, depth 1"),
+    ("writes-first-16", "the same, depth 16"),
+    ("writes-sync-cached", "4 KiB write + fdatasync, cached, clean at first"),
+    ("writes-sync-missed", "4 KiB write + fdatasync, not cached at first"),
+    ("writes-stream", "1 MiB writes in a row, not cached, depth 4"),
+    ("writes-zipf", "zipf 1.1, 70 % reads, the first minute, depth 16"),
+]
+WRITERS = [("raw", "origin alone"), ("kernel", "the kernel's"), ("writecache", "dm-writecache"),
+           ("ours", "ours"), ("allocate", "write_allocate")]
+
 
 def read(path):
     results = {}
@@ -85,6 +99,16 @@ def table(kernel, results):
               ratio(results, row, "linear"), ratio(results, row, "kernel")))
 
 
+def writes_table(kernel, results):
+    """What writes wait for: another layout, since there are peers, and no dm-linear."""
+    if ("ours", WRITES[0][0]) not in results:
+        return
+    print("\nkernel %s; requests a second; write_allocate: ours, with 50 %%" % kernel)
+    print("%-52s" % "" + "".join("%15s" % name for _, name in WRITERS))
+    for row, label in WRITES:
+        print("%-52s" % label + "".join("%15s" % results.get((who, row), "-") for who, _ in WRITERS))
+
+
 def plot(path, kernel, results):
     """Two bars a row, each row in its own scale: the kernel's is as long as the longer of the two."""
     rows = [r for r in ROWS if ("ours", r[0]) in results and ("kernel", r[0]) in results]
@@ -114,11 +138,20 @@ def main():
         for kernel in kernels:
             results = read("%s/%s.results" % (where, kernel))
             table(kernel, results)
+            writes_table(kernel, results)
             plot("%s/bench-%s.svg" % (where, kernel), kernel, results)
             for row, label, how in ROWS:
                 if ("ours", row) in results:
                     w.writerow([kernel, row, {"bytes": "bytes per 1024 blocks", "plain": label}.get(how, "ns")]
                                + [results.get((who, row), "") for who in ("raw", "linear", "kernel", "ours")])
+    with open(where + "/bench-writes.csv", "w", newline="") as f:
+        w = csv.writer(f)
+        w.writerow(["kernel", "requests a second"] + [name for _, name in WRITERS])
+        for kernel in kernels:
+            results = read("%s/%s.results" % (where, kernel))
+            for row, label in WRITES:
+                if ("ours", row) in results:
+                    w.writerow([kernel, label] + [results.get((who, row), "") for who, _ in WRITERS])
     print("\nalso in %s/bench.csv and %s/bench-*.svg" % (where, where))
 
 
