@@ -16,8 +16,8 @@ settle_program() {
 			"install dmcache again, or make -C tools/settle"
 }
 
-# has_partial DEV: is that metadata with partial blocks? They are the highest bit of the superblock's
-# incompatible features. Without its magic number, 0x18c403, it is no metadata.
+# has_partial DEV: is that metadata with partial blocks? They are the highest bit of the
+# superblock's incompatible features. Without its magic number, 0x18c403, it is no metadata.
 has_partial() {
 	R=$(dd if="$1" bs=8 skip=4 count=1 2> /dev/null | LC_ALL=C tr '\003\304\030\000' '1234')
 	[ "$R" = 12344444 ] &&
