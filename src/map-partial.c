@@ -44,15 +44,7 @@ static bool allocate_later(struct cache *c, struct bio *bio, oblock_t ob, cblock
 	mg->partial = true;
 	mg->asked_by_policy = true;
 	bio_list_add(&mg->parked, bio);
-	*r = DM_MAPIO_SUBMITTED;
-	if (!mg_start(mg))
-		return true;
-
-	/* Mapped, or being promoted, by now: the engine tells the policy, the bio looks again. */
-	bio_list_init(&mg->parked);
-	mg->error = -EBUSY;
-	mg_make_ready(mg, MG_COMMITTED);
-	*r = map_park(c, ob, bio);
+	*r = mg_start(mg) ? map_came_late(c, bio, mg) : DM_MAPIO_SUBMITTED;
 	return true;
 }
 

@@ -104,6 +104,20 @@ int map_park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_
 }
 
 /*
+ * The promotion @mg for @bio's sake did not start: the block is mapped, or being promoted, by now.
+ * The engine tells the policy, the bio looks again.
+ */
+int map_came_late(struct cache *c, struct bio *bio, struct migration *mg)
+{
+	const oblock_t ob = mg->oblock;
+
+	bio_list_init(&mg->parked);
+	mg->error = -EBUSY;
+	mg_make_ready(mg, MG_COMMITTED);
+	return map_park(c, ob, bio);
+}
+
+/*
  * Passthrough: the origin is about to differ from the cached copy, so the mapping has to go, on
  * disk too, before the write.  The bio waits on the invalidation and then is a miss.
  */
@@ -251,12 +265,8 @@ static bool try_write_allocate(struct cache *c, struct bio *bio, oblock_t ob, bo
 	if (!mg_start(mg))
 		return true;
 
-	/* Mapped, or being promoted, by now: the engine tells the policy, the bio looks again. */
 	mg->overwriter = NULL;
-	bio_list_init(&mg->parked);
-	mg->error = -EBUSY;
-	mg_make_ready(mg, MG_COMMITTED);
-	*r = map_park(c, ob, bio);
+	*r = map_came_late(c, bio, mg);
 	return true;
 }
 

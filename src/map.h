@@ -29,6 +29,8 @@ void map_tell_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb,
 		  enum dmc_dir dir);
 /* A migration has the block: wait for its end.  MAP_LOOK_AGAIN: it has just ended. */
 int map_park(struct cache *c, oblock_t ob, struct bio *bio);
+/* A promotion for @bio's sake did not start.  A DM_MAPIO_* code, or MAP_LOOK_AGAIN. */
+int map_came_late(struct cache *c, struct bio *bio, struct migration *mg);
 /* Starts a migration for @bio's sake; the bio is mapped again at its end.  A DM_MAPIO_* code. */
 int map_park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_t ob,
 		    cblock_t cb);

@@ -591,7 +591,7 @@ void mg_step(struct migration *mg)
 		mg_after_copy(mg);
 		break;
 	case MG_COMMITTED:
-		if (mg->data)
+		if (mg->posted && mg->kind == MG_WRITE_INTENT)
 			posted_marked(mg);
 		else
 			mg_finish(mg);

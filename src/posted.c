@@ -100,8 +100,7 @@ static void uncount(struct cache *c)
 
 void posted_put(struct migration *mg)
 {
-	if (mg->data)
-		free_pages_exact(mg->data, mg->data_bytes);
+	free_pages_exact(mg->data, mg->data_bytes);
 	uncount(mg->c);
 }
 
@@ -310,8 +309,6 @@ void posted_step(struct migration *mg)
 		block_put(c, entry_of(c, mg->cblock), BL_WRITER);
 		mg_finish(mg);
 	} else {
-		free_pages_exact(mg->data, mg->data_bytes);
-		mg->data = NULL;
 		mg_drop_instead(mg);
 	}
 }

@@ -153,17 +153,7 @@ sector_t bdev_nr_sectors(struct block_device *bdev)
 	return bdev->disk->nr_sectors;
 }
 
-loff_t bdev_nr_bytes(struct block_device *bdev)
-{
-	return bdev->disk->nr_sectors << SECTOR_SHIFT;
-}
-
 int bdev_read_only(struct block_device *bdev)
 {
 	return bdev->disk->read_only;
-}
-
-int blkdev_issue_flush(struct block_device *bdev)
-{
-	return disk_flush(bdev->disk);
 }

@@ -10,6 +10,5 @@
 
 int disk_read(struct shim_disk *d, u64 sector, u32 nr_sectors, void *buf);
 int disk_write(struct shim_disk *d, u64 sector, u32 nr_sectors, const void *buf);
-int disk_flush(struct shim_disk *d);
 
 #endif

@@ -9,10 +9,21 @@ struct block_device {
 	unsigned int bd_dev;
 };
 
+/* Of the disk. */
 sector_t bdev_nr_sectors(struct block_device *bdev);
-loff_t bdev_nr_bytes(struct block_device *bdev);
 int bdev_read_only(struct block_device *bdev);
+int disk_flush(struct shim_disk *d);
+
+static inline loff_t bdev_nr_bytes(struct block_device *bdev)
+{
+	return bdev_nr_sectors(bdev) << SECTOR_SHIFT;
+}
+
 static inline bool bdev_write_cache(struct block_device *bdev) { (void)bdev; return true; }
-int blkdev_issue_flush(struct block_device *bdev);
+
+static inline int blkdev_issue_flush(struct block_device *bdev)
+{
+	return disk_flush(bdev->disk);
+}
 
 #endif
