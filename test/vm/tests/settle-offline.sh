@@ -20,44 +20,10 @@ export DMCACHE_SETTLE=/job/dmcache-settle
 META=$DISK0 CACHE=$DISK1 ORIGIN=$DISK2
 tunables="write_allocate 50 migration_threshold 0"
 devices="--metadata $META --cache $CACHE --origin $ORIGIN"
-keep() { dd if="$1" of="$DISK3" bs=1M seek="$2" oflag=direct conv=notrunc 2> /dev/null; }
-kept() { dd if="$DISK3" of="$1" bs=1M skip="$2" count=24 iflag=direct 2> /dev/null; }
 flushed() { dd if=/dev/null of="/dev/mapper/$1" conv=notrunc,fsync 2> /dev/null; }
-# noted DEV: blocks 0 to 39 of it hold what was written, others that or what was there before: so
-# /tmp/want
-noted() {
-	cp /tmp/old /tmp/want
-	b=0
-	while [ $b -lt 80 ]; do
-		s=$(granule_of $b)
-		read_at "$1" "$s" > /tmp/got
-		for f in new old; do
-			dd if=/tmp/$f bs=512 skip="$s" count=8 2> /dev/null |
-				cmp -s - /tmp/got && break
-			[ $f = new ] ||
-				fail "block $b holds neither what was written nor what was there"
-		done
-		[ $f = new ] || [ $b -ge 40 ] || fail "block $b was flushed, and is lost"
-		dd if=/tmp/got of=/tmp/want bs=512 seek="$s" conv=notrunc 2> /dev/null
-		b=$((b + 1))
-	done
-}
-
 if [ "$BOOT" = 1 ]; then
 	modprobe dm-cache
-	noise /tmp/want 24
-	put /tmp/want $ORIGIN
-	keep /tmp/want 0
-	# What lies on the cache must not come up.
-	noise /tmp/junk 16
-	put /tmp/junk $CACHE
-	blank
-	for d in $META $CACHE $ORIGIN; do
-		dd if=/dev/null of="$d" conv=notrunc,fsync 2> /dev/null
-	done
-	# shellcheck disable=SC2086 # words
-	make_cache c 64 "metadata2 writeback" smq $tunables
-	put_some 0 40
+	partials_to_cut
 	assert flushed c
 	put_some 40 40
 	keep /tmp/want 32
