@@ -3,6 +3,7 @@
  * message.c - "dmsetup message", and the tunables of the table line.
  *
  *   migration_threshold N          sectors being copied at once, at most
+ *   write_allocate N               percent of the cache blocks that may be partial
  *   <policy tunable> <value>       also as: set_config <tunable> <value>
  *   invalidate_cblocks B|B-E ...   passthrough only; E is one past the end
  *
@@ -32,11 +33,11 @@ static int set_migration_threshold(struct cache *c, const char *value)
 
 static int set_write_allocate(struct cache *c, const char *value)
 {
-	unsigned int percent;
+	u32 percent;
 
-	if (kstrtouint(value, 10, &percent) || percent > PARTIAL_MAX_PERCENT) {
+	if (parse_write_allocate(value, &percent)) {
 		DMERR("%s: write_allocate: '%s' is no percentage up to %u", cache_name(c), value,
-		      PARTIAL_MAX_PERCENT);
+		      CACHE_MAX_WRITE_ALLOCATE);
 		return -EINVAL;
 	}
 	return partial_set_limit(c, percent);

@@ -6,6 +6,7 @@
  *   <#feature args> [<feature arg>]* <policy> <#policy args> [<key> <value>]*
  *
  *   migration_threshold N          sectors being copied at once, at most
+ *   write_allocate N               percent of the cache blocks that may be partial
  *   <policy tunable> <value>       also as: set_config <tunable> <value>
  *   invalidate_cblocks B|B-E ...   E is one past the end
  *
@@ -168,4 +169,9 @@ int parse_cblock_range(const char *word, u32 nr_cblocks, u32 *begin, u32 *end)
 int parse_migration_threshold(const char *word, u32 *sectors)
 {
 	return kstrtouint(word, 10, sectors) || *sectors > INT_MAX ? -EINVAL : 0;
+}
+
+int parse_write_allocate(const char *word, u32 *percent)
+{
+	return kstrtouint(word, 10, percent) || *percent > CACHE_MAX_WRITE_ALLOCATE ? -EINVAL : 0;
 }

@@ -12,6 +12,7 @@
 
 #define CACHE_MIN_BLOCK_SECTORS 64		/* 32 KiB; block sizes are multiples of it */
 #define CACHE_MAX_BLOCK_SECTORS (1 << 21)	/* 1 GiB */
+#define CACHE_MAX_WRITE_ALLOCATE 50		/* percent of the cache blocks */
 
 /* What the table line asks for. */
 enum io_mode {
@@ -53,5 +54,8 @@ int parse_cblock_range(const char *word, u32 nr_cblocks, u32 *begin, u32 *end);
 
 /* 0, or -EINVAL: no number of sectors. */
 int parse_migration_threshold(const char *word, u32 *sectors);
+
+/* 0, or -EINVAL: no percentage, or more than CACHE_MAX_WRITE_ALLOCATE. */
+int parse_write_allocate(const char *word, u32 *percent);
 
 #endif

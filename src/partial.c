@@ -91,7 +91,7 @@ static int make_table(struct cache *c, u32 nr)
 
 	if (p->chunks)
 		return 0;
-	nr = max3(nr, percent_of(c, PARTIAL_MAX_PERCENT), 1U);
+	nr = max3(nr, percent_of(c, CACHE_MAX_WRITE_ALLOCATE), 1U);
 	p->nr_buckets = rounddown_pow_of_two(nr);
 	p->buckets = kvmalloc_array(p->nr_buckets, sizeof(u32), GFP_KERNEL);
 	if (!p->buckets)
@@ -285,11 +285,8 @@ void partial_store(struct cache *c)
 int partial_set_limit(struct cache *c, u32 percent)
 {
 	struct partials *p = c->partials;
-	int r;
+	int r = percent ? make_table(c, 0) : 0;
 
-	if (percent > PARTIAL_MAX_PERCENT)
-		return -EINVAL;
-	r = percent ? make_table(c, 0) : 0;
 	if (r)
 		return r;
 	spin_lock_irq(&p->lock);

@@ -11,9 +11,6 @@
 
 #include "migrate.h"
 
-/* The largest share of the cache's blocks that may be partial. */
-#define PARTIAL_MAX_PERCENT 50
-
 #define PARTIAL_CHUNK 512U		/* blocks that get their memory at a time */
 
 /* Why a write was not allocated; for status. */
@@ -90,8 +87,8 @@ static inline u32 partial_limit(const struct cache *c)
 }
 
 /*
- * At most @percent of the cache's blocks are to be partial from now on; 0: no more writes are
- * allocated.  -EINVAL: more than can be had; -ENOMEM.  May sleep.
+ * At most @percent (up to CACHE_MAX_WRITE_ALLOCATE) of the cache's blocks are to be partial from
+ * now on; 0: no more writes are allocated.  0 or -ENOMEM.  May sleep.
  */
 int partial_set_limit(struct cache *c, u32 percent);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fuzz-message.c - messages: ranges stay within the cache, thresholds within their type.
+ * fuzz-message.c - messages: ranges stay within the cache, numbers within their bounds.
  *
  * Input: 4 bytes, the number of cache blocks; then the message.
  */
@@ -23,7 +23,7 @@ static void check_ranges(const struct message_words *m, const struct words *w, u
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes b = { data, size };
-	u32 nr_cblocks = take(&b, 4), sectors;
+	u32 nr_cblocks = take(&b, 4), sectors, percent;
 	struct message_words m;
 	struct words w;
 
@@ -35,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} else {
 			CHECK(m.key && m.value && m.value == w.word[w.nr - 1]);
 			CHECK(parse_migration_threshold(m.value, &sectors) || sectors <= INT_MAX);
+			CHECK(parse_write_allocate(m.value, &percent) ||
+			      percent <= CACHE_MAX_WRITE_ALLOCATE);
 		}
 	}
 	words_free(&w);

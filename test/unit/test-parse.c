@@ -104,7 +104,7 @@ static void test_numbers(void)
 		{ "0000000000000000000000000000000000000000001", -EINVAL },
 	};
 	static const char *const bad[] = { "", "x", "-1", "1x", "2147483648", "4294967296", "0x1" };
-	u32 begin, end, sectors;
+	u32 begin, end, sectors, percent;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
@@ -114,8 +114,15 @@ static void test_numbers(void)
 	}
 	CHECK_OK(parse_migration_threshold("2147483647", &sectors));
 	CHECK_EQ(sectors, INT_MAX);
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
+	CHECK_OK(parse_write_allocate("50", &percent));
+	CHECK_EQ(percent, 50);
+	CHECK_OK(parse_write_allocate("0", &percent));
+	CHECK_EQ(percent, 0);
+	CHECK_EQ(parse_write_allocate("51", &percent), -EINVAL);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		CHECK_EQ(parse_migration_threshold(bad[i], &sectors), -EINVAL);
+		CHECK_EQ(parse_write_allocate(bad[i], &percent), -EINVAL);
+	}
 }
 
 int main(int argc, char **argv)
@@ -124,7 +131,7 @@ int main(int argc, char **argv)
 		{ "parse: good table lines", test_good_lines },
 		{ "parse: bad table lines, each with a reason", test_bad_lines },
 		{ "parse: messages", test_messages },
-		{ "parse: ranges and thresholds", test_numbers },
+		{ "parse: ranges and numbers", test_numbers },
 		{ }
 	};
 
