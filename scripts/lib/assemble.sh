@@ -106,13 +106,9 @@ cache_table() {
 
 # tell_allocate: write_allocate of the set at hand, to its cache that has just started
 tell_allocate() {
-	case " $S_args" in *' write_allocate '*) ;; *) return 0 ;; esac
-	_n=" $S_args "
-	_n=${_n#*' write_allocate '}
-	_n=${_n%% *}
-	[ "$_n" != 0 ] || return 0
-	dmsetup message "$S_name" 0 write_allocate "$_n" 2> /dev/null ||
-		warn "$S_name: write_allocate $_n is refused by the dm-cache that is loaded: off"
+	{ value_of write_allocate "$S_args" && [ "$R" != 0 ]; } || return 0
+	dmsetup message "$S_name" 0 write_allocate "$R" 2> /dev/null ||
+		warn "$S_name: write_allocate $R is refused by the dm-cache that is loaded: off"
 }
 
 # slices: make what the kernel gets: MAP_meta MAP_cache MAP_origin

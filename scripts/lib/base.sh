@@ -176,6 +176,15 @@ same_device() {
 }
 size_of() { sysfs_of "$1" && read_line "$R/size" && is_number "$R" && [ "$R" -gt 0 ]; }
 
+# value_of KEY "KEY VALUE ...": R = the value; status 1 if it is not there
+value_of() {
+	R=
+	case " $2 " in *" $1 "*) ;; *) return 1 ;; esac
+	R=" $2 "
+	R=${R#*" $1 "}
+	R=${R%% *}
+}
+
 # tunable_ok KEY=VALUE: can it be a tunable?
 tunable_ok() {
 	case $1 in

@@ -91,13 +91,9 @@ set_labels_first() {
 	B_mode=$S_mode B_policy=$S_policy B_args=$S_args B_dirty=$S_dirty
 	S_labelmode=${W_mode:-$S_mode}
 	if [ -n "$W_policy" ]; then
-		S_policy=$W_policy
 		# The tunables that are not of the policy stay.
-		_args=
-		for _x in write_allocate migration_threshold; do
-			value_of $_x "$S_args" && _args="$_args${_args:+ }$_x $R"
-		done
-		S_args=$_args
+		with_core_args '' "$S_args"
+		S_policy=$W_policy S_args=$R
 	fi
 	for _x in $W_keys; do set_arg "${_x%%=*}" "${_x#*=}"; done
 	_d=$S_dirty

@@ -29,7 +29,7 @@ flush_start() {
 	need_cache "$F_name"
 	# Was it left by a flush that was killed?
 	if ! { [ "$X_policy" = cleaner ] && read_line "$F_note" && [ -n "$R" ]; }; then
-		with_core_args "$X_args"
+		with_core_args "$X_args" "$X_core"
 		printf '%s\n' "$X_mode $X_policy $R" > "$F_note" ||
 			die $E_FAIL "$F_note cannot be written" "df $RUN"
 	fi

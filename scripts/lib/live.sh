@@ -41,15 +41,6 @@ words_n() {
 	done
 }
 
-# value_of KEY "KEY VALUE ...": R = the value; status 1 if it is not there
-value_of() {
-	R=
-	case " $2 " in *" $1 "*) ;; *) return 1 ;; esac
-	R=" $2 "
-	R=${R#*" $1 "}
-	R=${R%% *}
-}
-
 # members_of NAME: the devices below it, from its table and those of its slices, in L_origin L_cache
 # L_meta
 members_of() {
@@ -102,11 +93,12 @@ need_cache() {
 	esac
 }
 
-# with_core_args "KEY VALUE ...": these, and the tunables of the core in a status (X_*); in R
+# with_core_args "KEY VALUE ..." FROM: these, and the tunables of the core that FROM has and they
+# lack; in R
 with_core_args() {
 	_args=$1
 	for _x in write_allocate migration_threshold; do
-		if ! value_of $_x "$_args" && value_of $_x "$X_core"; then
+		if ! value_of $_x "$_args" && value_of $_x "$2"; then
 			_args="$_x $R${_args:+ }$_args"
 		fi
 	done
@@ -131,7 +123,7 @@ table_with() {
 	done
 	_f="$_f ${_mode:-$X_mode}" _n=$((_n + 1))
 	[ -n "$_policy" ] || _policy=$X_policy _args=$X_args
-	with_core_args "$_args"
+	with_core_args "$_args" "$X_core"
 	# shellcheck disable=SC2086 # words
 	set -- $R
 	R="$_head $_n$_f $_policy $#${*:+ $*}"
