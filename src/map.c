@@ -172,15 +172,29 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 	return remap_to_both(c, bio, cb);
 }
 
-static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
+/* Does the policy hear of a miss of @ob? */
+static bool is_cacheable(const struct cache *c, oblock_t ob)
+{
+	return likely(c->io_mode != IO_PASSTHROUGH && !is_origin_tail(c, ob));
+}
+
+/* Tells the policy of a miss that goes to the origin. */
+static __always_inline void tell_one_miss(struct cache *c, const struct bio *bio, oblock_t ob,
+					  enum dmc_dir dir)
 {
 	const sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
+	const u32 nr_free = unlikely(partial_limit(c)) ? reserve_spared(c) : READ_ONCE(c->free.nr);
 
-	this_cpu_inc(c->stats->read_misses);
-	if (likely(c->io_mode != IO_PASSTHROUGH && !is_origin_tail(c, ob)) &&
-	    c->policy->type->miss(c->policy, ob, DMC_READ, sector, bio_sectors(bio), false,
-				  reserve_spared(c)) == DMC_WORK)
+	if (c->policy->type->miss(c->policy, ob, dir, sector, bio_sectors(bio), false,
+				  nr_free) == DMC_WORK)
 		engine_kick(c);
+}
+
+static int map_read_miss(struct cache *c, struct bio *bio, oblock_t ob)
+{
+	this_cpu_inc(c->stats->read_misses);
+	if (is_cacheable(c, ob))
+		tell_one_miss(c, bio, ob, DMC_READ);
 	return remap_to_origin(c, bio);
 }
 
@@ -283,10 +297,16 @@ static bool comes_in(struct cache *c, struct bio *bio, oblock_t ob, u32 offset, 
 	return try_write_allocate(c, bio, ob, partial, r);
 }
 
+/* A glance: in a full cache no block can come in for a write, and that is known at no cost. */
+static bool has_room(const struct cache *c)
+{
+	return unlikely(READ_ONCE(c->free.nr) || partial_limit(c));
+}
+
 static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob, u32 offset)
 {
-	struct bio_ctx *x = bio_ctx(bio);
 	const u32 slot = slot_of(c, ob);
+	struct bio_ctx *x;
 	cblock_t cb;
 	int r;
 
@@ -294,15 +314,19 @@ static int map_write_miss(struct cache *c, struct bio *bio, oblock_t ob, u32 off
 	 * The promotion comes before the count, or it would wait for this very bio.  Whether the
 	 * block got mapped meanwhile is found out below, or by mg_start().
 	 */
-	if (likely(c->io_mode != IO_PASSTHROUGH && !is_origin_tail(c, ob)) &&
-	    comes_in(c, bio, ob, offset, &r))
-		return r;
+	if (is_cacheable(c, ob)) {
+		if (!has_room(c))
+			tell_one_miss(c, bio, ob, DMC_WRITE);
+		else if (comes_in(c, bio, ob, offset, &r))
+			return r;
+	}
 	if (!miss_tryget(c, slot))
 		return map_park(c, ob, bio);
 	if (unlikely(table_lookup(&c->table, ob, &cb))) {
 		miss_put(c, slot);
 		return MAP_LOOK_AGAIN;
 	}
+	x = bio_ctx(bio);
 	x->held = HELD_SLOT;
 	x->index = slot;
 	if (!x->waited)
