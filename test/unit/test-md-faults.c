@@ -190,6 +190,55 @@ static void test_format(void)
 		}
 }
 
+/*
+ * An abort that fails changes nothing on disk, leaves metadata with which nothing can be done, and
+ * can be tried again.
+ */
+static void test_abort(void)
+{
+	struct model *m = model_create(1200);
+	struct shim_disk *start = disk_of(m, true, 64), *d;
+	struct dmc_md_params p;
+	struct dmc_md *md;
+	unsigned long n;
+	bool fired;
+	int f, r, failures = 0;
+
+	for (f = ALLOC; f <= READ; f++)
+		for (n = 1, fired = true; fired; n++) {
+			unit_note("fault %d, number %lu", f, n);
+			d = disk_clone(start);
+			md = md_on(d, true, &p);
+			CHECK_OK(dmc_md_begin_changes(md));
+			CHECK_OK(dmc_md_insert(md, to_cblock(7), to_oblock(99)));
+			arm(d, f, n);
+			r = dmc_md_abort(md);
+			fired = happened(d, f);
+			disarm(d);
+			/* It does without what was only read ahead. */
+			CHECK(!r || (fired && r == (f == ALLOC ? -ENOMEM : -EIO)));
+			failures += r != 0;
+			if (r) {
+				CHECK(dmc_md_set_needs_check(md));
+				CHECK(dmc_md_insert(md, to_cblock(7), to_oblock(99)));
+				CHECK(dmc_md_commit(md, NULL));
+				md_content_free((struct md_content[]){ fsck_ok(d, 0) });
+			}
+			/* Every other time it is given up. */
+			if (n & 1) {
+				CHECK_OK(dmc_md_abort(md));
+				CHECK_OK(dmc_md_insert(md, to_cblock(7), to_oblock(99)));
+				CHECK_OK(dmc_md_commit(md, NULL));
+			}
+			dmc_md_close(md);
+			md_content_free((struct md_content[]){ fsck_ok(d, 0) });
+			disk_free(d);
+		}
+	CHECK_MSG(failures > 6, "only %d failures", failures);
+	disk_free(start);
+	model_free(m);
+}
+
 /* Everything that may find the metadata full, once. */
 static int work(struct dmc_md *md, const struct model *m)
 {
@@ -254,6 +303,7 @@ int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "formatting stopped by every fault", test_format },
+		{ "an abort that fails", test_abort },
 		{ "every allocation fails once", test_alloc },
 		{ "every read fails once", test_read },
 		{ "every write fails once", test_write },
