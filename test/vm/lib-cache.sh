@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# What the tests of the cache target share. A test that wants it says `# files:
-# test/vm/lib-cache.sh` in its head and sources /job/lib-cache.sh.
+# What the tests of the cache target share. A test that wants it sources /job/lib-cache.sh.
 #
 # The usual stage: null_blk devices /dev/meta, /dev/fast, /dev/slow in $META, $CACHE, $ORIGIN.
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# Devices that fail, for the fail-* tests: `# files: test/vm/lib-cache.sh test/vm/lib-fail.sh`, in
-# this order.
+# Devices that fail, for the fail-* tests.
 #
 # dm-dust, which was made for this, is in no Debian kernel before 6.12; what is here works on all.
+
+. /job/lib-cache.sh
 
 # below NAME MB [WRITE_CACHE_MB]: /dev/mapper/NAME over a null_blk /dev/NAME0
 below() {

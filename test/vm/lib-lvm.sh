@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# What the tests with lvm2 share; sourced after lib-cache.sh. There is no udevd in the guest: lvm
-# makes its nodes itself.
+# What the tests with lvm2 share. There is no udevd in the guest: lvm makes its nodes itself.
 
+. /job/lib-cache.sh
 OLDPATH=$PATH
 
 # lvm_use 12|13 DEV...: from here on lvm2 of that Debian, and the cache tools that come with it, on

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# What the tests of partial blocks share: `# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
-# test/vm/lib-partial.sh`, in this order. Cache blocks are of 32 KiB: eight granules of 4 KiB.
+# What the tests of partial blocks share. Cache blocks are of 32 KiB: eight granules of 4 KiB.
 # /tmp/want is what c has to hold.
+
+. /job/lib-fail.sh
 
 # put_at SECTOR SECTORS [DD-OPTION...]: new data, to c and into /tmp/want
 put_at() {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# What the stack-* tests share; sourced after lib-cache.sh.
+# What the stack-* tests share.
 
+. /job/lib-cache.sh
 PATH=$PATH:/deb12/bin
 
 # mixed DEV MB SEED [MIN]: requests of MIN (512) bytes to 128 KiB, at any sector, many blocks twice;

@@ -13,27 +13,8 @@ NEWLINE='
 '
 DMESG_MARKS=0
 
-# ----- saying and failing -----
-
-note() { echo "  $*"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
-skip() { echo "skip: $*"; exit 77; }
-
-# assert_eq GOT WANTED WHAT
-assert_eq() { [ "$1" = "$2" ] || fail "$3: expected '$2', got '$1'"; }
-assert_ne() { [ "$1" != "$2" ] || fail "$3: expected anything but '$2'"; }
-
-# assert_num GOT OP WANTED WHAT, OP as in test: -eq -ne -lt -le -gt -ge
-assert_num() { test "$1" "$2" "$3" || fail "$4: expected $2 $3, got $1"; }
-
-# assert_match TEXT REGEX WHAT
-assert_match() {
-	echo "$1" | grep -Eq -- "$2" || fail "$3: expected something like /$2/, got '$1'"
-}
-
-# assert CMD...: must succeed; refute CMD...: must fail
-assert() { "$@" || fail "must succeed, but gave status $?: $*"; }
-refute() { if "$@"; then fail "must fail, but succeeded: $*"; fi; }
+# shellcheck source-path=SCRIPTDIR source=../lib/asserts.sh
+. /job/asserts.sh
 
 # wait_for 'CONDITION' SECONDS: evaluated 10 times a second. The limit is only there to end a wait
 # for what never comes: it grows with the runner's --patience.

@@ -3,7 +3,6 @@
 #
 # The body of lvm-cachevol.sh and lvm-cachevol-all.sh, for lvm2 of $DEBIANS in $MODES.
 
-. /job/lib-cache.sh
 . /job/lib-lvm.sh
 nb slow 64 0
 nb fast 64 0

@@ -3,8 +3,8 @@
 #       own
 # needs: mem=1536
 # timeout: 3600
-# files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/build/million.img.gz
-#        test/bench/guest.sh test/bench/activate.sh
+# files: test/bench/build/iocost test/bench/build/million.img.gz test/bench/guest.sh
+#        test/bench/activate.sh
 
 . /job/activate.sh
 use_kernels

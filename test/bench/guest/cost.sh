@@ -3,7 +3,7 @@
 #       the other
 # needs: mem=1536
 # timeout: 3600
-# files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/guest.sh
+# files: test/bench/build/iocost test/bench/guest.sh
 
 . /job/lib-cache.sh
 . /job/guest.sh

@@ -4,7 +4,7 @@
 #       as large of 0.1 ms
 # needs: mem=1536
 # timeout: 7200
-# files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/guest.sh
+# files: test/bench/build/iocost test/bench/guest.sh
 
 . /job/lib-cache.sh
 . /job/guest.sh

@@ -3,7 +3,7 @@
 # what: what a write waits for: bursts, first writes, fdatasync, a stream; beside dm-writecache
 # needs: mem=2048
 # timeout: 3600
-# files: test/vm/lib-cache.sh test/bench/build/iocost test/bench/guest.sh
+# files: test/bench/build/iocost test/bench/guest.sh
 
 . /job/lib-cache.sh
 . /job/guest.sh

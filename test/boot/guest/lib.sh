@@ -10,18 +10,8 @@
 D=/dev/disk/by-id/virtio
 export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 
-note() { echo "  $*"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
-skip() { echo "skip: $*"; exit 77; }
-assert_eq() { [ "$1" = "$2" ] || fail "$3: expected '$2', got '$1'"; }
-assert_match() {
-	printf '%s\n' "$1" | grep -Eq -- "$2" || fail "$3: expected something like /$2/, got '$1'"
-}
-refute_match() {
-	! printf '%s\n' "$1" | grep -Eq -- "$2" || fail "$3: expected nothing like /$2/, got '$1'"
-}
-assert() { "$@" || fail "must succeed, but gave status $?: $*"; }
-refute() { if "$@"; then fail "must fail, but succeeded: $*"; fi; }
+# shellcheck source-path=SCRIPTDIR source=../../lib/asserts.sh
+. /run/job/asserts.sh
 
 # wait_for 'CONDITION' SECONDS
 wait_for() {

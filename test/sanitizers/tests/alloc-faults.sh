@@ -2,7 +2,7 @@
 # what: each allocation and each metadata I/O of load, resume, suspend, remove and status fails
 #       once: no crash, no leak
 # timeout: 300
-# files: test/vm/lib-cache.sh test/sanitizers/dm-fail-nth.py
+# files: test/sanitizers/dm-fail-nth.py
 # expect-dmesg: Call Trace:
 
 # Call Trace: alone is what vmalloc prints when it gets no memory; all that is bad has a line of its

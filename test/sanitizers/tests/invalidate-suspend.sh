@@ -2,7 +2,6 @@
 # what: suspend, resume and reload in the middle of a long invalidate_cblocks: no crash, no hang
 # needs: mem=512
 # timeout: 120
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # Slow metadata, so that a message of many blocks takes many commits and a suspend falls between

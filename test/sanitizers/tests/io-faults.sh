@@ -3,7 +3,6 @@
 #       no hang, no crash, no leak
 # needs: smp=2
 # timeout: 300
-# files: test/vm/lib-cache.sh
 # expect-dmesg: Call Trace:
 
 # Call Trace: alone is what vmalloc prints when it gets no memory; all that is bad has a line of its

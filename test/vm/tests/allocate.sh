@@ -6,10 +6,7 @@
 # needs: smp=1 mem=512
 # stock: no
 # timeout: 240
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh test/vm/lib-partial.sh
 
-. /job/lib-cache.sh
-. /job/lib-fail.sh
 . /job/lib-partial.sh
 devices 8 16 24
 noise /tmp/want 24

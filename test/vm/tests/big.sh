@@ -3,7 +3,6 @@
 #       written, cached and cleaned where they belong
 # needs: smp=1 mem=768
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # Sparse devices of 3 TiB: snapshots of nothing. Blocks of 16 MiB, 196608 of them.

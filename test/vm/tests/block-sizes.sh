@@ -2,7 +2,6 @@
 # what: block sizes 32 KiB, 96 KiB, 160 KiB, 1 MiB; a cache larger than the origin
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 24 20

@@ -5,7 +5,6 @@
 # needs: smp=1
 # stock: no
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 8 48

@@ -4,7 +4,6 @@
 # durability: yes
 # needs: mem=512
 # timeout: 120
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 nb meta 8 0 64 8

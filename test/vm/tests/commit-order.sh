@@ -3,7 +3,6 @@
 #       cache is reused (R1, R3)
 # durability: yes
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # A suspended device below the metadata lets a commit begin and not end. What would need it must

@@ -3,7 +3,6 @@
 #       back
 # kernels-differ: how bios are split and remapped
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 8 32

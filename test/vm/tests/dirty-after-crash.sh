@@ -7,7 +7,6 @@
 # timeout: 300
 # boots: 3
 # stock: no
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # Ten caches of 192 blocks, 160 of them mapped, odd ones in format 1, even ones in format 2. What

@@ -2,7 +2,6 @@
 # what: dirty blocks that were discarded are not written back; what needs no copy comes in with a
 #       migration_threshold of 0
 # needs: smp=1
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 16 32

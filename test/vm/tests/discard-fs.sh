@@ -4,7 +4,6 @@
 # long: two minutes; discard is the short one
 # needs: mem=1024
 # timeout: 300
-# files: test/vm/lib-cache.sh
 # stock: no
 
 . /job/lib-cache.sh

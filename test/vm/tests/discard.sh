@@ -4,7 +4,6 @@
 # kernels-differ: the limits of a discard
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 16 32

@@ -3,9 +3,8 @@
 # long: half a minute; lvm-cachevol shows the most of it
 # stock: no
 # timeout: 180
-# files: doc/admin/lvm.md test/vm/lib-cache.sh test/vm/lib-lvm.sh
+# files: doc/admin/lvm.md
 
-. /job/lib-cache.sh
 . /job/lib-lvm.sh
 nb slow 48 0
 nb fast 32 0

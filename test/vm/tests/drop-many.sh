@@ -3,9 +3,7 @@
 #       cost one look at each block, not one for each block and bio
 # timeout: 240
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 BLOCKS=${BLOCKS:-16384} SYNCS=${SYNCS:-8}
 T=/sys/kernel/tracing

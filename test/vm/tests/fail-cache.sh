@@ -4,9 +4,7 @@
 # durability: yes
 # timeout: 240
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all 8 "8 8" "16 16"
 noise /tmp/data 16

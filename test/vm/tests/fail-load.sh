@@ -4,9 +4,7 @@
 # timeout: 180
 # long: a dozen loads that fail, all devices compared after each; 50 s of CPU
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all "2 2" 4 6
 noise /tmp/data 6

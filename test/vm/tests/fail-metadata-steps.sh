@@ -5,9 +5,7 @@
 # timeout: 200
 # long: six caches that fail, each loaded again and cleaned; 55 s of CPU
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all "4 4" 4 8
 noise /tmp/data 8

@@ -5,9 +5,8 @@
 # timeout: 200
 # long: four writers for seconds, three times; 42 s of CPU
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh test/tools/pwriter.py
+# files: test/tools/pwriter.py
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all "4 4" 4 8
 nb log 1 0

@@ -4,9 +4,7 @@
 # timeout: 180
 # long: some fifteen states of the origin, each watched for seconds; 45 s of CPU
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all 8 "8 8" "16 16"
 noise /tmp/data 16

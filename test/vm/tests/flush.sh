@@ -5,7 +5,6 @@
 # durability: yes
 # needs: mem=512
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # All three with a volatile write cache, so that every FLUSH reaches them.

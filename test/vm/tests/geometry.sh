@@ -3,7 +3,6 @@
 #       mid-block, preloaded ones, devices that change size
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 16 260 40

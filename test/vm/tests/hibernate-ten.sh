@@ -6,7 +6,7 @@
 # timeout: 90
 # boots: 11
 # long: as hibernate, which is twice and says the same
-# files: test/vm/tests/hibernate.sh test/vm/lib-cache.sh test/vm/hibernate-stage.sh
+# files: test/vm/tests/hibernate.sh test/vm/hibernate-stage.sh
 # builds: test/tools/power-load.c
 
 . /job/hibernate.sh

@@ -6,7 +6,7 @@
 # hibernates: disk4
 # timeout: 90
 # boots: 5
-# files: test/vm/lib-cache.sh test/vm/hibernate-stage.sh test/vm/before-resume.sh
+# files: test/vm/hibernate-stage.sh test/vm/before-resume.sh
 # builds: test/tools/power-load.c
 
 . /job/lib-cache.sh

@@ -5,7 +5,6 @@
 # needs: smp=1 mem=768
 # timeout: 240
 # stock: no
-# files: test/vm/lib-cache.sh
 # builds: test/bench/iocost.c test/tools/locked-instructions.sh
 
 . /job/lib-cache.sh

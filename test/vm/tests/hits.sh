@@ -3,7 +3,6 @@
 #       read
 # needs: smp=1 mem=512
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 16 48

@@ -5,7 +5,7 @@
 # timeout: 300
 # stock: no
 # environment: FIRST IMAGES
-# files: test/vm/lib-cache.sh test/vectors
+# files: test/vectors
 # builds: test/tools/mutate-metadata.c
 
 . /job/lib-cache.sh

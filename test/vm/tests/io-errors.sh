@@ -3,9 +3,7 @@
 #       lost, no spinning
 # kernels-differ: how dm-io, dm-kcopyd and dm-bufio report errors
 # timeout: 300
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all 8 16 32
 noise /tmp/data 24

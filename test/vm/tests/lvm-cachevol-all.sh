@@ -3,7 +3,7 @@
 #       split, uncached, restarted
 # long: two minutes; lvm-cachevol is the short one
 # timeout: 300
-# files: test/vm/lib-cache.sh test/vm/lib-lvm.sh test/vm/lvm-work.sh
+# files: test/vm/lvm-work.sh
 
 DEBIANS="12 13" MODES="writeback writethrough"
 . /job/lvm-work.sh

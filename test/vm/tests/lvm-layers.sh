@@ -3,9 +3,7 @@
 #       cache
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh test/vm/lib-lvm.sh
 
-. /job/lib-cache.sh
 . /job/lib-lvm.sh
 modprobe -a dm-snapshot dm-mirror dm-thin-pool
 for d in slow fast slow2 fast2; do nb $d 32 0; done

@@ -3,9 +3,7 @@
 #       is right, data is right
 # long: a minute or two a version of lvm2
 # timeout: 400
-# files: test/vm/lib-cache.sh test/vm/lib-lvm.sh
 
-. /job/lib-cache.sh
 . /job/lib-lvm.sh
 nb slow 112 0
 nb fast 64 0

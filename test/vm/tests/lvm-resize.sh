@@ -3,9 +3,7 @@
 #       live cache in use
 # long: a minute or two a version of lvm2
 # timeout: 400
-# files: test/vm/lib-cache.sh test/vm/lib-lvm.sh
 
-. /job/lib-cache.sh
 . /job/lib-lvm.sh
 nb slow 48 0
 nb fast 48 0

@@ -2,7 +2,6 @@
 # what: messages, good and bad; status line field by field; the table line loads again as printed
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 8 16

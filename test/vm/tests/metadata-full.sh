@@ -4,7 +4,7 @@
 # needs: smp=1
 # timeout: 120
 # stock: no
-# files: test/vm/lib-cache.sh test/tools/fill-metadata.py
+# files: test/tools/fill-metadata.py
 
 . /job/lib-cache.sh
 devices 1 16 48

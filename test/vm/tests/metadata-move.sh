@@ -2,7 +2,6 @@
 # what: the metadata moves to a larger device, with cache_repair, and with cache_dump and
 #       cache_restore; both formats
 # long: 20 s, and what it shows seldom changes
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 24 16 24

@@ -4,7 +4,7 @@
 # needs: mem=512
 # timeout: 120
 # stock: no
-# files: test/vm/lib-cache.sh test/tools/fill-metadata.py
+# files: test/tools/fill-metadata.py
 
 . /job/lib-cache.sh
 # 32768 blocks, whose mappings are in 65 metadata blocks; in each of those one cache block is free.

@@ -3,10 +3,8 @@
 #       was written before and after is read
 # long: a minute; data and passthrough are the short ones
 # timeout: 240
-# files: test/vm/lib-cache.sh test/vm/lib-stack.sh
 # stock: no
 
-. /job/lib-cache.sh
 . /job/lib-stack.sh
 PIECES=8
 devices 8 12 24 8

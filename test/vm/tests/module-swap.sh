@@ -4,7 +4,7 @@
 # stock: no
 # long: two minutes; module-handover is the short one
 # timeout: 300
-# files: test/vm/lib-cache.sh test/tools/pwriter.py
+# files: test/tools/pwriter.py
 
 . /job/lib-cache.sh
 # Two caches, one of each format, each on its own slices.

@@ -5,7 +5,6 @@
 # needs: smp=1 mem=384
 # stock: no
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 ALL="dm-cache-persistent-data dm-cache dm-cache-policy-lib dm-cache-mq dm-cache-smq dm-cache-cleaner

@@ -2,10 +2,8 @@
 # what: memory is never had by I/O where bios wait: suspended, in engine and commit, in messages (a
 #       swap above would wait for itself)
 # needs: mem=384
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 # stock: no
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 # There the trace shows the flags that were asked for, before those of the task are looked at.
 case $(uname -r) in 5.*) skip \

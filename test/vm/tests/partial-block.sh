@@ -3,7 +3,6 @@
 #       end, and never cached
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # The origin is a slice: any access beyond it is refused by the block layer and complained about in

@@ -4,7 +4,6 @@
 # stock: no
 # kernels: 5.10 6.1
 # long: it builds a module first; the unit tests drive the policy in every `make test`
-# files: test/vm/lib-cache.sh
 # builds: doc/example-policy
 
 . /job/lib-cache.sh

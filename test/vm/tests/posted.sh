@@ -5,10 +5,7 @@
 # needs: mem=512
 # stock: no
 # timeout: 240
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh test/vm/lib-partial.sh
 
-. /job/lib-cache.sh
-. /job/lib-fail.sh
 . /job/lib-partial.sh
 # Cache blocks of 32 KiB: 768, all of them mapped and clean, block i in cache block i.
 below_all "8 8" "25 16" "24 16"

@@ -6,7 +6,6 @@
 # disks: 32M,32M,64M:lose
 # timeout: 240
 # boots: 2
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # There is no FLUSH here: the demotion makes the demoted data durable, before its commit.

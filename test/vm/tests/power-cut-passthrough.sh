@@ -5,7 +5,6 @@
 # needs: smp=1
 # disks: 32M:lose,32M:lose,64M:lose
 # boots: 2
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # In format 1 and in format 2.

@@ -6,7 +6,6 @@
 # disks: 32M:lose,32M:lose,64M:lose
 # timeout: 240
 # boots: 2
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # The kernel's own module leaves the clean-shutdown flag on disk set when a suspend is followed by a

@@ -7,7 +7,7 @@
 # disks: 32M:tear,32M:lose,128M:lose,4M
 # timeout: 240
 # boots: 3
-# files: test/vm/lib-cache.sh test/tools/pwriter.py
+# files: test/tools/pwriter.py
 
 . /job/lib-cache.sh
 # Two caches, one of each format, on halves of the same disks; the log of acknowledged writes on a

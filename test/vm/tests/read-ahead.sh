@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: a device that refuses to read ahead has no I/O error: nothing is dropped, retired or told
 # needs: smp=1
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 # The zero target refuses to read ahead, and does nothing else wrong.

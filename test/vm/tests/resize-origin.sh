@@ -2,7 +2,6 @@
 # what: the origin grows under a live cache and shrinks; over a dirty block it may not, and the
 #       refusal names it and the remedy
 # needs: smp=1
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 24 16 64

@@ -4,7 +4,6 @@
 # kernels-differ: how devices change their size under a target
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 48 64

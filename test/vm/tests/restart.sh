@@ -2,7 +2,6 @@
 # what: remove and re-create: warm, dirty, statistics and hints as before, data right; both formats
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 16 32

@@ -2,7 +2,6 @@
 # what: sectors of 4 KiB on the cache device, an origin that ends within one: no error is counted
 # needs: smp=1
 # timeout: 180
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 16 16 40

@@ -4,9 +4,7 @@
 # needs: smp=1 mem=512
 # timeout: 180
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all "8 4" "256 8" "300 16"
 noise /tmp/old 2

@@ -5,7 +5,6 @@
 # boots: 2
 # timeout: 120
 # stock: no
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 linear m "$DISK0" 0 32768

@@ -4,9 +4,7 @@
 # kernels-differ: suspend, and how devices are told to flush
 # durability: yes
 # timeout: 240
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all "8 4" "16 4" "32 4"
 noise /tmp/data 16

@@ -4,7 +4,6 @@
 # kernels-differ: how bios are split
 # needs: mem=512
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 32 48

@@ -4,11 +4,9 @@
 # long: two minutes
 # needs: mem=1024
 # timeout: 300
-# files: test/vm/lib-cache.sh test/vm/lib-stack.sh
 # stock: no
 # expect-dmesg: md/raid1:.*
 
-. /job/lib-cache.sh
 . /job/lib-stack.sh
 noise /tmp/data 24
 

@@ -4,10 +4,8 @@
 # long: three minutes
 # needs: mem=1024
 # timeout: 400
-# files: test/vm/lib-cache.sh test/vm/lib-lvm.sh test/vm/lib-stack.sh
 # stock: no
 
-. /job/lib-cache.sh
 . /job/lib-lvm.sh
 . /job/lib-stack.sh
 devices 8 16 48 8

@@ -3,10 +3,8 @@
 #       discard; whatever is below
 # long: few seconds, and what it shows seldom changes
 # needs: mem=768
-# files: test/vm/lib-cache.sh test/vm/lib-stack.sh
 # stock: no
 
-. /job/lib-cache.sh
 . /job/lib-stack.sh
 # With a volatile write cache, and without.
 for d in m f s; do

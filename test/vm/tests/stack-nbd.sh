@@ -4,11 +4,9 @@
 # long: a minute
 # needs: mem=768
 # timeout: 240
-# files: test/vm/lib-cache.sh test/vm/lib-stack.sh
 # stock: no
 # expect-dmesg: .*(nbd0|I/O error, dev nbd|Buffer I/O error on dev).*
 
-. /job/lib-cache.sh
 . /job/lib-stack.sh
 modprobe nbd nbds_max=1
 serve() { # FILTERS AND THEIR PARAMETERS...

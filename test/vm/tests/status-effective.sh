@@ -2,7 +2,6 @@
 # what: the status says whether discards reach the origin, whatever the table asked for; what IMA is
 #       told is what the kernel documents
 # needs: smp=1
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 8 16

@@ -4,7 +4,6 @@
 # kernels-differ: workqueues, timers, memory pressure
 # needs: smp=4 mem=768
 # timeout: 300
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 8 32 2

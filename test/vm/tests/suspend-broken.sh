@@ -3,9 +3,7 @@
 #       table; if dropping fails, that is told (R9, R7)
 # timeout: 120
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all "8 4" "16 4" "32 4"
 noise /tmp/data 16

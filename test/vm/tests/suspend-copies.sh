@@ -4,9 +4,7 @@
 # timeout: 180
 # long: nine suspends that wait for slow copies; 50 s of CPU
 # stock: no
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all 4 4 6
 noise /tmp/data 6

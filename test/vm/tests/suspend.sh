@@ -3,7 +3,6 @@
 #       flight
 # kernels-differ: what device-mapper calls in which order
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 8 24

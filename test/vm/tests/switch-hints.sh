@@ -3,7 +3,6 @@
 #       cleaner; both formats
 # timeout: 240
 # long: switches among ten policies, in both formats
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 16 32

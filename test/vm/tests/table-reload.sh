@@ -4,7 +4,6 @@
 # kernels-differ: how devices are opened and claimed
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 16 16 32

@@ -4,7 +4,7 @@
 # needs: smp=1
 # stock: no
 # timeout: 180
-# files: test/vm/lib-cache.sh test/vm/tools-work.sh
+# files: test/vm/tools-work.sh
 
 T=/tpt1 VERSION=1
 . /job/tools-work.sh

@@ -4,7 +4,7 @@
 # stock: no
 # timeout: 180
 # long: the tools of tools-new are newer, and the likelier ones
-# files: test/vm/lib-cache.sh test/vm/tools-work.sh
+# files: test/vm/tools-work.sh
 
 T=/usr/sbin VERSION=0.9
 . /job/tools-work.sh

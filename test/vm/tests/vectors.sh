@@ -3,7 +3,7 @@
 #       tolerated, without a crash
 # needs: smp=1 mem=768
 # timeout: 420
-# files: test/vm/lib-cache.sh test/vectors
+# files: test/vectors
 
 . /job/lib-cache.sh
 # The kernel's own module crashes on c20, c31, c32, c33, c44 and c56.

@@ -3,9 +3,7 @@
 #       origin, not two
 # needs: mem=512
 # timeout: 180
-# files: test/vm/lib-cache.sh test/vm/lib-fail.sh
 
-. /job/lib-cache.sh
 . /job/lib-fail.sh
 below_all 8 16 32
 noise /tmp/data 32

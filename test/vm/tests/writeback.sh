@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: writeback: dirty -> cleaner -> dm event -> dirty 0 -> the origin has it all; both formats
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 16 24

@@ -3,7 +3,6 @@
 #       formats
 # needs: smp=1
 # timeout: 240
-# files: test/vm/lib-cache.sh
 
 . /job/lib-cache.sh
 devices 8 16 24

@@ -3,7 +3,7 @@
 #       origin alone when detached
 # needs: mem=1024
 # timeout: 300
-# files: test/vm/lib-cache.sh test/vm/fs-work.sh
+# files: test/vm/fs-work.sh
 
 FS=xfs
 . /job/fs-work.sh
