@@ -64,10 +64,10 @@ set_known_first() {
 set_running() {
 	ANY_SIZE=1
 	label_scan
-	dm_uuid "$1"
+	running_set "$1"
 	S_members= S_origin= S_ostart=0 S_mode=writeback S_state=open S_crc=- S_dirty=unknown \
 		S_gen=0 S_args= S_policy=default S_why=
-	{ set_labels "${R#DMCACHE-}" || set_labels "$1"; } && set_from_labels || {
+	set_labels "$R" && set_from_labels || {
 		S_st=$?
 		[ -z "$S_members" ] || S_why=$R
 		S_members=

@@ -347,6 +347,14 @@ already() {
 	return $E_BUSY
 }
 
+# running_set NAME: the UUID of the set that runs there, in R. A device keeps the UUID that it was
+# made with; one that got its cache later has slices of another set.
+running_set() {
+	dm_exists "$1-cmeta" && dm_uuid "$1-cmeta" || dm_uuid "$1"
+	R=${R#DMCACHE-}
+	R=${R%-cmeta}
+}
+
 # running_names: devices of sets that are there, words in R
 running_names() {
 	_list=

@@ -12,7 +12,7 @@ stop_one() {
 		set -- "$_n"
 	}
 	already "$1" || return $?
-	dm_uuid "$1"; _u=${R#DMCACHE-}
+	running_set "$1"; _u=$R
 	dm_open_count "$1"
 	if [ "${R:-0}" != 0 ]; then
 		use_of "/dev/mapper/$1" || R="in use"
@@ -28,8 +28,7 @@ stop_one() {
 	esac
 	_have=
 	label_scan
-	# A device that got its cache later is still called by the set it was then.
-	{ set_labels "$_u" || set_labels "$1"; } && set_from_labels && _have=1
+	set_labels "$_u" && set_from_labels && _have=1
 	S_labelmode=${S_mode:-}
 	table_devices "$1"
 	hold_signals
