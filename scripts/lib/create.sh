@@ -270,7 +270,9 @@ create_check() {
 		die $E_REFUSED "a label names a set $C_name already" "another name; dmcache list"
 	take_device "$C_origin" "the origin"; C_origin=$R
 	free_device "$C_origin" origin
-	origin_best "$C_origin"
+	origin_best "$C_origin" ||
+		die $E_REFUSED "$COPY has the same $R as the origin, $C_origin" \
+			"take the copy away, or give it another UUID (tune2fs -U random $COPY)"
 	size_of "$C_origin"; C_osize=$R C_ostart=0
 	signature_of "$C_origin"
 	case $R in
@@ -360,14 +362,29 @@ member_uuids() {
 	[ -z "$C_meta" ] || { new_uuid; M_meta=$R; }
 }
 
-# origin_best DEV: its id for a label, in R, or die
+# origin_best DEV: its id for a label, in R, or die: the best that no other device has. A path is
+# not better than an id that a copy has, too: it may name the copy at the next boot. Status 1: a
+# copy has each; one of them is in COPY
 origin_best() {
+	COPY=
 	ids_of "$1"
-	R=${R%% *}
+	_all=$R
 	[ -n "$R" ] ||
 		die $E_REFUSED \
 			"the origin $1 has no serial number, UUID or plain name for a label" \
 			"dmsetup rename it: letters, digits and _ . + : = @ -"
+	for _id in $_all; do
+		case $COPY$_id in ?*PATH=*) continue ;; esac
+		spec_devices "$_id"
+		case $R in *"$NL"?*) ;; *) R=$_id; return 0 ;; esac
+		while IFS= read -r _d; do
+			[ -z "$_d" ] || same_device "$_d" "$1" || COPY=$_d
+		done << END
+$R
+END
+	done
+	R=${_all%% *}
+	return 1
 }
 
 # members_ours: does the kernel give each device to us alone? This finds users that sysfs does not

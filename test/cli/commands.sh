@@ -790,6 +790,20 @@ refuse() {
 	run 0 stop c
 	echo quiet > $W/proc/cmdline
 
+	# A copy of the origin, which only the UUID of its file system names: nothing is written
+	fake_device whole 32
+	fake_device copy 32
+	echo UUID=1-2 | tee $W/ids/copy > $W/ids/whole
+	run 4 create w --origin $D/whole --cache $D/ssd3 --yes
+	said "copy has the same UUID=1-2 as the origin, .*whole; next: take the copy away, or"
+	run 6 label $D/ssd3
+	echo naa.1 > $W/sys/class/block/whole/wwid
+	run 0 create w --origin $D/whole --cache $D/ssd3 --yes
+	said "use .*mapper/w from now on"
+	run 0 stop w
+	run 0 label --erase $D/ssd3 --yes
+	sed -i '/^w /d' $DMCACHE_TAB
+
 	# A set of the tab, beside one with labels
 	echo z | dd of=$D/meta2 conv=notrunc 2> /dev/null
 	echo "t $D/hdd2 $D/ssd3 $D/meta2 policy=smq,block-size=256K" >> $DMCACHE_TAB
