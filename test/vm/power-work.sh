@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# The load and the checks of the power-random and power-partial tests, which source it. TUNABLES:
-# the policy's part of the table line, with its count; empty: none.
+# The load and the checks of the power-random and power-partial tests, which source it. ALWAYS: each
+# boot's caches have partial blocks, not only three boots in four.
 
 . /job/lib-cache.sh
-# Three caches on slices of the same disks: format 1 and 2 in writeback, format 2 in writethrough.
-# Each origin ends within a block. Load on all three, with promotions, demotions, cleaning and
+. /job/lib-fail.sh
+# Three caches on slices of the same disks: format 1 and 2 in writeback, format 2 in writethrough,
+# or in writeback too. Each origin ends within a block. Load on all three, with promotions, demotions, cleaning and
 # discards, while tables are suspended, reloaded, and switched between policies and modes; $SEED
 # decides what, and when the power goes: a part of the cuts falls into assembly, cleaning or
 # tear-down. test/soak runs the same for longer.
 COUNT='' ORIGIN_SECTORS=$((32 * 2048 + 24)) FAST_SECTORS=$((7 * 2048))
-# The kernel's own module cannot load a partial last block that is dirty; what it loses is counted.
-if [ "$STOCK" = 1 ]; then COUNT=1 ORIGIN_SECTORS=$((32 * 2048)); fi
+# What this boot leaves the next one may find with other tunables, and in another mode.
+THIRD=writethrough TUNABLES=0
+draw=$(((SEED + BOOT) % 4))
+if [ "$STOCK" = 1 ]; then
+	# Its module cannot load a partial last block that is dirty; what it loses is counted.
+	COUNT=1 ORIGIN_SECTORS=$((32 * 2048))
+else
+	[ $((draw % 2)) = 1 ] || THIRD=writeback
+	[ $draw = 3 ] && [ -z "${ALWAYS:-}" ] || TUNABLES="2 write_allocate 50"
+fi
 STATE=$((SEED * 31 + BOOT * 7919))
 # rnd N: into $R, 0 to N - 1
 rnd() {
@@ -25,11 +34,11 @@ rnd 2
 modprobe dm-mod
 parts 3 "$DISK0" 8192 "$DISK1" $FAST_SECTORS "$DISK2" $ORIGIN_SECTORS
 caches="/dev/mapper/c1 /dev/mapper/c2 /dev/mapper/c3"
-mode() { [ "$1" = 3 ] && echo writethrough || echo writeback; }
+mode() { [ "$1" = 3 ] && echo $THIRD || echo writeback; }
 # table N POLICY [MODE]
 table() {
 	echo "0 $ORIGIN_SECTORS cache /dev/mapper/m$1 /dev/mapper/f$1 /dev/mapper/s$1 64" \
-		"$([ "$1" = 1 ] && echo 1 || echo "2 metadata2") ${3:-$(mode "$1")} $2 ${TUNABLES:-0}"
+		"$([ "$1" = 1 ] && echo 1 || echo "2 metadata2") ${3:-$(mode "$1")} $2 $TUNABLES"
 }
 switch() {
 	dmsetup reload c$1 --table "$(table "$@")" && dmsetup suspend c$1 && dmsetup resume c$1
@@ -50,6 +59,7 @@ has_partial() {
 }
 
 if [ "$BOOT" -gt 1 ]; then
+	partials=
 	for i in 1 2 3; do
 		# The tools cannot open metadata with partial blocks.
 		has_partial m$i && continue
@@ -57,8 +67,9 @@ if [ "$BOOT" -gt 1 ]; then
 			fail "boot $BOOT, seed $SEED: cache_check of m$i: $(cat /tmp/check.out)"
 	done
 	assemble
+	for i in 1 2 3; do partials="$partials $(core_arg c$i partial_blocks)"; done
 	note \
-		"boot $BOOT, blocks cached and dirty: $(st_used c1) $(st_dirty c1), $(st_used c2) $(st_dirty c2), $(st_used c3) $(st_dirty c3)"
+		"boot $BOOT, blocks cached and dirty: $(st_used c1) $(st_dirty c1), $(st_used c2) $(st_dirty c2), $(st_used c3) $(st_dirty c3); partial:$partials"
 	for i in 1 2 3; do
 		assert_eq "$(st_mode c$i) $(st_needs_check c$i)" "rw -" \
 			"mode of c$i, boot $BOOT, seed $SEED"

@@ -6,7 +6,7 @@
 # disks: 12M:any,24M:any,97M:any,64M
 # timeout: 240
 # boots: 11
-# files: test/vm/lib-cache.sh test/vm/power-work.sh
+# files: test/vm/lib-cache.sh test/vm/lib-fail.sh test/vm/power-work.sh
 # builds: test/tools/power-load.c
 
 . /job/power-work.sh
