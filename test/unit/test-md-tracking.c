@@ -3,120 +3,11 @@
  * test-md-tracking.c - metadata that is kept right while the cache runs: wherever the power goes,
  * the disk is one that may be taken for a clean shutdown, with just the dirty bits that were
  * promised; and another user of the device in between is noticed.
- *
- * Of "random lives" there are as many as CRASH_LIVES in the environment says (default 1), from number
- * CRASH_SEED (default 1) on, CRASH_STEP (default 1) apart.
  */
-#include "md-scenario.h"
+#include "md-life.h"
 #include "metadata/superblock.h"
 
-#define SEEDS 4
-#define MAX_STATES 32
-
-/* What the disk was before it went live. */
-enum start {
-	START_CLEAN,
-	START_UNCLEAN,		/* another system had it open, and crashed */
-	START_CRASHED,		/* we had it live, and crashed */
-	NR_STARTS,
-};
-
-/* What a commit promised. */
-struct promise {
-	u64 seq;
-	struct model *m;
-	u32 flags;
-	bool live;
-};
-
-struct life {
-	struct shim_disk *d;
-	struct dmc_md_params p;
-	struct dmc_md *md;
-	struct model *m;
-	struct promise states[MAX_STATES];
-	unsigned int nr_states;
-	u32 nr_allocated;
-};
-
-static int start_tracking(struct dmc_md *md, const struct model *m)
-{
-	struct dmc_md_tracking live = {
-		.nr_cblocks = m->nr,
-		.nr_dblocks = m->nr_dblocks,
-		.discard_block_sectors = m->discard_sectors,
-	};
-	cblock_t busy;
-
-	return dmc_md_start_tracking(md, &live, &busy);
-}
-
-static void promise(struct life *l, u32 flags, bool live)
-{
-	shim_assert(l->nr_states < MAX_STATES);
-	l->states[l->nr_states++] =
-		(struct promise){ disk_now(), model_clone(l->m), flags, live };
-}
-
-static void all_dirty(struct model *m)
-{
-	for (u32 i = 0; i < m->nr; i++)
-		if (m->oblock[i] != NO_OBLOCK)
-			model_map(m, i, m->oblock[i], true);
-}
-
-/* Dirties, cleans, maps and unmaps some blocks, as the core would tell the metadata. */
-static void change(struct life *l, u32 salt)
-{
-	struct model *m = l->m;
-	u32 i;
-
-	for (i = 0; i < 10; i++) {
-		u32 cb = (i * 97 + salt * 31) % m->nr;
-
-		if (m->oblock[cb] == NO_OBLOCK) {
-			u64 ob = ORIGIN_BLOCKS - 1 - salt * 16 - i;
-
-			CHECK_EQ(dmc_md_set_dirty(l->md, to_cblock(cb), true), DMC_NO_ENTRY);
-			CHECK_OK(dmc_md_insert(l->md, to_cblock(cb), to_oblock(ob)));
-			if (i & 1)
-				CHECK_OK(dmc_md_set_dirty(l->md, to_cblock(cb), true));
-			model_map(m, cb, ob, i & 1);
-		} else if (i % 3) {
-			CHECK_OK(dmc_md_set_dirty(l->md, to_cblock(cb), !m->dirty[cb]));
-			model_map(m, cb, m->oblock[cb], !m->dirty[cb]);
-		} else {
-			CHECK_OK(dmc_md_remove(l->md, to_cblock(cb)));
-			model_unmap(m, cb);
-		}
-	}
-}
-
 /*----- power cuts -----*/
-
-/* The disk to begin with, and what it holds as states[0]. */
-static void begin_life(struct life *l, enum start start, bool format2)
-{
-	memset(l, 0, sizeof(*l));
-	l->d = scenario_disk(format2, &l->m);
-	l->p = params(l->d, format2);
-	if (start == START_CLEAN) {
-		promise(l, DMC_SB_CLEAN, false);
-		return;
-	}
-	l->md = md_open_ok(&l->p);
-	if (start == START_UNCLEAN) {
-		CHECK_OK(dmc_md_begin_changes(l->md));
-		promise(l, 0, false);
-		all_dirty(l->m);
-	} else {
-		CHECK_OK(start_tracking(l->md, l->m));
-		change(l, 20);
-		CHECK_OK(dmc_md_commit(l->md, NULL));
-		promise(l, DMC_SB_CLEAN, true);
-	}
-	dmc_md_close(l->md);
-}
 
 static void run_life(struct life *l, enum start start, u32 nr)
 {
@@ -142,121 +33,18 @@ static void run_life(struct life *l, enum start start, u32 nr)
 	model_resize(l->m, nr);
 	CHECK_OK(start_tracking(l->md, l->m));
 	CHECK(dmc_md_is_tracking(l->md));
-	promise(l, DMC_SB_CLEAN, true);
+	life_promise(l, DMC_SB_CLEAN, true);
 	for (i = 1; i < 6; i++) {
-		change(l, i);
+		life_change(l, i);
 		CHECK_OK(dmc_md_commit(l->md, NULL));
-		promise(l, DMC_SB_CLEAN, true);
+		life_promise(l, DMC_SB_CLEAN, true);
 	}
 	model_new_hints(l->m);
 	s = model_shutdown(l->m);
 	CHECK_OK(dmc_md_commit_clean(l->md, &s));
-	promise(l, DMC_SB_CLEAN, false);
+	life_promise(l, DMC_SB_CLEAN, false);
 	CHECK(!dmc_md_is_tracking(l->md));
 	dmc_md_close(l->md);
-}
-
-static bool no_discards(const struct md_content *c)
-{
-	for (u64 i = 0; i < c->nr_dblocks; i++)
-		if (c->discards[i])
-			return false;
-	return true;
-}
-
-/* Does the disk hold just what @s promised? */
-static bool keeps(const struct shim_disk *d, const struct md_content *c, const struct promise *s)
-{
-	const struct dmc_superblock *sb = (const struct dmc_superblock *)d->data;
-	struct md_content maps_only = *c;
-
-	if (c->flags != s->flags || dmc_sb_is_tracking(sb) != s->live)
-		return false;
-	if (!s->live)
-		return !content_differs(c, s->m) && !memchr_inv(&sb->mark + 1, 0, 80);
-	maps_only.flags = 0;
-	return !content_differs(&maps_only, s->m) && !memcmp(c->dirty, s->m->dirty, s->m->nr) &&
-	       no_discards(c) && c->nr_dblocks == s->m->nr_dblocks;
-}
-
-static const char *look(const struct life *l, struct shim_disk *d, unsigned int at)
-{
-	static char text[100];
-	struct md_content c;
-	const char *what = md_fsck(d->data, d->nr_sectors * SECTOR_SIZE, 0, &c);
-	unsigned int i;
-	bool found = false;
-
-	for (i = at; i <= at + 1 && i < l->nr_states && !what && !found; i++)
-		found = keeps(d, &c, &l->states[i]);
-	if (!what && !found) {
-		snprintf(text, sizeof(text), "flags %u: neither state %u nor the next", c.flags, at);
-		what = text;
-	}
-	md_content_free(&c);
-	return what;
-}
-
-/* What ours finds after the crash is what the raw disk says. */
-static void reopen(const struct life *l, struct shim_disk *d)
-{
-	struct dmc_md_params p = l->p;
-	struct md_content c = fsck_ok(d, 0);
-	struct dmc_md *md;
-	struct model *m;
-	int r;
-
-	p.bdev = disk_bdev(d);
-	md = md_open_ok(&p);
-	m = model_load(md, &l->m->policy, &r);
-	CHECK_OK(r);
-	for (u32 i = 0; i < m->nr; i++)
-		if (m->oblock[i] != NO_OBLOCK)
-			CHECK_EQ(m->dirty[i], c.flags & DMC_SB_CLEAN ? c.dirty[i] : 1);
-	CHECK(!memcmp(m->valid, c.valid, m->nr * sizeof(*m->valid)));
-	model_free(m);
-	dmc_md_close(md);
-	md_content_free(&c);
-}
-
-static u64 seq_of_state(void *ctx, unsigned int state)
-{
-	struct life *l = ctx;
-
-	return l->states[state].seq;
-}
-
-static void check_cut(void *ctx, struct shim_disk *d, unsigned int at, u64 seed)
-{
-	struct life *l = ctx;
-	const char *what = look(l, d, at);
-
-	CHECK_MSG(!what, "%s", what);
-	if (!seed)
-		reopen(l, d);
-}
-
-static unsigned long cut_everywhere(struct life *l, const char *replay)
-{
-	const struct md_cuts cuts = {
-		.d = l->d,
-		.seeds = SEEDS,
-		.nr_states = l->nr_states,
-		.seq = seq_of_state,
-		.check = check_cut,
-		.ctx = l,
-		.replay = replay,
-	};
-
-	return md_cut_everywhere(&cuts);
-}
-
-static void end_life(struct life *l)
-{
-	while (l->nr_states)
-		model_free(l->states[--l->nr_states].m);
-	model_free(l->m);
-	disk_free(l->d);
 }
 
 static void lives(bool format2)
@@ -269,11 +57,11 @@ static void lives(bool format2)
 		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 			struct life l;
 
-			begin_life(&l, start, format2);
+			life_begin(&l, start, format2);
 			disk_log_start(l.d);
 			run_life(&l, start, sizes[i]);
-			cut_everywhere(&l, "");
-			end_life(&l);
+			life_cut_everywhere(&l, "");
+			life_end(&l);
 		}
 }
 
@@ -285,145 +73,6 @@ static void test_format1(void)
 static void test_format2(void)
 {
 	lives(true);
-}
-
-/*----- partial blocks -----*/
-
-/* A write that missed: mapping, dirty bit and map come with the same commit. */
-static void allocate(struct life *l, u32 cb)
-{
-	const u64 ob = ORIGIN_BLOCKS - 1 - l->nr_allocated++;
-
-	CHECK_OK(dmc_md_insert(l->md, to_cblock(cb), to_oblock(ob)));
-	CHECK_OK(dmc_md_set_dirty(l->md, to_cblock(cb), true));
-	model_map(l->m, cb, ob, true);
-	model_make_partial(l->m, cb);
-	CHECK_OK(dmc_md_set_valid(l->md, to_cblock(cb), l->m->valid[cb].words));
-}
-
-/* Filled, dropped, or written to. */
-static void change_partial(struct life *l, u32 cb)
-{
-	switch (unit_below(4)) {
-	case 0:
-		CHECK_OK(dmc_md_set_valid(l->md, to_cblock(cb), NULL));
-		model_make_full(l->m, cb);
-		break;
-	case 1:
-		CHECK_OK(dmc_md_remove(l->md, to_cblock(cb)));
-		model_unmap(l->m, cb);
-		break;
-	default:
-		model_make_partial(l->m, cb);
-		CHECK_OK(dmc_md_set_valid(l->md, to_cblock(cb), l->m->valid[cb].words));
-	}
-}
-
-/* The mark of a posted write, or a writeback. */
-static void change_full(struct life *l, u32 cb)
-{
-	const bool dirty = !l->m->dirty[cb];
-
-	CHECK_OK(dmc_md_set_dirty(l->md, to_cblock(cb), dirty));
-	model_map(l->m, cb, l->m->oblock[cb], dirty);
-}
-
-/* As the reserve does: many clean blocks at once. */
-static void make_room(struct life *l)
-{
-	u32 cb, nr = 0;
-
-	for (cb = unit_below(l->m->nr); cb < l->m->nr && nr < 60; cb++) {
-		if (l->m->oblock[cb] == NO_OBLOCK || l->m->dirty[cb])
-			continue;
-		CHECK_OK(dmc_md_remove(l->md, to_cblock(cb)));
-		model_unmap(l->m, cb);
-		nr++;
-	}
-}
-
-static void random_changes(struct life *l)
-{
-	u32 i, cb;
-
-	if (!unit_below(4))
-		make_room(l);
-	for (i = 1 + unit_below(40); i; i--) {
-		/* Near each other, so that there is something to change. */
-		cb = unit_below(4) ? unit_below(60) : unit_below(l->m->nr);
-		if (l->m->oblock[cb] == NO_OBLOCK)
-			allocate(l, cb);
-		else if (model_is_partial(l->m, cb))
-			change_partial(l, cb);
-		else
-			change_full(l, cb);
-	}
-}
-
-/* As before a clean shutdown. */
-static void drain(struct life *l)
-{
-	u32 cb;
-
-	for (cb = 0; cb < l->m->nr; cb++)
-		while (model_is_partial(l->m, cb))
-			change_partial(l, cb);
-	CHECK(!dmc_md_nr_partial(l->md));
-}
-
-static void run_random_life(struct life *l)
-{
-	const u32 nr = 4 + unit_below(12);
-	struct dmc_md_shutdown s;
-	u32 i, nr_partial = 0;
-
-	l->md = md_open_ok(&l->p);
-	expect_load(l->md, l->m);
-	CHECK_OK(start_tracking(l->md, l->m));
-	promise(l, DMC_SB_CLEAN, true);
-	for (i = 0; i < nr; i++) {
-		random_changes(l);
-		CHECK_OK(dmc_md_commit(l->md, NULL));
-		promise(l, DMC_SB_CLEAN, true);
-		nr_partial += dmc_md_nr_partial(l->md);
-	}
-	CHECK(nr_partial);
-	if (unit_below(2)) {
-		drain(l);
-		CHECK_OK(dmc_md_commit(l->md, NULL));
-		promise(l, DMC_SB_CLEAN, true);
-		s = model_shutdown(l->m);
-		CHECK_OK(dmc_md_commit_clean(l->md, &s));
-		promise(l, DMC_SB_CLEAN, false);
-	}
-	dmc_md_close(l->md);
-}
-
-static u64 from_env(const char *name)
-{
-	const char *s = getenv(name);
-
-	return s ? strtoull(s, NULL, 10) : 1;
-}
-
-static void test_random_lives(void)
-{
-	u64 nr = from_env("CRASH_SEED"), lives = from_env("CRASH_LIVES"), i;
-	unsigned long nr_states = 0;
-	char replay[64];
-
-	for (i = 0; i < lives; i++, nr += from_env("CRASH_STEP")) {
-		struct life l;
-
-		unit_srand(nr);
-		snprintf(replay, sizeof(replay), "life %llu: replay with CRASH_SEED; ", nr);
-		begin_life(&l, nr % NR_STARTS, nr / NR_STARTS % 2);
-		disk_log_start(l.d);
-		run_random_life(&l);
-		nr_states += cut_everywhere(&l, replay);
-		end_life(&l);
-	}
-	printf("  %lu states of %llu lives\n", nr_states, lives);
 }
 
 /*----- faults -----*/
@@ -463,7 +112,7 @@ static bool fault_at(enum start start, bool format2, int fault, unsigned long n)
 	bool fired;
 	int r;
 
-	begin_life(&l, start, format2);
+	life_begin(&l, start, format2);
 	if (fault < 3)
 		disk_fail(l.d, fault, n, false);
 	else
@@ -987,7 +636,6 @@ int main(int argc, char **argv)
 	static const struct unit_test tests[] = {
 		{ "power cut at every event of a live cache, format 1", test_format1 },
 		{ "power cut at every event of a live cache, format 2", test_format2 },
-		{ "power cut at every event of random lives with partial blocks", test_random_lives },
 		{ "every read, write, flush and allocation fails once", test_faults },
 		{ "another user of the device in between is noticed", test_others },
 		{ "all dirty, with little room", test_all_dirty_in_slices },

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# The load and the checks of the power-random and power-partial tests, which source it. ALWAYS: each
-# boot's caches have partial blocks, not only three boots in four.
+# The load and the checks of the power-random and power-partial tests, which source it. ALWAYS: the
+# caches of each boot have partial blocks, not only those of three boots in four.
 
 . /job/lib-cache.sh
 . /job/lib-fail.sh
 # Three caches on slices of the same disks: format 1 and 2 in writeback, format 2 in writethrough,
-# or in writeback too. Each origin ends within a block. Load on all three, with promotions, demotions, cleaning and
-# discards, while tables are suspended, reloaded, and switched between policies and modes; $SEED
-# decides what, and when the power goes: a part of the cuts falls into assembly, cleaning or
-# tear-down. test/soak runs the same for longer.
+# or in writeback too. Each origin ends within a block. Load on all three, with promotions,
+# demotions, cleaning and discards, while tables are suspended, reloaded, and switched between
+# policies and modes; $SEED decides what, and when the power goes: a part of the cuts falls into
+# assembly, cleaning or tear-down. test/soak runs the same for longer.
 COUNT='' ORIGIN_SECTORS=$((32 * 2048 + 24)) FAST_SECTORS=$((7 * 2048))
 # What this boot leaves the next one may find with other tunables, and in another mode.
 THIRD=writethrough TUNABLES=0
