@@ -222,6 +222,17 @@ static bool take_pending(struct partials *p, struct partial_block *b)
 	return true;
 }
 
+/*
+ * As loaded, is the block dirty?  What lies beyond the end of a cache device that is smaller now is
+ * not: dirty blocks there would have been refused.
+ */
+static bool loaded_dirty(struct cache *c, cblock_t cb)
+{
+	return from_cblock(cb) < c->geo.nr_cblocks &&
+	       table_oblock(&c->table, cb) != NO_OBLOCK &&
+	       atomic_read(&entry_of(c, cb)->state) & BL_DIRTY;
+}
+
 int partial_load(void *ctx, cblock_t cb, const u64 *valid)
 {
 	struct cache *c = ctx;
@@ -233,10 +244,9 @@ int partial_load(void *ctx, cblock_t cb, const u64 *valid)
 	if (r)
 		return r;
 	make_room(p);
-	if (table_oblock(&c->table, cb) == NO_OBLOCK ||
-	    !(atomic_read(&entry_of(c, cb)->state) & BL_DIRTY)) {
-		DMERR("%s: cache block %u is partial, but not dirty", cache_name(c),
-		      from_cblock(cb));
+	if (!loaded_dirty(c, cb)) {
+		DMERR("%s: cache block %u is partial, but not dirty: use dmcache settle, which tells more",
+		      cache_name(c), from_cblock(cb));
 		return -EINVAL;
 	}
 	spin_lock_irq(&p->lock);

@@ -63,6 +63,17 @@ settle_said() {
 # settle_failed WHAT STATUS
 settle_failed() {
 	[ "$2" != 5 ] || die $E_BUSY "$1: its devices are in use" "dmcache status; lsblk"
+	# Nothing could be read, so nothing was changed.
+	[ "$2 $ST_partial" != "1 0" ] || {
+		[ -z "$NAME" ] || settle_undo
+		R="mend what is said above"
+		[ -z "$NAME" ] || {
+			R="$R; if that is not possible: dmcache assemble --drop-cache $NAME"
+			R="$R (what only the cache has is lost)"
+		}
+		_why="$1: its partial blocks cannot be found, and nothing was changed"
+		die $E_REFUSED "$_why" "$R"
+	}
 	die $E_FAIL "$1: $((ST_partial - ST_settled)) partial blocks stay as they were" \
 		"mend what is said above, then the same again"
 }
@@ -72,6 +83,12 @@ settle_begin() {
 	ST_state=$S_state ST_crc=$S_crc S_labelmode=$S_mode
 	[ "$S_kind" = label ] && [ "$S_crc" != - ] || return 0
 	relabel "$S_state" $((S_gen + 1)) "$S_dirty" - || die $E_FAIL "$R" "dmesg | tail"
+}
+
+# settle_undo: the labels say again what the origin was like
+settle_undo() {
+	[ "$S_kind" = label ] && [ "$ST_crc" != - ] || return 0
+	relabel "$ST_state" $((S_gen + 1)) "$S_dirty" "$ST_crc" || :
 }
 
 # settle_end: what is dirty now, in the labels and in what is known

@@ -82,7 +82,7 @@ int dmc_md_load_discards(struct dmc_md *md, dmc_md_discard_fn fn, void *ctx)
 		r = run_ends(&runs, runs.nr_bits);
 	if (r)
 		DMERR("%s: loading the discard bits failed (%d)%s", md->name, r,
-		      dmc_is_damage(r) ? ": " MD_REPAIR : "");
+		      md_mend(md, r));
 	return r;
 }
 

@@ -102,7 +102,7 @@ static int stored_dirty_read(struct dmc_md *md, struct stored_dirty *sd)
 	if (r) {
 		vfree(sd->words);
 		DMERR("%s: the dirty bits cannot be read (%d)%s", md->name, r,
-		      dmc_is_damage(r) ? ": " MD_REPAIR : "");
+		      md_mend(md, r));
 	}
 	return r;
 }
@@ -633,8 +633,8 @@ static int load_oblocks(struct load *load, u32 first, u32 count, const __le64 *m
 			continue;
 		}
 		if (unlikely(seen_before(&load->seen, ob))) {
-			DMERR("%s: origin block %llu is mapped twice, the second time by cache block %u: " MD_REPAIR,
-			       md->name, ob, first + i);
+			DMERR("%s: origin block %llu is mapped twice, the second time by cache block %u%s",
+			      md->name, ob, first + i, md_mend(md, DMC_DAMAGED));
 			return DMC_DAMAGED;
 		}
 		*flags |= map;
@@ -719,7 +719,7 @@ static int load_walk(struct load *load, const struct dmc_md_policy *policy)
 	/* Why the caller does not want what is stored is for the caller to say. */
 	if (r && !load->refused)
 		DMERR("%s: loading the mappings failed (%d)%s", md->name, r,
-		      dmc_is_damage(r) ? ": " MD_REPAIR : "");
+		      md_mend(md, r));
 	vfree(load->hints);
 	seen_free(&load->seen);
 	return r;

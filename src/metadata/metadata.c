@@ -302,6 +302,12 @@ static int metadata_look(struct dmc_bm *bm, const struct dmc_md_params *p,
 	return DMC_NO_ROOM;
 }
 
+static dmc_md_reason_t space_map_damaged(const struct dmc_superblock *sb)
+{
+	return DMC_SB_MEND(dmc_sb_has_partial(sb),
+			   "the space map, or what it has to hold, is damaged");
+}
+
 /* Can the space map that @sb names be opened?  Reads, never writes. */
 static int probe_space_map(struct dmc_bm *bm, const struct dmc_superblock *sb, const char *name,
 			   dmc_md_reason_t *why)
@@ -311,7 +317,7 @@ static int probe_space_map(struct dmc_bm *bm, const struct dmc_superblock *sb, c
 
 	r = open_space_map(bm, sb, name, &tm);
 	if (r)
-		*why = reason_for(r, "the space map, or what it has to hold, is damaged: " MD_REPAIR);
+		*why = reason_for(r, space_map_damaged(sb));
 	else
 		dmc_tm_destroy(tm);
 	return r;
@@ -413,7 +419,7 @@ struct dmc_md *dmc_md_open(const struct dmc_md_params *p, dmc_md_reason_t *why)
 		*why = reason_for(r, "formatting the metadata device failed");
 	} else {
 		r = open_transaction(md);
-		*why = reason_for(r, "the space map, or what it has to hold, is damaged: " MD_REPAIR);
+		*why = reason_for(r, space_map_damaged(md->sb));
 	}
 	if (r)
 		goto err_close;

@@ -22,7 +22,6 @@
 #include "persistent-data/transaction.h"
 
 #define DM_MSG_PREFIX "cache metadata"
-#define MD_REPAIR "run cache_check, then cache_repair onto another metadata device"
 
 /* A mapping on disk: oblock << 16 | flags.  Without the valid flag the rest means nothing. */
 #define MAP_VALID (1ULL << 0)
@@ -98,6 +97,14 @@ struct dmc_md {
 	atomic64_t nr_blocks;
 	atomic64_t nr_free;
 };
+
+/* How the message about @error goes on: with what to do about it, if it is damage. */
+static inline const char *md_mend(const struct dmc_md *md, int error)
+{
+	if (!dmc_is_damage(error))
+		return "";
+	return DMC_SB_MEND(dmc_sb_has_partial(md->sb), "");
+}
 
 static inline bool md_format2(const struct dmc_md *md)
 {

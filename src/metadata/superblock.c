@@ -100,19 +100,19 @@ bool dmc_sb_is_whole(const struct dmc_superblock *sb)
 	       has_mark(sb, DMC_SB_REST_MAGIC, DMC_SB_MARK_WHOLE);
 }
 
-static bool has_partial(const struct dmc_superblock *sb)
+bool dmc_sb_has_partial(const struct dmc_superblock *sb)
 {
 	return le32_to_cpu(sb->incompat_flags) & DMC_SB_HAS_PARTIAL;
 }
 
 u64 dmc_sb_valid_root(const struct dmc_superblock *sb)
 {
-	return has_partial(sb) ? le64_to_cpu(sb->partial.root) : 0;
+	return dmc_sb_has_partial(sb) ? le64_to_cpu(sb->partial.root) : 0;
 }
 
 u32 dmc_sb_nr_partial(const struct dmc_superblock *sb)
 {
-	return has_partial(sb) ? le32_to_cpu(sb->partial.nr) : 0;
+	return dmc_sb_has_partial(sb) ? le32_to_cpu(sb->partial.nr) : 0;
 }
 
 void dmc_sb_set_partial(struct dmc_superblock *sb, u64 root, u32 nr)
@@ -220,7 +220,7 @@ static bool bad_partial(const struct sb_judged *j)
 {
 	const struct dmc_sb_partial *p = &j->sb->partial;
 
-	if (!has_partial(j->sb))
+	if (!dmc_sb_has_partial(j->sb))
 		return false;
 	return !dmc_sb_root_ok(j->sb, p->root) || !p->nr ||
 	       le32_to_cpu(p->nr) > le32_to_cpu(j->sb->nr_cblocks) ||
@@ -269,42 +269,48 @@ static bool no_room_to_grow(const struct sb_judged *j)
 	return j->p->nr_cblocks > nr && nr_free < dmc_md_growth(nr, j->p->nr_cblocks, format2);
 }
 
-#define SB_REPAIR "run cache_check, then cache_repair onto another metadata device"
 #define SB_NOT_OURS "block 0 is no dm-cache superblock, nor all zero, so nothing was formatted: to give " \
 	"up what is there, zero its first 4 KiB (dd if=/dev/zero bs=4096 count=1 oflag=direct of=...)"
+/* Both texts of a rule: without partial blocks, and with them. */
+#define SB_SAYS(text) text, text
+#define SB_MEND(text) text ": " DMC_SB_REPAIR, text ": " DMC_SB_SETTLE
 
 static const struct {
 	bool (*refuses)(const struct sb_judged *j);
 	int error;
-	const char *why;
+	const char *why, *why_partial;
 } sb_rules[] = {
-	{ bad_blocknr, DMC_MISPLACED, SB_NOT_OURS },
-	{ bad_magic, DMC_DAMAGED, SB_NOT_OURS },
-	{ bad_checksum, DMC_DAMAGED, "the superblock's checksum is wrong: " SB_REPAIR },
+	{ bad_blocknr, DMC_MISPLACED, SB_SAYS(SB_NOT_OURS) },
+	{ bad_magic, DMC_DAMAGED, SB_SAYS(SB_NOT_OURS) },
+	{ bad_checksum, DMC_DAMAGED, SB_MEND("the superblock's checksum is wrong") },
 	{ bad_version, -EINVAL,
-	  "metadata version is neither 1 nor 2: use the dm-cache module that made it" },
-	{ bad_block_size, -EINVAL, "the table's block size is not that of the metadata: give the "
-	  "block_size that cache_dump shows" },
+	  SB_SAYS("metadata version is neither 1 nor 2: use the dm-cache module that made it") },
+	{ bad_block_size, -EINVAL, SB_SAYS("the table's block size is not that of the metadata: give the "
+	  "block_size that cache_dump shows") },
 	{ has_incompat, -EINVAL,
-	  "unknown incompatible features (incompat_flags): use the dm-cache module that made it" },
-	{ has_compat_ro, -EINVAL, "unknown features that forbid writing (compat_ro_flags): use the "
-	  "dm-cache module that made it" },
+	  SB_SAYS("unknown incompatible features (incompat_flags): use the dm-cache module that made it") },
+	{ has_compat_ro, -EINVAL, SB_SAYS("unknown features that forbid writing (compat_ro_flags): use the "
+	  "dm-cache module that made it") },
 	{ has_needs_check, -EPERM, "needs_check is set: run cache_check, then cache_check "
-	  "--clear-needs-check-flag, or cache_repair onto another metadata device" },
+	  "--clear-needs-check-flag, or cache_repair onto another metadata device",
+	  "needs_check is set: " DMC_SB_SETTLE },
 	{ device_shrank, DMC_NO_ROOM, "the metadata device is smaller than the metadata on it: give it "
-	  "its former size, or run cache_check, then cache_repair onto another metadata device" },
-	{ bad_space_map, DMC_DAMAGED, "the space map's root is damaged: " SB_REPAIR },
-	{ sb_bad_root, DMC_DAMAGED, "a root in the superblock is not a metadata block: " SB_REPAIR },
-	{ bad_partial, DMC_DAMAGED, "what the superblock says of partial blocks makes no sense: "
-	  SB_REPAIR },
-	{ too_many_cblocks, -EFBIG, "more cache blocks than a cache can have: " SB_REPAIR },
-	{ arrays_too_long, DMC_DAMAGED, "more cache or discard blocks than the metadata has room for: "
-	  SB_REPAIR },
-	{ bad_discards, DMC_DAMAGED, "the size of the discard bitset makes no sense: " SB_REPAIR },
-	{ too_many_for_any, DMC_NO_ROOM, "so many cache blocks need more metadata than its format can hold, "
-	  "15.9 GiB: use a smaller cache device, or make the cache anew with a larger block_size" },
+	  "its former size, or run cache_check, then cache_repair onto another metadata device",
+	  "the metadata device is smaller than the metadata on it: give it its former size" },
+	{ bad_space_map, DMC_DAMAGED, SB_MEND("the space map's root is damaged") },
+	{ sb_bad_root, DMC_DAMAGED, SB_MEND("a root in the superblock is not a metadata block") },
+	{ bad_partial, DMC_DAMAGED,
+	  SB_MEND("what the superblock says of partial blocks makes no sense") },
+	{ too_many_cblocks, -EFBIG, SB_MEND("more cache blocks than a cache can have") },
+	{ arrays_too_long, DMC_DAMAGED,
+	  SB_MEND("more cache or discard blocks than the metadata has room for") },
+	{ bad_discards, DMC_DAMAGED, SB_MEND("the size of the discard bitset makes no sense") },
+	{ too_many_for_any, DMC_NO_ROOM, SB_SAYS("so many cache blocks need more metadata than its format can hold, "
+	  "15.9 GiB: use a smaller cache device, or make the cache anew with a larger block_size") },
 	{ no_room_to_grow, DMC_NO_ROOM, "the metadata device has no room for so many more cache blocks: "
-	  "use cache_repair onto a larger metadata device, then load the table with that" },
+	  "use cache_repair onto a larger metadata device, then load the table with that",
+	  "the metadata device has no room for so many more cache blocks: load the cache in its former "
+	  "size with write_allocate 0, wait for 0 partial blocks, then use cache_repair onto a larger one" },
 };
 
 /* The first rules establish that this is a superblock at all. */
@@ -328,7 +334,7 @@ int dmc_sb_check(const struct dmc_superblock *sb, const struct dmc_md_params *p,
 			out->fingerprint = le32_to_cpu(sb->csum);
 		}
 		if (sb_rules[i].refuses(&j)) {
-			*why = sb_rules[i].why;
+			*why = dmc_sb_has_partial(sb) ? sb_rules[i].why_partial : sb_rules[i].why;
 			return sb_rules[i].error;
 		}
 	}

@@ -92,6 +92,15 @@ struct dmc_sb_mark {
 /* incompat_flags: there are partial blocks. */
 #define DMC_SB_HAS_PARTIAL (1U << 31)
 
+/*
+ * What messages about damage end in.  The tools take partial blocks for whole ones: what they made
+ * of these would be read as data.
+ */
+#define DMC_SB_REPAIR "run cache_check, then cache_repair onto another metadata device"
+#define DMC_SB_SETTLE "use dmcache settle; cache_repair would take its partial blocks for whole ones"
+#define DMC_SB_MEND(has_partial, what) \
+	((has_partial) ? what ": " DMC_SB_SETTLE : what ": " DMC_SB_REPAIR)
+
 /* All zero unless DMC_SB_HAS_PARTIAL. */
 struct dmc_sb_partial {
 	__le64 root;			/* of the tree of valid maps */
@@ -163,6 +172,7 @@ void dmc_sb_init(struct dmc_superblock *sb, const struct dmc_md_params *p);
 bool dmc_sb_root_ok(const struct dmc_superblock *sb, __le64 root);
 
 /* Partial blocks: the root of their tree, or 0; their number.  And what to say of those. */
+bool dmc_sb_has_partial(const struct dmc_superblock *sb);
 u64 dmc_sb_valid_root(const struct dmc_superblock *sb);
 u32 dmc_sb_nr_partial(const struct dmc_superblock *sb);
 void dmc_sb_set_partial(struct dmc_superblock *sb, u64 root, u32 nr);

@@ -173,8 +173,8 @@ static int load_valid_map(void *ctx, const u64 *keys, const void *value)
 
 	map_fetch(value, valid);
 	if (*keys >= md->nr_cblocks || !map_makes_sense(md, valid)) {
-		DMERR("%s: the map of valid granules of cache block %llu makes no sense: "
-		      MD_REPAIR, md->name, *keys);
+		DMERR("%s: the map of valid granules of cache block %llu makes no sense%s",
+		      md->name, *keys, md_mend(md, DMC_DAMAGED));
 		return DMC_DAMAGED;
 	}
 	load->nr++;
@@ -194,12 +194,12 @@ int dmc_md_load_valid(struct dmc_md *md, dmc_md_valid_fn fn, void *ctx)
 		return 0;
 	r = dmc_btree_walk(&md->valid_info, md->valid_root, load_valid_map, &load);
 	if (!r && load.nr != md->nr_partial) {
-		DMERR("%s: %u partial blocks, but the superblock says %u: " MD_REPAIR, md->name,
-		      load.nr, md->nr_partial);
+		DMERR("%s: %u partial blocks, but the superblock says %u%s", md->name, load.nr,
+		      md->nr_partial, md_mend(md, DMC_DAMAGED));
 		r = DMC_DAMAGED;
 	}
 	if (r && !load.refused)
 		DMERR("%s: the maps of valid granules cannot be read (%d)%s", md->name, r,
-		      dmc_is_damage(r) ? ": " MD_REPAIR : "");
+		      md_mend(md, r));
 	return r;
 }

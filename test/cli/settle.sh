@@ -42,6 +42,14 @@ settle() {
 	# The label must not say what the origin was like: it would be refused at the next assembly.
 	crc() { dd if=$D/ssd bs=4096 count=2 2> /dev/null | tr '\0' '\n' | grep -c 'origin_crc=-'; }
 	[ "$(crc)" = 1 ] || bad "the labels of a set that was stopped"
+	# Metadata that cannot be read: repair sends here, so the way on is told here.
+	sum=$(dd if=$D/ssd bs=4096 count=2 2> /dev/null | tr '\0' '\n' |
+		sed -n 's/^origin_crc=\([^-]\)/\1/p')
+	settle_program 1 'partial 0 settled 0 dirty 0 sectors 0 block 128'
+	sed -i '/echo changed/d' $W/bin/settle
+	run 4 settle c
+	said 'its partial blocks cannot be found, and nothing was changed; next: mend .*drop-cache c'
+	label ssd origin_crc "$sum"
 	settle_program 1 'partial 5 settled 2 dirty 3 sectors 24 block 128'
 	run 1 settle c
 	said 'c: 3 partial blocks stay as they were; next: mend'

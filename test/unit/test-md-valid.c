@@ -250,6 +250,9 @@ static void test_bad_superblock(void)
 		{ 120, 0, "partial blocks makes no sense" },		/* number */
 		{ 120, NR + 1, "partial blocks makes no sense" },
 		{ 124, 16, "partial blocks makes no sense" },		/* granule */
+		{ 4, 2, "needs_check is set: use dmcache settle" },
+		{ 192, 0, "is not a metadata block: use dmcache settle" },	/* mappings */
+		{ 80, 0x7fffffff, "is damaged: use dmcache settle" },		/* space map */
 		{ 252, 1U << 31 | 1, "unknown incompatible features" },
 		{ 252, 1U << 30, "unknown incompatible features" },
 	};
