@@ -10,7 +10,7 @@
 
 #define SKIP 2
 
-static struct image images[4];
+static struct image images[6];
 
 static struct shim_disk *disk_with(u32 nr, bool format2, unsigned int percent)
 {
@@ -20,6 +20,33 @@ static struct shim_disk *disk_with(u32 nr, bool format2, unsigned int percent)
 	model_set_dblocks(m, 1000, 64);
 	model_fill(m, ORIGIN_BLOCKS, percent);
 	d = disk_of(m, format2, 160);
+	model_free(m);
+	return d;
+}
+
+/* With partial blocks: if @percent is 90, so many that their tree has two levels. */
+static struct shim_disk *partial_disk(bool format2, unsigned int percent)
+{
+	struct model *m = model_create(600);
+	struct dmc_md_params p;
+	struct shim_disk *d;
+	struct dmc_md *md;
+	u32 i;
+
+	model_set_dblocks(m, 1000, 64);
+	model_fill(m, ORIGIN_BLOCKS, percent);
+	d = disk_of(m, format2, 160);
+	p = params(d, format2);
+	md = md_open_ok(&p);
+	CHECK_OK(dmc_md_begin_changes(md));
+	for (i = 0; i < m->nr; i++) {
+		if (m->oblock[i] == NO_OBLOCK || unit_below(100) >= percent)
+			continue;
+		model_make_partial(m, i);
+		CHECK_OK(dmc_md_set_valid(md, to_cblock(i), m->valid[i].words));
+	}
+	shutdown_ok(md, m);
+	dmc_md_close(md);
 	model_free(m);
 	return d;
 }
@@ -47,6 +74,8 @@ static void make_images(void)
 	image_init(&images[1], disk_with(600, true, 50));
 	image_init(&images[2], disk_with(3000, true, 90));
 	image_init(&images[3], unclean_disk());
+	image_init(&images[4], partial_disk(false, 20));
+	image_init(&images[5], partial_disk(true, 90));
 }
 
 /* What the table line may say beside what the image was made with. */
@@ -71,6 +100,27 @@ static int load_mapping(void *ctx, cblock_t cblock, oblock_t oblock, bool dirty,
 	return 0;
 }
 
+/* Ascending; refuses what the core refuses. */
+static int load_valid(void *ctx, cblock_t cblock, const u64 *valid)
+{
+	struct model *m = ctx;
+	u32 cb = from_cblock(cblock), granules = dmc_nr_granules(m->block_sectors), i, set = 0;
+
+	CHECK(cb < m->nr && (s64)cb > m->last);
+	m->last = cb;
+	for (i = 0; i < DMC_MAX_GRANULES; i++) {
+		if (!(valid[i / 64] >> (i % 64) & 1))
+			continue;
+		CHECK(i < granules);
+		set++;
+	}
+	CHECK(set && set < granules);
+	if (m->oblock[cb] == NO_OBLOCK || !m->dirty[cb])
+		return -EINVAL;
+	memcpy(&m->valid[cb], valid, sizeof(m->valid[cb]));
+	return 0;
+}
+
 /* Runs ascend, with a gap between them. */
 static int load_discard(void *ctx, u64 begin, u64 end)
 {
@@ -81,7 +131,7 @@ static int load_discard(void *ctx, u64 begin, u64 end)
 	return 0;
 }
 
-static struct model *load(struct dmc_md *md, const struct dmc_md_policy *policy)
+static struct model *load(struct dmc_md *md, const struct dmc_md_policy *policy, u32 block_sectors)
 {
 	struct model *m = model_create(dmc_md_nr_cblocks(md));
 	u64 last = 0;
@@ -89,11 +139,38 @@ static struct model *load(struct dmc_md *md, const struct dmc_md_policy *policy)
 	m->policy = *policy;
 	m->last = -1;
 	model_set_dblocks(m, 1000, 64);
-	if (!md_load_each(md, policy, load_mapping, m) &&
-	    !dmc_md_load_discards(md, load_discard, &last))
-		return m;
+	m->block_sectors = block_sectors;
+	if (!md_load_each(md, policy, load_mapping, m)) {
+		m->last = -1;
+		if (!dmc_md_load_valid(md, load_valid, m) &&
+		    !dmc_md_load_discards(md, load_discard, &last))
+			return m;
+	}
 	model_free(m);
 	return NULL;
+}
+
+/* Every second partial block goes, or gets full; some blocks get partial. */
+static int change_partial(struct dmc_md *md, struct model *m)
+{
+	u32 i;
+	int r = 0;
+
+	for (i = 0; i < m->nr && !r; i += 3) {
+		if (m->oblock[i] == NO_OBLOCK)
+			continue;
+		if (!model_is_partial(m, i)) {
+			model_make_partial(m, i);
+			r = dmc_md_set_valid(md, to_cblock(i), m->valid[i].words);
+		} else if (i % 2) {
+			r = dmc_md_set_valid(md, to_cblock(i), NULL);
+			model_make_full(m, i);
+		} else {
+			r = dmc_md_remove(md, to_cblock(i));
+			model_unmap(m, i);
+		}
+	}
+	return r;
 }
 
 static void use(struct dmc_md *md, const struct dmc_md_params *p, unsigned int how)
@@ -105,7 +182,7 @@ static void use(struct dmc_md *md, const struct dmc_md_params *p, unsigned int h
 	int r;
 
 	/* The core refuses so many as well, before it has a table for them. */
-	m = nr < 1 << 20 ? load(md, &policy) : NULL;
+	m = nr < 1 << 20 ? load(md, &policy, p->block_sectors) : NULL;
 	if (!m) {
 		dmc_md_close(md);
 		return;
@@ -122,6 +199,8 @@ static void use(struct dmc_md *md, const struct dmc_md_params *p, unsigned int h
 		if (r == -EBUSY || r == -ENOSPC)
 			r = 0;
 	}
+	if (!r && how & 128)
+		r = change_partial(md, m);
 	if (!r)
 		r = md_cycle(md, m);
 	if (r)

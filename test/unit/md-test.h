@@ -25,6 +25,7 @@ struct model {
 	struct dmc_md_stats stats;
 	u64 nr_mapped, nr_dirty;
 	s64 last;		/* cblock seen last while loading */
+	u32 block_sectors;	/* of a loader that has to know it */
 };
 
 /* Block size 64, policy "smq" 2.0.0 with hints of 4 bytes, no discards. */
