@@ -15,7 +15,7 @@
 
 #define NR 256
 #define THREADS 3
-#define ROUNDS 100000
+#define ROUNDS 2000	/* each waits for the engine: a turn of each thread on a busy CPU */
 
 static unsigned long bits[BITS_TO_LONGS(NR)], suspect[BITS_TO_LONGS(NR)];
 static struct broken_blocks broken = { .bits = bits, .suspect = suspect };
@@ -107,7 +107,7 @@ static void test_none_is_lost(void)
 	search();
 	CHECK_EQ(atomic_read(&broken.nr), 0);
 	CHECK(bitmap_empty(bits, NR) && bitmap_empty(suspect, NR));
-	CHECK(atomic_read(&searches) > 1000);
+	CHECK(atomic_read(&searches) > 100);
 }
 
 static void test_one_by_one(void)
