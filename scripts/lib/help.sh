@@ -13,6 +13,7 @@ usage: dmcache COMMAND ...
   stop NAME | --all                      remove /dev/mapper/NAME cleanly
   status [--json] [NAME]                 activity, and what would be lost with the cache device
   top [NAME]                             the same, once a second
+  metrics [NAME]                         all numbers, for Prometheus
   flush NAME                             write all dirty blocks back while the set is in use
   set NAME --mode M --policy P KEY=VALUE change a running cache
   attach NAME --cache DEV                add a cache to a device that is in use
@@ -109,6 +110,13 @@ END
 usage: dmcache top [--interval SECONDS] [--count N] [NAME]
 
 Requests and moved blocks per second. Without a name: the first running set.
+END
+	metrics) cat << 'END' ;;
+usage: dmcache metrics [--textfile FILE | --http] [NAME...]
+
+All numbers in the text format of Prometheus. Without a name: all sets, also stopped ones.
+  --textfile FILE   write them to FILE, which is replaced as a whole; its name ends in .prom
+  --http            answer one HTTP request on the standard input, for dmcache-metrics.socket
 END
 	doctor) cat << 'END' ;;
 usage: dmcache doctor [--quiet]

@@ -50,6 +50,14 @@ case $BOOT in
 	done
 	dmsetup status c
 	dmsetup status d
+	note "the numbers, for node_exporter and by HTTP"
+	mkdir -p /var/lib/prometheus/node-exporter
+	assert systemctl start dmcache-metrics.service
+	assert grep -qx 'dmcache_up{name="d"} 1' /var/lib/prometheus/node-exporter/dmcache.prom
+	assert systemctl start dmcache-metrics.timer dmcache-metrics.socket
+	bash -c 'exec 3<> /dev/tcp/127.0.0.1/9824 &&
+		printf "GET /metrics HTTP/1.0\r\n\r\n" >&3 && cat <&3' > /tmp/http
+	assert grep -qx 'dmcache_up{name="d"} 1' /tmp/http
 	;;
 2)
 	mounted

@@ -19,6 +19,31 @@ mount /dev/mapper/c /mnt
 assert_eq "$(cat /mnt/file)" before "the adopted file"
 echo after > /mnt/file2
 
+# ----- its numbers, as Prometheus gets them -----
+# What the kernel says of the set and of its slices: nothing else changes it meanwhile.
+kernel_says() {
+	dmsetup status c
+	for _x in $(dmsetup table c | cut -d ' ' -f 4-6); do cat "/sys/dev/block/$_x/stat"; done
+}
+sample() { assert_match "$(cat $OUT)" "^dmcache_$1 $2\$" "dmcache metrics"; }
+sync
+said=
+until [ "$said" = "$(kernel_says)" ]; do
+	said=$(kernel_says)
+	run 0 dmcache metrics
+done
+sample 'up\{name="c"\}' 1
+sample 'state\{name="c",state="running"\}' 1
+sample 'cache_hits_total\{name="c",operation="read"\}' "$(st_read_hits c)"
+sample 'cache_misses_total\{name="c",operation="write"\}' "$(st_write_misses c)"
+sample 'promotions_total\{name="c"\}' "$(st_promotions c)"
+sample 'dirty_data_bytes\{name="c"\}' $(($(st_dirty c) * 65536))
+sample 'metadata_used_bytes\{name="c"\}' $(($(st_metadata_used c) * 4096))
+assert_num "$(st_promotions c)" -gt 0 "promotions"
+sectors=$(echo "$said" | sed -n 3p | awk '{ print $7 }')
+assert_num "$sectors" -gt 0 "sectors written to the cache"
+sample 'device_written_bytes_total\{name="c",device="cache"\}' $((sectors * 512))
+
 run 0 dmcache assemble c
 assert_match "$(cat $OUT)" 'already there' "a second assemble"
 run 5 dmcache stop c

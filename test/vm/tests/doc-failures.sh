@@ -23,6 +23,8 @@ cp /tmp/want /mnt/while 2> /dev/null || :
 sync
 run 1 dmcache status data
 said 'FAILED.*|next .*dmcache detach --lost data' "the status of a set whose devices died"
+run 0 dmcache metrics
+said '^dmcache_state.*"failed"\} 1$' "the numbers of a set whose devices died"
 section lost 5
 assert_match "$(dmsetup table data)" ' cache ' "the device with its new cache"
 umount /mnt
