@@ -623,25 +623,6 @@ static void end_passing(struct policy_queues *pq)
 	}
 }
 
-int dmc_pq_make_room(struct dmc_policy *p, struct dmc_work *work)
-{
-	struct policy_queues *pq = to_pq(p);
-	unsigned int parts = VICTIM_PARTS;
-	unsigned long flags;
-	int err;
-
-	do {
-		spin_lock_irqsave(&pq->lock, flags);
-		pq->insist = !--parts;
-		err = make_room_locked(pq, work);
-		if (err != -EAGAIN || !parts)
-			end_passing(pq);
-		spin_unlock_irqrestore(&pq->lock, flags);
-	} while (err == -EAGAIN && parts);
-	return err == -EAGAIN ? DMC_NO_WORK : err;
-}
-EXPORT_SYMBOL_GPL(dmc_pq_make_room);
-
 /*
  * The next dirty block from the hand on.  One that was hit of late may soon be dirty again: it is
  * passed over if there is another close behind it.  But a block that was passed over has its turn
@@ -713,9 +694,13 @@ static int pq_next_work_locked(struct policy_queues *pq, bool idle, u32 nr_free,
 	return err;
 }
 
-int dmc_pq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
+/*
+ * A search may take several parts, so that the lock is held for a short time only.  @room: for
+ * make_room(), which has no other arguments.
+ */
+static int work_in_parts(struct policy_queues *pq, bool room, bool idle, u32 nr_free,
+			 struct dmc_work *work)
 {
-	struct policy_queues *pq = to_pq(p);
 	unsigned int parts = VICTIM_PARTS;
 	unsigned long flags;
 	int err;
@@ -723,10 +708,24 @@ int dmc_pq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_wo
 	do {
 		spin_lock_irqsave(&pq->lock, flags);
 		pq->insist = !--parts;
-		err = pq_next_work_locked(pq, idle, nr_free, work);
+		err = room ? make_room_locked(pq, work) :
+			     pq_next_work_locked(pq, idle, nr_free, work);
+		if (err != -EAGAIN || !parts)
+			end_passing(pq);
 		spin_unlock_irqrestore(&pq->lock, flags);
 	} while (err == -EAGAIN && parts);
 	return err == -EAGAIN ? DMC_NO_WORK : err;
+}
+
+int dmc_pq_make_room(struct dmc_policy *p, struct dmc_work *work)
+{
+	return work_in_parts(to_pq(p), true, false, 0, work);
+}
+EXPORT_SYMBOL_GPL(dmc_pq_make_room);
+
+int dmc_pq_next_work(struct dmc_policy *p, bool idle, u32 nr_free, struct dmc_work *work)
+{
+	return work_in_parts(to_pq(p), false, idle, nr_free, work);
 }
 EXPORT_SYMBOL_GPL(dmc_pq_next_work);
 
