@@ -175,24 +175,6 @@ int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock)
 	return md_change_end(md, set_map(md, cb, ob << MAP_OBLOCK_SHIFT | MAP_VALID));
 }
 
-int dmc_md_remove(struct dmc_md *md, cblock_t cblock)
-{
-	u32 cb = from_cblock(cblock);
-	int r;
-
-	if (cb >= md->nr_cblocks)
-		return -EINVAL;
-	r = md_change_begin(md);
-	if (r)
-		return r;
-	r = set_map(md, cb, 0);
-	if (!r)
-		r = clear_stored_dirty(md, cb);
-	if (!r)
-		r = md_valid_forget(md, cb);
-	return md_change_end(md, r);
-}
-
 int md_is_mapped(struct dmc_md *md, u32 cblock, bool *mapped)
 {
 	u8 value[sizeof(__le64)];
@@ -238,44 +220,39 @@ int dmc_md_set_dirty(struct dmc_md *md, cblock_t cblock, bool dirty)
 	return md_change_end(md, r == DMC_NO_ENTRY ? DMC_DAMAGED : r);
 }
 
-/* A change of the dirty flags of many mappings; @done: so many are dealt with. */
-struct flags_change {
-	const u32 *cblocks;
-	u32 nr, done;
-	bool dirty;
-};
-
-static int change_block_flags(void *ctx, u32 first, u32 count, void *values)
+static int check_cblocks(const struct dmc_md *md, const u32 *cblocks, u32 nr)
 {
-	struct flags_change *ch = ctx;
-	__le64 *v = values;
 	u32 i;
 
-	for (; ch->done < ch->nr; ch->done++) {
-		i = ch->cblocks[ch->done] - first;
-		if (ch->cblocks[ch->done] < first || i >= count)
-			break;
-		if (!(v[i] & cpu_to_le64(MAP_VALID)))
-			continue;
-		if (ch->dirty)
-			v[i] |= cpu_to_le64(MAP_DIRTY);
-		else
-			v[i] &= cpu_to_le64(~MAP_DIRTY);
-	}
+	for (i = 0; i < nr; i++)
+		if (cblocks[i] >= md->nr_cblocks)
+			return -EINVAL;
 	return 0;
 }
 
-/* Format 1: an array block at a time. */
-static int change_flags(struct dmc_md *md, const u32 *cblocks, u32 nr, bool dirty)
+static void change_flag(void *ctx, u32 cblock, void *value)
 {
-	struct flags_change ch = { .cblocks = cblocks, .nr = nr, .dirty = dirty };
-	mblock_t old_root = md->maps_root;
-	int r = 0;
+	const bool *dirty = ctx;
+	__le64 *map = value;
 
-	while (!r && ch.done < nr)
-		r = dmc_array_update_block(&md->maps_info, md->maps_root, md->nr_cblocks,
-					   cblocks[ch.done], change_block_flags, &ch,
-					   &md->maps_root);
+	if (!(*map & cpu_to_le64(MAP_VALID)))
+		return;
+	if (*dirty)
+		*map |= cpu_to_le64(MAP_DIRTY);
+	else
+		*map &= cpu_to_le64(~MAP_DIRTY);
+}
+
+/* Changes many mappings, an array block at a time. */
+static int change_maps(struct dmc_md *md, const u32 *cblocks, u32 nr, dmc_array_change_fn fn,
+		       void *ctx)
+{
+	const struct dmc_array_keys which = { .keys = cblocks, .nr = nr, .per_element = 1 };
+	mblock_t old_root = md->maps_root;
+	int r;
+
+	r = dmc_array_change(&md->maps_info, md->maps_root, md->nr_cblocks, &which, fn, ctx,
+			     &md->maps_root);
 	if (md->maps_root != old_root)
 		md->changed = true;
 	return r;
@@ -283,22 +260,58 @@ static int change_flags(struct dmc_md *md, const u32 *cblocks, u32 nr, bool dirt
 
 int dmc_md_set_dirty_many(struct dmc_md *md, const u32 *cblocks, u32 nr, bool dirty)
 {
-	u32 i;
-	int r;
+	int r = check_cblocks(md, cblocks, nr);
 
-	for (i = 0; i < nr; i++)
-		if (cblocks[i] >= md->nr_cblocks)
-			return -EINVAL;
-	r = md_change_begin(md);
+	if (!r)
+		r = md_change_begin(md);
 	if (r || !nr)
 		return r;
 	if (md_format2(md)) {
 		md->changed = true;
 		r = dmc_bitset_change(&md->dirty, cblocks, nr, dirty);
 	} else {
-		r = change_flags(md, cblocks, nr, dirty);
+		r = change_maps(md, cblocks, nr, change_flag, &dirty);
 	}
 	return md_change_end(md, r);
+}
+
+static void clear_map(void *ctx, u32 cblock, void *value)
+{
+	map_put(value, 0);
+}
+
+/* They are not mapped any more.  A dirty bit of such a block is an error to some checkers. */
+static int remove_maps(struct dmc_md *md, const u32 *cblocks, u32 nr)
+{
+	mblock_t dirty_root = md->dirty.root;
+	u32 i;
+	int r;
+
+	r = change_maps(md, cblocks, nr, clear_map, NULL);
+	if (!r && md_format2(md))
+		r = dmc_bitset_change(&md->dirty, cblocks, nr, false);
+	md->changed |= md->dirty.root != dirty_root;
+	for (i = 0; i < nr && !r && md->valid_root; i++)
+		r = md_valid_forget(md, cblocks[i]);
+	return r;
+}
+
+int dmc_md_remove_many(struct dmc_md *md, const u32 *cblocks, u32 nr)
+{
+	int r = check_cblocks(md, cblocks, nr);
+
+	if (!r && nr)
+		r = md_change_begin(md);
+	if (r || !nr)
+		return r;
+	return md_change_end(md, remove_maps(md, cblocks, nr));
+}
+
+int dmc_md_remove(struct dmc_md *md, cblock_t cblock)
+{
+	const u32 cb = from_cblock(cblock);
+
+	return dmc_md_remove_many(md, &cb, 1);
 }
 
 /*----- resize -----*/

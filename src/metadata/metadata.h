@@ -210,7 +210,14 @@ int dmc_md_set_dirty_many(struct dmc_md *md, const u32 *cblocks, u32 nr, bool di
 
 /* The mapping is stored as clean. */
 int dmc_md_insert(struct dmc_md *md, cblock_t cblock, oblock_t oblock);
-int dmc_md_remove(struct dmc_md *md, cblock_t cblock);	/* also clears its dirty bit */
+
+/*
+ * None of @cblocks is mapped any more, or dirty, or partial.  Fastest if they ascend: then each
+ * block of the metadata is changed once.  -EINVAL, and nothing changed, if there is no such cblock.
+ */
+int dmc_md_remove_many(struct dmc_md *md, const u32 *cblocks, u32 nr);
+int dmc_md_remove(struct dmc_md *md, cblock_t cblock);	/* the same for one */
+
 /*
  * Partial blocks: of these only some granules are valid, that is in the cache block; what the rest
  * holds is on the origin alone.  Every block is divided into granules of

@@ -273,6 +273,25 @@ int dmc_array_get(struct dmc_array_info *info, mblock_t root, u32 index, void *v
 }
 EXPORT_SYMBOL_GPL(dmc_array_get);
 
+/*
+ * For what btree_modify() calls: @value is the number of the array block, in its leaf.  Shadows the
+ * block, and write-locks it.
+ */
+static int shadow_in_leaf(struct dmc_array_info *info, void *value, u32 needed,
+			  struct dmc_block **blk)
+{
+	__le64 b;
+	int r;
+
+	memcpy(&b, value, sizeof(b));
+	r = shadow_block(info, le64_to_cpu(b), needed, blk);
+	if (r)
+		return r;
+	b = cpu_to_le64(dmc_block_location(*blk));
+	memcpy(value, &b, sizeof(b));
+	return 0;
+}
+
 /* A change to one array block: elements @from .. become @count new @values. */
 struct block_change {
 	struct dmc_array_info *info;
@@ -281,22 +300,18 @@ struct block_change {
 	const void *values;
 };
 
-/* For btree_modify(): @value is the number of the array block, in its leaf. */
+/* For btree_modify(). */
 static int change_block(void *ctx, void *value)
 {
 	struct block_change *ch = ctx;
 	struct dmc_array_info *info = ch->info;
 	struct dmc_block *blk;
 	struct array_block *ab;
-	__le64 b;
 	int r;
 
-	memcpy(&b, value, sizeof(b));
-	r = shadow_block(info, le64_to_cpu(b), ch->from + ch->count, &blk);
+	r = shadow_in_leaf(info, value, ch->from + ch->count, &blk);
 	if (r)
 		return r;
-	b = cpu_to_le64(dmc_block_location(blk));
-	memcpy(value, &b, sizeof(b));
 	ab = dmc_block_data(blk);
 	r = count_elements(info, ab, ch->from, ch->from + ch->count, info->value_type.dec);
 	memcpy(element(info, ab, ch->from), ch->values, (size_t)ch->count * info->value_type.size);
@@ -371,15 +386,11 @@ static int resize_block(void *ctx, void *value)
 	struct dmc_array_info *info = rs->info;
 	struct dmc_block *blk;
 	struct array_block *ab;
-	__le64 b;
 	int r;
 
-	memcpy(&b, value, sizeof(b));
-	r = shadow_block(info, le64_to_cpu(b), rs->keep, &blk);
+	r = shadow_in_leaf(info, value, rs->keep, &blk);
 	if (r)
 		return r;
-	b = cpu_to_le64(dmc_block_location(blk));
-	memcpy(value, &b, sizeof(b));
 	ab = dmc_block_data(blk);
 	r = count_elements(info, ab, rs->keep, le32_to_cpu(ab->nr_entries), info->value_type.dec);
 	fill_block(info, ab, rs->keep, rs->want, rs->default_value);
@@ -566,6 +577,21 @@ int dmc_array_walk(struct dmc_array_info *info, mblock_t root, u32 size, dmc_arr
 }
 EXPORT_SYMBOL_GPL(dmc_array_walk);
 
+/* Block @n, which the array at @root must have. */
+static int find_block(struct dmc_array_info *info, mblock_t root, u32 n, mblock_t *b)
+{
+	u64 key = n;
+	__le64 stored;
+	int r;
+
+	r = dmc_btree_lookup(&info->btree_info, root, &key, &stored);
+	if (r == DMC_NO_ENTRY)
+		return bad_array(info, root, "is missing: array too short");
+	if (!r)
+		*b = le64_to_cpu(stored);
+	return r;
+}
+
 struct update {
 	struct dmc_array_info *info;
 	dmc_array_fill_block_fn fn;
@@ -599,15 +625,12 @@ static int update_block(struct update *up, mblock_t *root, u32 n, u32 count)
 	struct dmc_array_info *info = up->info;
 	struct block_change ch = { .info = info, .count = count, .values = up->values };
 	bool differ;
-	u64 key = n;
-	__le64 b;
+	mblock_t b;
 	int r;
 
-	r = dmc_btree_lookup(&info->btree_info, *root, &key, &b);
-	if (r == DMC_NO_ENTRY)
-		r = bad_array(info, *root, "is missing: array too short");
+	r = find_block(info, *root, n, &b);
 	if (!r)
-		r = fill_values(up, le64_to_cpu(b), n * per_block(info), count, &differ);
+		r = fill_values(up, b, n * per_block(info), count, &differ);
 	if (r || !differ)
 		return r;
 	return btree_modify(&info->btree_info, *root, n, change_block, &ch, root);
@@ -689,6 +712,106 @@ int dmc_array_update_block(struct dmc_array_info *info, mblock_t root, u32 size,
 	return update_blocks(info, root, size, n, n + 1, fn, ctx, new_root);
 }
 EXPORT_SYMBOL_GPL(dmc_array_update_block);
+
+/*----- elements here and there -----*/
+
+struct many_changes {
+	struct dmc_array_info *info;
+	const struct dmc_array_keys *which;
+	dmc_array_change_fn fn;
+	void *ctx;
+	u32 done;		/* so many keys are dealt with */
+	u32 first, count;	/* the elements of the array block that the next one is in */
+};
+
+/* True: the next key is in this array block; its element is number *@i there. */
+static bool next_is_here(const struct many_changes *ch, u32 *i)
+{
+	if (ch->done == ch->which->nr)
+		return false;
+	*i = ch->which->keys[ch->done] / ch->which->per_element - ch->first;
+	return *i < ch->count;
+}
+
+/* Passes over keys that change nothing.  True: the next one changes its element. */
+static bool find_difference(struct many_changes *ch, struct array_block *ab)
+{
+	const u32 size = ch->info->value_type.size;
+	u8 value[DMC_BTREE_MAX_VALUE] __aligned(8);
+	u32 i;
+
+	for (; next_is_here(ch, &i); ch->done++) {
+		memcpy(value, element(ch->info, ab, i), size);
+		ch->fn(ch->ctx, ch->which->keys[ch->done], value);
+		if (memcmp(value, element(ch->info, ab, i), size))
+			return true;
+	}
+	return false;
+}
+
+/* For btree_modify(). */
+static int change_elements(void *ctx, void *value)
+{
+	struct many_changes *ch = ctx;
+	struct dmc_array_info *info = ch->info;
+	struct dmc_block *blk;
+	u32 i;
+	int r;
+
+	r = shadow_in_leaf(info, value, ch->count, &blk);
+	if (r)
+		return r;
+	for (; next_is_here(ch, &i); ch->done++)
+		ch->fn(ch->ctx, ch->which->keys[ch->done], element(info, dmc_block_data(blk), i));
+	dmc_tm_unlock(info->btree_info.tm, blk);
+	return 0;
+}
+
+/* The keys that come next, as far as they are in one array block. */
+static int change_next_block(struct many_changes *ch, mblock_t *root, u32 size)
+{
+	struct dmc_array_info *info = ch->info;
+	const u32 n = ch->which->keys[ch->done] / ch->which->per_element / per_block(info);
+	struct dmc_block *blk;
+	bool differ;
+	mblock_t b;
+	int r;
+
+	ch->first = n * per_block(info);
+	ch->count = entries_in(info, size, n);
+	r = find_block(info, *root, n, &b);
+	if (!r)
+		r = read_block(info, b, ch->count, &blk);
+	if (r)
+		return r;
+	differ = find_difference(ch, dmc_block_data(blk));
+	dmc_tm_unlock(info->btree_info.tm, blk);
+	return differ ? btree_modify(&info->btree_info, *root, n, change_elements, ch, root) : 0;
+}
+
+int dmc_array_change(struct dmc_array_info *info, mblock_t root, u32 size,
+		     const struct dmc_array_keys *which, dmc_array_change_fn fn, void *ctx,
+		     mblock_t *new_root)
+{
+	struct many_changes ch = { .info = info, .which = which, .fn = fn, .ctx = ctx };
+	int r = check_update(info);
+	u32 i;
+
+	for (i = 0; !r && i < which->nr; i++)
+		if (which->keys[i] / which->per_element >= size)
+			r = DMC_NO_ENTRY;
+	if (r)
+		return r;
+	while (!r && ch.done < which->nr)
+		r = change_next_block(&ch, &root, size);
+	if (r) {
+		dmc_tm_spoil(info->btree_info.tm);
+		return r;
+	}
+	*new_root = root;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dmc_array_change);
 
 u32 dmc_array_per_block(const struct dmc_array_info *info)
 {

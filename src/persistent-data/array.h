@@ -260,6 +260,52 @@ int dmc_array_update_block(struct dmc_array_info *info, mblock_t root, u32 size,
 			   dmc_array_fill_block_fn fn, void *ctx, mblock_t *new_root);
 
 /**
+ * struct dmc_array_keys - Which elements dmc_array_change() changes.
+ * @keys: in any order; ascending is fastest: each array block is then visited once.  The same key,
+ *	or element, may come more than once.
+ * @nr: so many
+ * @per_element: so many keys share an element: key k is of element k / @per_element.  Not 0.
+ */
+struct dmc_array_keys {
+	const u32 *keys;
+	u32 nr;
+	u32 per_element;
+};
+
+/**
+ * typedef dmc_array_change_fn - Called by dmc_array_change() for a key.
+ * @ctx: what dmc_array_change() was given
+ * @key: the key
+ * @value: holds the present bytes of its element and receives the new ones; aligned to 8 if their
+ *	number is a multiple of that
+ *
+ * It must give the same new bytes for the same key and present bytes: it may be called twice, the
+ * first time for a copy.  Must not sleep, and must not use this array: a block is locked.
+ */
+typedef void (*dmc_array_change_fn)(void *ctx, u32 key, void *value);
+
+/**
+ * dmc_array_change() - Changes many elements, here and there.
+ * @info: kind of array; its elements must have neither inc() nor dec()
+ * @root: the array
+ * @size: its length; elements
+ * @which: the elements
+ * @fn: called for each key, in their order
+ * @ctx: handed to @fn
+ * @new_root: receives the new root, @root if nothing differed; untouched on error
+ *
+ * Only array blocks in which something differs are shadowed, and the way to each is walked once
+ * for all keys that follow each other there.
+ *
+ * Context: Serialised.  May sleep and do I/O.
+ * Return: as dmc_array_update(), and DMC_NO_ENTRY if an element is not below @size: nothing
+ * changed.
+ */
+int dmc_array_change(struct dmc_array_info *info, mblock_t root, u32 size,
+		     const struct dmc_array_keys *which, dmc_array_change_fn fn, void *ctx,
+		     mblock_t *new_root);
+
+/**
  * dmc_array_per_block() - How many elements share an array block.
  * @info: kind of array; the size of its elements must be valid
  *

@@ -128,35 +128,21 @@ int dmc_bitset_clear(struct dmc_bitset *bs, u32 bit)
 }
 EXPORT_SYMBOL_GPL(dmc_bitset_clear);
 
-/* Those of many bits that are in one array block; @done: so many are dealt with. */
-struct bits_change {
-	const u32 *bits;
-	u32 nr, done;
-	bool value;
-};
-
-static int change_words(void *ctx, u32 first, u32 count, void *values)
+static void change_in_word(void *ctx, u32 bit, void *value)
 {
-	struct bits_change *ch = ctx;
-	__le64 *words = values, mask;
-	u32 bit;
+	const __le64 mask = cpu_to_le64(1ULL << bit % 64);
+	const bool *set = ctx;
+	__le64 *word = value;
 
-	for (; ch->done < ch->nr; ch->done++) {
-		bit = ch->bits[ch->done];
-		if (bit / 64 < first || bit / 64 - first >= count)
-			break;
-		mask = cpu_to_le64(1ULL << bit % 64);
-		if (ch->value)
-			words[bit / 64 - first] |= mask;
-		else
-			words[bit / 64 - first] &= ~mask;
-	}
-	return 0;
+	if (*set)
+		*word |= mask;
+	else
+		*word &= ~mask;
 }
 
 int dmc_bitset_change(struct dmc_bitset *bs, const u32 *bits, u32 nr, bool value)
 {
-	struct bits_change ch = { .bits = bits, .nr = nr, .value = value };
+	const struct dmc_array_keys which = { .keys = bits, .nr = nr, .per_element = 64 };
 	u32 i;
 	int r;
 
@@ -167,10 +153,8 @@ int dmc_bitset_change(struct dmc_bitset *bs, const u32 *bits, u32 nr, bool value
 	if (r)
 		return r;
 	forget_word(bs);
-	while (!r && ch.done < nr)
-		r = dmc_array_update_block(&bs->array_info, bs->root, nr_words(bs->nr_bits),
-					   bits[ch.done] / 64, change_words, &ch, &bs->root);
-	return r;
+	return dmc_array_change(&bs->array_info, bs->root, nr_words(bs->nr_bits), &which,
+				change_in_word, &value, &bs->root);
 }
 EXPORT_SYMBOL_GPL(dmc_bitset_change);
 

@@ -103,14 +103,13 @@ static int begin(struct scenario *s)
 /* Deterministic changes that touch both array blocks. */
 static int change(struct scenario *s, u32 salt)
 {
-	u32 i, cb;
+	u32 i, cb, gone[12], nr = 0;
 	int r = 0;
 
 	for (i = 0; i < 12 && !r; i++) {
 		cb = (i * 97 + salt * 31) % s->m->nr;
 		if (s->m->oblock[cb] != NO_OBLOCK) {
-			r = dmc_md_remove(s->md, to_cblock(cb));
-			model_unmap(s->m, cb);
+			gone[nr++] = cb;
 		} else {
 			u64 ob = ORIGIN_BLOCKS - 1 - salt * 16 - i;
 
@@ -118,6 +117,10 @@ static int change(struct scenario *s, u32 salt)
 			model_map(s->m, cb, ob, cb % 2);
 		}
 	}
+	if (!r)
+		r = dmc_md_remove_many(s->md, gone, nr);
+	for (i = 0; i < nr && !r; i++)
+		model_unmap(s->m, gone[i]);
 	return r;
 }
 

@@ -86,6 +86,26 @@ static int step_tree(struct world *w, u64 n, int which)
 	return r;
 }
 
+static void set_to_step(void *ctx, u32 key, void *value)
+{
+	const u64 *n = ctx;
+	__le64 v = cpu_to_le64(*n);
+
+	memcpy(value, &v, sizeof(v));
+}
+
+/* One element in 16 changes, all at once. */
+static int change_some(struct dmc_array_info *a, mblock_t *root, u32 size, u64 n)
+{
+	static u32 keys[1500 + 300 * 4];
+	struct dmc_array_keys which = { .keys = keys, .per_element = 1 };
+	u32 i;
+
+	for (i = n % 16; i < size; i += 16)
+		keys[which.nr++] = i;
+	return dmc_array_change(a, *root, size, &which, set_to_step, &n, root);
+}
+
 static int step_array(struct world *w, u64 n)
 {
 	u32 size = nr_elements(n), old = n > 1 ? nr_elements(n - 1) : 0, i;
@@ -96,10 +116,8 @@ static int step_array(struct world *w, u64 n)
 
 	array_info(w, &a);
 	r = dmc_array_resize(&a, *root, old, size, &v, root);
-	for (i = n % 16; i < size && !r; i += 16) {
-		v = cpu_to_le64(n);
-		r = dmc_array_set(&a, *root, i, &v, root);
-	}
+	if (!r)
+		r = change_some(&a, root, size, n);
 	/* New ones as if they had always been there. */
 	for (i = old; i < size && !r; i++) {
 		v = cpu_to_le64(element_of(n, i));

@@ -179,6 +179,57 @@ static void arr_update(struct arr *a)
 	CHECK_OK(dmc_array_update(&a->info, a->root, a->n, fill_element, a, &a->root));
 }
 
+static u64 get(struct arr *a, const u8 *in)
+{
+	u64 x = 0;
+	u32 i;
+
+	for (i = 0; i < min(size_of(a), 8U); i++)
+		x |= (u64)in[i] << 8 * i;
+	return x;
+}
+
+/* One key in three changes nothing. */
+static u64 after_key(u64 x, u32 key)
+{
+	return x + (key % 3 ? key : 0);
+}
+
+static void change_element(void *ctx, u32 key, void *value)
+{
+	struct arr *a = ctx;
+
+	CHECK(size_of(a) % 8 || !((uintptr_t)value % 8));
+	put(a, after_key(get(a, value), key), value);
+}
+
+/* Few or many keys, in order or not, some of which share an element or come again. */
+static void arr_change(struct arr *a)
+{
+	static u32 keys[3 * MAX_N];
+	struct dmc_array_keys which = { .keys = keys, .per_element = 1 + unit_below(3) };
+	const u32 one_in = unit_below(2) ? 5 : 2000, beyond = a->n * which.per_element;
+	const bool shuffled = unit_below(2);
+	mblock_t before = a->root;
+	u32 i, key;
+
+	for (i = 0; i < beyond; i++) {
+		if (unit_below(one_in))
+			continue;
+		key = shuffled ? unit_below(beyond) : i;
+		keys[which.nr++] = key;
+		key /= which.per_element;
+		a->v[key] = after_key(a->v[key], keys[which.nr - 1]);
+	}
+	CHECK_OK(dmc_array_change(&a->info, a->root, a->n, &which, change_element, a, &a->root));
+	CHECK(which.nr || a->root == before);
+	before = a->root;
+	keys[which.nr++] = beyond;
+	CHECK_EQ(dmc_array_change(&a->info, a->root, a->n, &which, change_element, a, &a->root),
+		 DMC_NO_ENTRY);
+	CHECK_EQ(a->root, before);
+}
+
 static u32 random_size(struct arr *a)
 {
 	u32 per = (4096 - 24) / size_of(a);
@@ -209,6 +260,8 @@ static void random_test(u32 size, unsigned int rounds)
 			arr_resize(&a, random_size(&a), unit_rand());
 		if (!unit_below(4))
 			arr_update(&a);
+		if (!unit_below(4))
+			arr_change(&a);
 		for (j = unit_below(60); j; j--)
 			arr_set(&a, unit_below(a.n + a.n / 8 + 1), unit_rand());
 		if (!unit_below(4)) {
@@ -331,6 +384,32 @@ static void test_stale_tails(void)
 	}
 }
 
+static void change_little(struct arr *a, struct world *w)
+{
+	static const u32 keys[] = { 3, 6, 1017, 1018, 1019, 1020, 6000, 28000, 28001 };
+	struct dmc_array_keys which = { .keys = keys, .nr = 2, .per_element = 1 };
+	unsigned long writes = w->disk->count[DISK_WRITE];
+
+	/* Keys that change nothing write nothing. */
+	CHECK_OK(dmc_array_change(&a->info, a->root, a->n, &which, change_element, a, &a->root));
+	CHECK_EQ(a->root, w->roots[0].block);
+	CHECK_OK(world_commit(w));
+	CHECK_EQ(w->disk->count[DISK_WRITE] - writes, 1);
+
+	/* Of the blocks of 1017, of 1018 to 1020, of 6000, of 28000 the second and last change. */
+	which.nr = ARRAY_SIZE(keys);
+	a->v[1018] = after_key(a->v[1018], 1018);
+	a->v[1019] = after_key(a->v[1019], 1019);
+	a->v[28000] = after_key(a->v[28000], 28000);
+	a->v[28001] = after_key(a->v[28001], 28001);
+	writes = w->disk->count[DISK_WRITE];
+	CHECK_OK(dmc_array_change(&a->info, a->root, a->n, &which, change_element, a, &a->root));
+	w->roots[0].block = a->root;
+	CHECK_OK(world_commit(w));
+	CHECK_EQ(w->disk->count[DISK_WRITE] - writes, 6);
+	arr_check(a);
+}
+
 /* Only array blocks that differ are written; a set of the same value writes nothing. */
 static void test_writes_little(void)
 {
@@ -374,6 +453,7 @@ static void test_writes_little(void)
 	/* two array blocks, a leaf, a bitmap, the index, the superblock */
 	CHECK_EQ(w.disk->count[DISK_WRITE] - writes, 6);
 	arr_check(&a);
+	change_little(&a, &w);
 	world_destroy(&w);
 	free(a.v);
 }
@@ -424,6 +504,8 @@ static void test_references(void)
 	CHECK_OK(dmc_array_del(&info, copy));
 	CHECK_EQ(owned, 1500);
 	CHECK_EQ(dmc_array_update(&info, root, 1500, fill_element, NULL, &root), -EINVAL);
+	CHECK_EQ(dmc_array_change(&info, root, 1500, &(struct dmc_array_keys){ .per_element = 1 },
+				  change_element, NULL, &root), -EINVAL);
 	CHECK_OK(dmc_array_del(&info, root));
 	CHECK_EQ(owned, 0);
 	world_check(&w);
@@ -440,6 +522,8 @@ static int fail_fill(void *ctx, u32 i, void *value)
 
 static void test_errors(void)
 {
+	const struct dmc_array_keys short_of = { .keys = (u32[]) { 1, 1000 }, .nr = 2,
+						 .per_element = 1 };
 	struct dmc_btree_value_type vt = { .size = 0 };
 	struct world w;
 	struct arr a;
@@ -469,6 +553,11 @@ static void test_errors(void)
 	world_reopen(&w);
 	a.info.btree_info.tm = w.tm;
 	CHECK_EQ(dmc_array_update(&a.info, a.root, 1001, fill_element, &a, &root), -EILSEQ);
+	world_reopen(&w);
+	a.info.btree_info.tm = w.tm;
+	CHECK_EQ(dmc_array_change(&a.info, a.root, 1001, &short_of, change_element, &a, &root),
+		 -EILSEQ);
+	CHECK_EQ(world_commit(&w), -EIO);
 	world_reopen(&w);
 	a.info.btree_info.tm = w.tm;
 	CHECK_EQ(dmc_array_resize(&a.info, a.root, 2000, 3000, value, &root), -EILSEQ);
@@ -510,6 +599,8 @@ static void damage_array(struct shim_disk *d, u64 nr)
 
 static void test_damage(void)
 {
+	const struct dmc_array_keys some = { .keys = (u32[]) { 1, 511, 2000, 20000 }, .nr = 4,
+					     .per_element = 1 };
 	struct shim_disk *scratch;
 	struct world w, v;
 	struct arr a;
@@ -540,6 +631,7 @@ static void test_damage(void)
 			dmc_array_set(&a.info, root, unit_below(a.n + 100), value, &root);
 		}
 		dmc_array_update(&a.info, root, a.n, fill_element, &a, &root);
+		dmc_array_change(&a.info, root, a.n, &some, change_element, &a, &root);
 		dmc_array_resize(&a.info, root, a.n, unit_below(a.n), value, &root);
 		dmc_array_del(&a.info, root);
 		world_commit(&v);

@@ -118,6 +118,7 @@ static void test_granules(void)
 
 static void come_and_go(bool format2)
 {
+	static const u32 gone[] = { 7 * 7, 7 * 3, 7 * 3 + 1 };
 	struct fixture f;
 	u64 used_before, used, total;
 	u32 i;
@@ -133,14 +134,14 @@ static void come_and_go(bool format2)
 	commit(&f);
 	expect(&f);
 
-	/* Other maps, some full, some dropped, one dropped and mapped anew. */
+	/* Other maps, some full, some dropped with others, one dropped and mapped anew. */
 	for (i = 0; i < MANY; i += 2)
 		make_partial(&f, i * 7 % NR);
 	for (i = 1; i < MANY; i += 4)
 		make_full(&f, i * 7 % NR);
-	CHECK_OK(dmc_md_remove(f.md, to_cblock(7 * 3)));
-	model_unmap(f.m, 7 * 3);
-	CHECK_OK(dmc_md_remove(f.md, to_cblock(7 * 7)));
+	CHECK_OK(dmc_md_remove_many(f.md, gone, ARRAY_SIZE(gone)));
+	for (i = 0; i < ARRAY_SIZE(gone); i++)
+		model_unmap(f.m, gone[i]);
 	CHECK_OK(dmc_md_insert(f.md, to_cblock(7 * 7), to_oblock(99999)));
 	model_map(f.m, 7 * 7, 99999, true);
 	commit(&f);

@@ -209,6 +209,57 @@ static void test_round_trip(void)
 	}
 }
 
+/* Many mappings go at once, in order or not, dirty or clean, twice named or not mapped at all. */
+static void test_remove_many(void)
+{
+	int format2, round;
+
+	for (format2 = 0; format2 < 2; format2++) {
+		struct model *m = model_create(1100);
+		struct shim_disk *d;
+		struct dmc_md_params p;
+		struct dmc_md *md;
+		struct md_content c;
+		u32 i;
+
+		model_fill(m, ORIGIN_BLOCKS, 90);
+		d = disk_of(m, format2, DISK_BLOCKS);
+		md = md_on(d, format2, &p);
+		CHECK_OK(dmc_md_begin_changes(md));
+		for (round = 0; round < 12; round++) {
+			u32 cblocks[1101], nr = 0;
+
+			for (i = 0; i < m->nr; i++)
+				if (!unit_below(round % 4 < 2 ? 100 : 8))
+					cblocks[nr++] = round % 2 ? i * 7 % m->nr : i;
+			if (nr)
+				cblocks[nr++] = cblocks[0];
+			CHECK_OK(dmc_md_remove_many(md, cblocks, nr));
+			for (i = 0; i < nr; i++)
+				model_unmap(m, cblocks[i]);
+			CHECK_OK(dmc_md_commit(md, NULL));
+			c = fsck_ok(d, 0);
+			CHECK(!memcmp(c.dirty, m->dirty, m->nr));
+			md_content_free(&c);
+		}
+		/* Nothing is written for what is gone already. */
+		CHECK_OK(dmc_md_remove_many(md, (u32[]) { 5 }, 1));
+		CHECK_OK(dmc_md_commit(md, NULL));
+		CHECK_OK(dmc_md_remove_many(md, (u32[]) { 5, 5 }, 2));
+		CHECK_OK(dmc_md_remove_many(md, NULL, 0));
+		CHECK(!dmc_md_changed(md));
+		model_unmap(m, 5);
+		dmc_md_close(md);
+		c = fsck_ok(d, 0);
+		CHECK(!memcmp(c.dirty, m->dirty, m->nr));
+		for (i = 0; i < m->nr; i++)
+			CHECK(!!c.maps[i] == (m->oblock[i] != NO_OBLOCK));
+		md_content_free(&c);
+		disk_free(d);
+		model_free(m);
+	}
+}
+
 static void test_bad_arguments(void)
 {
 	struct model *m = model_create(100);
@@ -221,6 +272,7 @@ static void test_bad_arguments(void)
 	CHECK_EQ(dmc_md_insert(md, to_cblock(100), to_oblock(1)), -EINVAL);
 	CHECK_EQ(dmc_md_insert(md, to_cblock(0), to_oblock(DMC_MAX_OBLOCKS)), -EINVAL);
 	CHECK_EQ(dmc_md_remove(md, to_cblock(100)), -EINVAL);
+	CHECK_EQ(dmc_md_remove_many(md, (u32[]) { 3, 100 }, 2), -EINVAL);
 	CHECK_EQ(dmc_md_resize(md, 1U << 31, &busy), -EINVAL);
 	CHECK_EQ(dmc_md_set_needs_check(md), 0);
 	s.policy.hint_size = 8;
@@ -683,6 +735,7 @@ int main(int argc, char **argv)
 		{ "a device too small is refused, one just large enough works", test_too_small },
 		{ "more blocks than any metadata can hold are refused", test_too_many },
 		{ "what a shutdown stores, loads", test_round_trip },
+		{ "many mappings go at once", test_remove_many },
 		{ "bad arguments", test_bad_arguments },
 		{ "abort goes back to the last commit", test_abort },
 		{ "nothing is committed after a failure", test_failure_forbids_commit },
