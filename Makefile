@@ -53,7 +53,8 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(SRC) $(KBUILD_CC) $(KBUILD_BTF)
 .DEFAULT_GOAL := modules
 .PHONY: compat-check compat-probe test-compat modules install uninstall dkms-install dkms-remove check check-style check-symbols unit sim \
 	test test-all bench test-crash test-mutations fuzz test-vm test-matrix build-all test-arch test-soak test-hostile test-debug test-dkms demo deps clean help need-headers print-kver print-kdir
-.PHONY: deb dist check-modinfo test-dkms-suites test-deb test-boot test-long install-tools uninstall-tools install-headers uninstall-headers
+.PHONY: deb dist check-modinfo test-dkms-suites test-deb test-boot test-long install-tools uninstall-tools install-headers uninstall-headers \
+	install-lib uninstall-lib headers-alone
 
 ## Build:
 
@@ -81,7 +82,7 @@ need-headers:
 clean:	## remove everything that a build made
 	@if [ -n "$(KDIR)" ] && [ -e "$(KDIR)/Makefile" ]; then $(KBUILD) clean; fi
 	@rm -rf .built-for src/compat/config.h src/compat/.probe src/compat/.probed
-	@if [ -e tools/settle/Makefile ]; then $(MAKE) -C tools/settle clean; fi
+	@for d in settle pdata; do [ ! -e tools/$$d/Makefile ] || $(MAKE) -C tools/$$d clean; done
 	@if [ -e test/unit/Makefile ]; then $(MAKE) -C test/unit clean; $(MAKE) -C test/fuzz clean; fi
 
 ## Install:
@@ -95,16 +96,25 @@ uninstall:	## remove what `install` copied
 	rm -rf $(INSTALL_TO)
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
 
-install-headers: $(if $(SYMVERS),,modules)	## what doc/example-* are built against, into /usr/src/dm-cache-headers
+install-headers: $(if $(SYMVERS),,modules) headers-alone	## what doc/example-* are built against, into /usr/src/dm-cache-headers
+	install -D -m 644 $(or $(SYMVERS),src/Module.symvers) $(DESTDIR)$(HEADERS)/$(KVER)/Module.symvers
+
+# For the package: the symbols differ with the kernel, and DKMS keeps them.
+headers-alone:
 	install -D -m 644 src/block-types.h $(DESTDIR)$(HEADERS)/block-types.h
 	install -D -m 644 src/policies/policy.h $(DESTDIR)$(HEADERS)/policies/policy.h
 	install -d $(DESTDIR)$(HEADERS)/persistent-data
 	install -m 644 -t $(DESTDIR)$(HEADERS)/persistent-data \
 		$(addprefix src/persistent-data/,$(addsuffix .h,array bitset block-manager btree damage transaction))
-	install -D -m 644 $(or $(SYMVERS),src/Module.symvers) $(DESTDIR)$(HEADERS)/$(KVER)/Module.symvers
 
 uninstall-headers:	## remove what `install-headers` copied
 	rm -rf $(DESTDIR)$(HEADERS)
+
+install-lib:	## libdmc-pdata.a, the persistent-data library for programs, and its headers
+	$(MAKE) -s -C tools/pdata install DESTDIR=$(DESTDIR)
+
+uninstall-lib:	## remove what `install-lib` copied
+	rm -rf $(DESTDIR)/usr/lib/libdmc-pdata.a $(DESTDIR)/usr/include/dmc-pdata
 
 dkms-install:	## register with DKMS, build and install; rebuilt at each kernel upgrade
 	scripts/dkms-install

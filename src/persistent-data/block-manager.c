@@ -329,6 +329,7 @@ bool dmc_block_unwritten(struct dmc_block *blk)
 {
 	return blk->unwritten;
 }
+EXPORT_SYMBOL_GPL(dmc_block_unwritten);
 
 /*----- the device as a whole -----*/
 
@@ -359,6 +360,7 @@ void dmc_bm_prefetch_run(struct dmc_bm *bm, mblock_t b, u32 n)
 	if (b < bm->nr_blocks)
 		dm_bufio_prefetch(bm->bufio, b, min_t(u64, n, bm->nr_blocks - b));
 }
+EXPORT_SYMBOL_GPL(dmc_bm_prefetch_run);
 
 void dmc_bm_prefetch(struct dmc_bm *bm, mblock_t b)
 {

@@ -218,7 +218,7 @@ void *dmc_block_data(struct dmc_block *blk);
  * dmc_block_unwritten() - Was the block changed under an earlier lock, and not written since?
  * @blk: the block, locked
  *
- * Context: Any; does not sleep.  Not exported.
+ * Context: Any; does not sleep.
  * Return: true if it was.
  */
 bool dmc_block_unwritten(struct dmc_block *blk);
@@ -260,7 +260,7 @@ void dmc_bm_forget(struct dmc_bm *bm, mblock_t b);
  *
  * Does not wait for the reads and does not report their errors: the locks that follow do.
  *
- * Context: May sleep and do I/O.  Not exported.
+ * Context: May sleep and do I/O.
  */
 void dmc_bm_prefetch_run(struct dmc_bm *bm, mblock_t b, u32 n);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * messages.h - how the library speaks: device, block, cause; once per cause, where it is found.
- *
- * Callers further up pass the error on and say nothing.
+ * messages.h - how the library speaks: itself, device, block, cause; once per cause, where it is
+ * found.  Callers further up pass the error on and say nothing.
  */
 #ifndef DMC_PD_MESSAGES_H
 #define DMC_PD_MESSAGES_H
@@ -12,8 +11,8 @@
 #include <linux/ratelimit.h>
 
 #define pd_err(name, fmt, ...) \
-	pr_err_ratelimited("dm-cache metadata %s: " fmt "\n", name, ##__VA_ARGS__)
+	pr_err_ratelimited("dm-cache-persistent-data %s: " fmt "\n", name, ##__VA_ARGS__)
 #define pd_warn(name, fmt, ...) \
-	pr_warn_ratelimited("dm-cache metadata %s: " fmt "\n", name, ##__VA_ARGS__)
+	pr_warn_ratelimited("dm-cache-persistent-data %s: " fmt "\n", name, ##__VA_ARGS__)
 
 #endif

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "bufio.h"
-#include "device.h"
+#include "dmc-pdata.h"
 #include "offline.h"
 #include "shim.h"
 
@@ -68,7 +68,7 @@ static void print_progress(void *ctx, const struct offline *o)
 /* Does not return if it cannot be opened. */
 static struct block_device *open_or_exit(const char *path, bool write)
 {
-	struct block_device *bdev = device_open(path, write);
+	struct block_device *bdev = dmc_device_open(path, write);
 
 	if (bdev)
 		return bdev;
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 	if (screen.tty && screen.told != screen.began)
 		fputc('\n', stderr);
 	if (r && shim_nr_messages())
-		fprintf(stderr, "dmcache-settle: %s\n", shim_last_message());
+		fprintf(stderr, "dmcache-settle: %s\n", dmc_last_message());
 	if (r)
 		fprintf(stderr, "dmcache-settle: %s\n", o.why);
 	printf("partial %u settled %u dirty %u sectors %llu block %u\n", o.nr_partial,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * disk-io.h - what dm-bufio asks of a disk: that in RAM of disk.c, for tests; or a real one
- * (../settle/device.c).
+ * (../pdata/device.c).
  */
 #ifndef SHIM_DISK_IO_H
 #define SHIM_DISK_IO_H

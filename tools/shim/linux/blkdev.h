@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A block device is a simulated disk (disk.h), or a real one (../settle/device.c). */
+/* A block device is a simulated disk (disk.h), or a real one (../pdata/device.c). */
 #ifndef SHIM_LINUX_BLKDEV_H
 #define SHIM_LINUX_BLKDEV_H
 

@@ -3,7 +3,7 @@
  * counters.c - an array of counters on a block device, with commits; counters.h.
  *
  * Block 0 is the superblock: it holds the root of the array, its length and the root of the space
- * map.  Everything else is the library's.  The unit test `example-library` cuts the power of it.
+ * map.  Everything else is the library's.  The unit test `example-array` cuts the power of it.
  */
 #include <linux/err.h>
 #include <linux/errno.h>

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "device.h"
+#include "dmc-pdata.h"
 #include "disk-io.h"
 
 #define ALIGNMENT 4096
@@ -66,11 +66,12 @@ static int open_alone(const char *path, bool write, struct stat *st)
 	return fd;
 }
 
-struct block_device *device_open(const char *path, bool write)
+struct block_device *dmc_device_open(const char *path, bool write)
 {
 	struct shim_disk *d = calloc(1, sizeof(*d));
 	struct stat st;
 	u64 bytes;
+	int err;
 
 	if (!d)
 		return NULL;
@@ -79,12 +80,25 @@ struct block_device *device_open(const char *path, bool write)
 	d->bounce = aligned_alloc(ALIGNMENT, BOUNCE);
 	d->fd = open_alone(path, write, &st);
 	if (!d->bounce || d->fd < 0 || size_of(d->fd, &st, &bytes)) {
-		free(d->bounce);
-		free(d);
+		err = errno;
+		dmc_device_close(&d->bdev);
+		errno = err;
 		return NULL;
 	}
 	d->nr_sectors = bytes >> SECTOR_SHIFT;
 	return &d->bdev;
+}
+
+void dmc_device_close(struct block_device *bdev)
+{
+	struct shim_disk *d = bdev ? bdev->disk : NULL;
+
+	if (!d)
+		return;
+	if (d->fd >= 0)
+		close(d->fd);
+	free(d->bounce);
+	free(d);
 }
 
 /* An end of the file within the range is an error: it was checked before. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The example of the library, doc/example-library: counts, keeps what it committed, and no more.
+ * The example of the library, doc/example-array: counts, keeps what it committed, and no more.
  */
-#include "../../doc/example-library/counters.h"
+#include "../../doc/example-array/counters.h"
 #include "unit.h"
 
 #define NR 1000
