@@ -89,26 +89,35 @@ switch_mode() {
 	esac
 }
 
+# split_args "KEY VALUE ...": what it says of write_allocate, in A_allocate; the rest in A_table
+split_args() {
+	A_table= A_allocate= _k=
+	for _y in $1; do
+		case $_k in
+		'') _k=$_y; continue ;;
+		write_allocate) A_allocate=$_y ;;
+		*) A_table="$A_table${A_table:+ }$_k $_y" ;;
+		esac
+		_k=
+	done
+}
+
 # cache_table META CACHE ORIGIN: without write_allocate, which not every dm-cache knows; that is for
 # tell_allocate
 cache_table() {
-	_table_args= _k=
-	for _y in $S_args; do
-		if [ -z "$_k" ]; then _k=$_y; continue; fi
-		[ "$_k" = write_allocate ] || _table_args="$_table_args${_table_args:+ }$_k $_y"
-		_k=
-	done
+	split_args "$S_args"
 	# shellcheck disable=SC2086 # words
 	set -- "$1" "$2" "$3" "$(set -- $S_mode metadata2 $S_features; echo $# "$@")" \
-		"$(set -- $_table_args; echo $# "$@")"
+		"$(set -- $A_table; echo $# "$@")"
 	R="0 $S_osize cache $1 $2 $3 $S_bs $4 $S_policy $5"
 }
 
-# tell_allocate: write_allocate of the set at hand, to its cache that has just started
+# tell_allocate: what cache_table left out, to the cache that has just started
 tell_allocate() {
-	{ value_of write_allocate "$S_args" && [ "$R" != 0 ]; } || return 0
-	dmsetup message "$S_name" 0 write_allocate "$R" 2> /dev/null ||
-		warn "$S_name: write_allocate $R is refused by the dm-cache that is loaded: off"
+	case $A_allocate in '' | 0) return 0 ;; esac
+	_w="write_allocate $A_allocate"
+	dmsetup message "$S_name" 0 write_allocate "$A_allocate" 2> /dev/null ||
+		warn "$S_name: $_w is refused by the dm-cache that is loaded: off"
 }
 
 # slices: make what the kernel gets: MAP_meta MAP_cache MAP_origin
@@ -227,13 +236,36 @@ assemble_cache() {
 		relabel open $((S_gen + 1)) $_may - || return 1
 	fi
 	cache_table "$MAP_meta" "$MAP_cache" "$MAP_origin"
-	dm_create "$S_name" "DMCACHE-$S_uuid" "$R" || {
-		_why=$R
-		kernel_says
-		R="the kernel refuses the cache: ${_why%%"$NL"*}${R:+; its log says: $R}"
-		return 1
-	}
+	start_cache "$R" || return 1
 	tell_allocate
+}
+
+# start_cache TABLE: of the set at hand. The kernel's own dm-cache refuses metadata with partial
+# blocks: these are written back then, so that a machine starts without the module, too.
+start_cache() {
+	_table=$1
+	dm_create "$S_name" "DMCACHE-$S_uuid" "$_table" && return 0
+	_why=$R
+	kernel_says
+	_why="the kernel refuses the cache: ${_why%%"$NL"*}${R:+; its log says: $R}"
+	if [ -z "$NEW_LABELS" ] && has_partial "$MAP_meta"; then
+		S_hint="dmcache settle $S_name"
+		if [ ! -d /sys/module/dm_cache_persistent_data ] && settle_refused; then
+			dm_create "$S_name" "DMCACHE-$S_uuid" "$_table" && return 0
+			_why="$_why; after its partial blocks were written back: ${R%%"$NL"*}"
+		fi
+	fi
+	R=$_why
+	return 1
+}
+
+# settle_refused: status 1: they stay, or some do
+settle_refused() {
+	settle_there || { warn "$S_name: $LIB/settle is missing"; return 1; }
+	warn "$S_name: the dm-cache that is loaded refuses partial blocks: they are written back"
+	settle_devices "$MAP_meta" "$MAP_cache" "$MAP_origin" || return 1
+	human "$ST_sectors"
+	warn "$S_name: $ST_settled partial blocks, $R, are on the origin now"
 }
 
 # may_be_dirty: 0 in _may if no block is dirty, and none can become dirty

@@ -19,7 +19,7 @@ cmd_attach() {
 			set_options "$1" "$2" || usage_error "attach: no option $1"
 			shift ;;
 		-*) usage_error "attach: no option $1" ;;
-		*) [ -z "$NAME" ] || usage_error "attach: one name"; NAME=$1 ;;
+		*) take_name "$1" ;;
 		esac
 		shift
 	done

@@ -32,6 +32,12 @@ usage_error() {
 	exit $E_USAGE
 }
 
+# take_name WORD: for a command that takes one, in NAME
+take_name() {
+	[ -z "$NAME" ] || usage_error "$command: one name, not '$NAME' and '$1'"
+	NAME=$1
+}
+
 # ----- undo: commands that take back what was done, last first -----
 
 UNDO=

@@ -23,7 +23,7 @@ cmd_set() {
 		-*) usage_error "set: no option $1" ;;
 		*=*) tunable_ok "$1" || usage_error "set: '$1' is not key=value"
 			W_keys="$W_keys $1" ;;
-		*) [ -z "$NAME" ] || usage_error "set: one name, not '$NAME' and '$1'"; NAME=$1 ;;
+		*) take_name "$1" ;;
 		esac
 		shift
 	done

@@ -162,14 +162,12 @@ set_options() {
 }
 # plan_allocate: what write_allocate means for a way back, to the plan
 plan_allocate() {
-	case " $C_args " in
-	*' write_allocate 0 '*) return 0 ;;
-	*' write_allocate '*) ;;
-	*) return 0 ;;
-	esac
-	_p="  write_allocate: writes do not wait for the origin. The kernel's own dm-cache"
-	PLAN="$PLAN$_p opens$NL  the cache after dmcache stop or dmcache settle, not after a power"
-	PLAN="$PLAN cut; --set write_allocate=0: always$NL"
+	[ "$C_mode" = writeback ] || return 0
+	split_args "$C_args"
+	case $A_allocate in '' | 0) return 0 ;; esac
+	PLAN="$PLAN  write_allocate $A_allocate: a write does not wait for $C_origin.$NL"
+	PLAN="$PLAN  After a crash, only this module or dmcache settle can open the cache, until$NL"
+	PLAN="$PLAN  idleness, dmcache stop, detach or flush has written partial blocks back.$NL"
 }
 no_options() {
 	C_cache= C_meta= C_mode=writeback C_policy=default C_bs= C_wantmeta= C_args= C_origin=

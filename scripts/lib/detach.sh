@@ -14,9 +14,7 @@ cmd_detach() {
 		--yes | -y) YES=1 ;;
 		--lost) LOST=1 ;;
 		-*) usage_error "detach: no option $1" ;;
-		*)
-			[ -z "$NAME" ] || usage_error "detach: one name, not '$NAME' and '$1'"
-			NAME=$1 ;;
+		*) take_name "$1" ;;
 		esac
 		shift
 	done

@@ -46,9 +46,7 @@ one_name() {
 		case $_x in
 		--yes | -y) YES=1 ;;
 		-*) usage_error "$command: no option $_x" ;;
-		*)
-			[ -z "$NAME" ] || usage_error "$command: one name, not '$NAME' and '$_x'"
-			NAME=$_x ;;
+		*) take_name "$_x" ;;
 		esac
 	done
 	[ -n "$NAME" ] || usage_error "$command: name a set"

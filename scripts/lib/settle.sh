@@ -156,9 +156,7 @@ cmd_settle() {
 			esac
 			shift ;;
 		-*) usage_error "settle: no option $1" ;;
-		*)
-			[ -z "$NAME" ] || usage_error "settle: one name, not '$NAME' and '$1'"
-			NAME=$1 ;;
+		*) take_name "$1" ;;
 		esac
 		shift
 	done

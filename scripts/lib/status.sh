@@ -35,16 +35,31 @@ at_risk() {
 # count KEY: a number of the core's tunables in R; 0 if it is not there
 count() { value_of "$1" "$X_core" && is_number "$R" || R=0; }
 
-# drain_time BLOCKS ORIGIN: ", about N s to write back" in R, by what each request has taken the
-# origin so far; empty if that is not known
+# What the core counts of writes that got no partial block, and why
+REFUSALS="no_room no_free unaligned no_metadata not_wanted"
+
+# drain_time BLOCKS ORIGIN: seconds to write so many back, in R, by what each request has taken the
+# origin so far; status 1: that is not known
 drain_time() {
-	R=
-	[ "$1" != 0 ] && sysfs_of "$2" && read_line "$R/stat" || { R=; return 0; }
+	R=0
+	[ "$1" != 0 ] || return 0
+	sysfs_of "$2" && read_line "$R/stat" || { R=; return 1; }
 	# shellcheck disable=SC2086 # fields: requests read (1) and written (5), busy for ms (10)
 	set -- "$1" $R
 	R=
-	[ $# -ge 11 ] && [ $(($2 + $6)) != 0 ] || return 0
-	R=", about $((($1 * ${11} / ($2 + $6) + 999) / 1000)) s to write back"
+	[ $# -ge 11 ] && [ $(($2 + $6)) != 0 ] && [ "${11}" != 0 ] || return 1
+	R=$((($1 * ${11} / ($2 + $6) + 999) / 1000))
+}
+
+# refusal WHY: in words, in R
+refusal() {
+	case $1 in
+	no_room) R="as many as may be" ;;
+	no_free) R="no block free" ;;
+	unaligned) R="not whole 4 KiB" ;;
+	no_metadata) R="metadata nearly full" ;;
+	not_wanted) R="not wanted by the policy" ;;
+	esac
 }
 
 # status_partial: what write_allocate does and did
@@ -53,19 +68,20 @@ status_partial() {
 	count write_allocate; _most=$R
 	count partial_allocated; _a=$R
 	[ "$_n$_most$_a" != 000 ] || return 0
-	drain_time "$_n" "$L_origin"; _drain=$R
+	if drain_time "$_n" "$L_origin"; then _drain="about $R s"; else _drain=unknown; fi
 	bar "$_n" "$X_total"; _bar=$R
 	percent "$_n" "$X_total"
-	row partial "$(printf '%s %5s %%' "$_bar" "$R")  $_n blocks, at most $_most %$_drain"
+	row partial "$(printf '%s %5s %%' "$_bar" "$R")  $_n blocks, at most $_most %"
+	[ "$_n" = 0 ] || row '' "time to write them back: $_drain"
 	count partial_filled; _f=$R
 	count partial_dropped
 	row '' "$_a made for writes, $_f filled, $R written back"
 	_why=
-	for _x in no_room:"as many as may be" no_free:"no block free" \
-		unaligned:"not whole 4 KiB" no_metadata:"metadata nearly full" \
-		not_wanted:"not wanted by the policy"; do
-		count "partial_${_x%%:*}"
-		[ "$R" = 0 ] || _why="$_why${_why:+, }$R ${_x#*:}"
+	for _x in $REFUSALS; do
+		count "partial_$_x"
+		_count=$R
+		refusal "$_x"
+		[ "$_count" = 0 ] || _why="$_why${_why:+, }$_count $R"
 	done
 	[ -z "$_why" ] || row '' "refused: $_why"
 }
@@ -177,12 +193,30 @@ json_running() {
 	json_bare demotions "$X_dem"; json_bare promotions "$X_prom"
 	if [ "$X_rw" = rw ]; then json_bare read_only false; else json_bare read_only true; fi
 	if [ "$X_check" = - ]; then json_bare needs_check false; else json_bare needs_check true; fi
+	json_partial
 	printf ',"tunables":{'
 	# shellcheck disable=SC2086 # words
 	set -- $X_core $X_args
 	_sep=
 	while [ $# -ge 2 ]; do printf '%s"%s":"%s"' "$_sep" "$1" "$2"; _sep=,; shift 2; done
 	printf '}'
+}
+
+# json_partial: what write_allocate does and did
+json_partial() {
+	count partial_blocks; _n=$R
+	drain_time "$_n" "$L_origin" || R=null
+	printf ',"partial":{"blocks":%s,"drain_seconds":%s' "$_n" "$R"
+	count write_allocate; json_bare limit_percent "$R"
+	for _x in allocated filled dropped; do count "partial_$_x"; json_bare "$_x" "$R"; done
+	printf ',"refused":{'
+	_sep=
+	for _x in $REFUSALS; do
+		count "partial_$_x"
+		printf '%s"%s":%s' "$_sep" "$_x" "$R"
+		_sep=,
+	done
+	printf '}}'
 }
 
 json_stopped() {

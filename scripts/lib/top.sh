@@ -17,7 +17,7 @@ cmd_top() {
 			T_count=$2
 			shift ;;
 		-*) usage_error "top: no option $1" ;;
-		*) [ -z "$NAME" ] || usage_error "top: one name, not '$NAME' and '$1'"; NAME=$1 ;;
+		*) take_name "$1" ;;
 		esac
 		shift
 	done

@@ -197,6 +197,8 @@ dmsetup() {
 		[ ! -d "$W/dm/$name" ] || { echo "Device or resource busy" >&2; exit 1; }
 		[ ! -e "$W/fail-$name" ] || { echo "it was told to fail" >&2; exit 1; }
 		t=$(table_of "$table") || exit 1
+		case $table in *' cache '*) [ ! -e "$W/refuse-cache" ] ||
+			{ echo "Invalid argument" >&2; exit 1; } ;; esac
 		read -r n < "$W/next"
 		echo $((n + 1)) > "$W/next"
 		node=dm-$n

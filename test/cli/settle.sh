@@ -11,6 +11,19 @@ settle_program() {
 	chmod +x $W/bin/settle
 }
 
+# json_partial SECONDS: what status --json says of them
+json_partial() {
+	run 0 status --json c
+	python3 - $OUT "$1" << 'END' || bad "json: $(cat $OUT)"
+import json, sys
+a, = json.load(open(sys.argv[1]))
+sys.exit(a["partial"] != dict(blocks=40, drain_seconds=eval(sys.argv[2]), limit_percent=25,
+                              allocated=50, filled=7, dropped=3,
+                              refused=dict(no_room=2, no_free=0, unaligned=1, no_metadata=0,
+                                           not_wanted=0)))
+END
+}
+
 settle() {
 	export DMCACHE_SETTLE=$W/bin/settle
 	settle_program 0 'partial 5 settled 5 dirty 3 sectors 64 block 128'
@@ -100,15 +113,31 @@ settle() {
 		> $W/status.sed
 	echo '1000 0 8 9 1000 0 8 9 0 5000 18' > $W/sys/class/block/hdd/stat
 	run 0 status c
-	said '^  partial .* 13.8 %  40 blocks, at most 25 %, about 1 s to write back$'
+	said '^  partial .* 13.8 %  40 blocks, at most 25 %$'
+	said '^  +time to write them back: about 1 s$'
 	said '50 made for writes, 7 filled, 3 written back'
 	said 'refused: 2 as many as may be, 1 not whole 4 KiB$'
+	json_partial 1
+	# The origin may not count, or not have done anything.
+	for x in '0 0 0 0 0 0 0 0 0 0 0' '1000 0 8 9 1000 0 8 9 0 0 18' '1 2 3' ''; do
+		rm -f $W/sys/class/block/hdd/stat
+		[ -z "$x" ] || echo "$x" > $W/sys/class/block/hdd/stat
+		run 0 status c
+		said '^  +time to write them back: unknown$'
+		json_partial None
+	done
 	rm $W/status.sed
+	run 0 status --json c
+	grep -q '"partial":{"blocks":0,"drain_seconds":0,"limit_percent":0,' $OUT ||
+		bad "json without partial blocks: $(cat $OUT)"
 	run 0 set c smq=1
 	run 0 stop --keep-partial c
 	none
+
+	# create and attach say what it means; a dm-cache that does not know it runs without
 	run 0 create d --origin $D/hdd2 --cache $D/ssd3 --yes --set write_allocate=25 --set a=1
-	said "opens\$"
+	said 'mode writeback, policy default, write_allocate 25 a 1$'
+	said 'After a crash, only this module'
 	said 'write_allocate 25 is refused by the dm-cache that is loaded: off'
 	table d ' default 2 a 1$'
 	label ssd3 policy_args write_allocate,25,a,1
@@ -116,6 +145,57 @@ settle() {
 	: > $W/allocates
 	run 0 assemble d
 	grep -qx 'write_allocate 25' $W/dm/d/messages || bad "write_allocate was not told"
+	# It stays, and does nothing, in another mode.
+	echo 's/ 2 migration_threshold 2048/ 4 write_allocate 25 migration_threshold 2048/' \
+		> $W/status.sed
+	run 0 set d --mode writethrough
+	table d ' writethrough default 6 .*write_allocate 25'
+	label ssd3 policy_args write_allocate,25,a,1
+	rm $W/status.sed
+	run 0 detach d --yes
+	for x in 0:0 '0 --set write_allocate=30':30; do
+		run 0 attach d --cache $D/ssd3 --wipe --yes --set write_allocate=${x%:*}
+		[ ${x#*:} = 0 ] || said 'After a crash, only this module'
+		! grep -q 'After a crash' $OUT || [ ${x#*:} != 0 ] ||
+			bad "switched off, and spoken of: $(cat $OUT)"
+		case $(cat $W/dm/d/messages 2> /dev/null):$x in
+		:0:0 | "write_allocate 30:"*) ;;
+		*) bad "attach with write_allocate=$x told: $(cat $W/dm/d/messages)" ;;
+		esac
+		table d ' default 0$'
+		run 0 detach d --yes
+	done
+	run 0 attach d --cache $D/ssd3 --yes --mode writethrough --set write_allocate=25
+	! grep -q 'After a crash' $OUT || bad "in writethrough mode: $(cat $OUT)"
+	run 0 detach d --yes
+	run 0 attach d --cache $D/ssd3 --yes --set write_allocate=25
+	said 'After a crash, only this module'
+	label ssd3 policy_args write_allocate,25
+	grep -qx 'write_allocate 25' $W/dm/d/messages || bad "write_allocate was not told"
+
+	# A dm-cache that refuses partial blocks: they are written back, and it takes the rest.
+	run 0 stop --keep-partial d
+	: > $W/refuse-cache
+	printf '#!/bin/sh\nrm %s\necho partial 2 settled 2 dirty 0 sectors 32 block 128\n' \
+		$W/refuse-cache > $W/bin/settle
+	run 0 assemble d
+	said 'd: 2 partial blocks, 16 KiB, are on the origin now'
+	said 'd: assembled: writeback'
+	run 0 stop --keep-partial d
+	settle_program 1 'partial 2 settled 1 dirty 3 sectors 8 block 128'
+	: > $W/refuse-cache
+	run 1 assemble d
+	said 'the kernel refuses the cache: Invalid argument; next: dmcache settle d'
+	none
+	# This project's own has another reason.
+	settle_program 0 'partial 2 settled 2 dirty 0 sectors 32 block 128'
+	rm -f $W/settled
+	mkdir -p $W/sys/module/dm_cache_persistent_data
+	run 1 assemble d
+	said 'the kernel refuses the cache: Invalid argument; next: dmcache settle d'
+	[ ! -e $W/settled ] || bad "settled, though it was not for its partial blocks"
+	rm -r $W/sys/module/dm_cache_persistent_data $W/refuse-cache
+	run 0 assemble d
 	run 0 detach d --yes
 	run 0 stop d
 	run 0 label --erase $D/ssd3 --yes
@@ -124,6 +204,8 @@ settle() {
 	# By its devices
 	settle_program 0 'partial 3 settled 3 dirty 0 sectors 64 block 128'
 	run 2 settle
+	run 2 settle c d
+	said "settle: one name, not 'c' and 'd'; next: dmcache settle --help"
 	run 2 settle c --origin $D/hdd
 	run 2 settle --metadata $D/meta2 --cache $D/ssd3
 	run 4 settle --metadata $D/meta2 --cache $D/ssd --origin $D/hdd2
