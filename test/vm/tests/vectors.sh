@@ -5,7 +5,7 @@
 # timeout: 420
 # files: test/vectors
 
-. /job/lib-cache.sh
+. /job/lib-fail.sh
 # The kernel's own module crashes on c20, c31, c32, c33, c44 and c56.
 modprobe dm-mod
 modprobe dm-zero
@@ -15,8 +15,9 @@ nb fast 900 0
 META0=/dev/meta FAST0=/dev/fast
 
 # NAME EXPECTED VERSION CACHE-BLOCKS MAPPED DIRTY ORIGIN-SECTORS; EXPECTED is good (with that many
-# blocks mapped and dirty once loaded), check (has needs_check set), refuse, or any (may load, or
-# not: but without harm)
+# blocks mapped and dirty once loaded), partial (good, and has partial blocks), check (has
+# needs_check set), refuse, or any (may load, or not: but without harm). The table of c67 has a
+# smaller cache than its metadata.
 cat > /tmp/list <<-'END'
 	c01-sb-magic refuse 0 512 0 0 262144
 	c02-sb-csum refuse 0 512 0 0 262144
@@ -60,6 +61,18 @@ cat > /tmp/list <<-'END'
 	c59-random refuse 0 512 0 0 262144
 	c61-beyond-origin-dirty refuse 0 512 0 0 262144
 	c63-cacheblocks-2g refuse 0 512 0 0 262144
+	c65-partial-unmapped refuse 2 512 0 0 262144
+	c66-partial-clean refuse 2 512 0 0 262144
+	c67-partial-clean-last refuse 2 60 0 0 262144
+	c68-partial-of-mappings refuse 2 512 0 0 262144
+	c69-partial-of-dirty refuse 2 512 0 0 262144
+	c70-partial-of-hints refuse 2 512 0 0 262144
+	c71-partial-no-root refuse 2 512 0 0 262144
+	c73-partial-no-feature any 2 512 0 0 262144
+	c74-partial-map-too-long refuse 2 512 0 0 262144
+	c76-partial-beyond-cache refuse 2 512 0 0 262144
+	c77-partial-csum refuse 2 512 0 0 262144
+	c79-partial-count refuse 2 512 0 0 262144
 	g01-empty-v1-restore good 1 512 0 0 262144
 	g02-empty-v2-restore good 2 512 0 0 262144
 	g03-few-clean-v1 good 1 512 6 0 262144
@@ -85,8 +98,34 @@ cat > /tmp/list <<-'END'
 	g27-needs-check-v2 check 2 508 45 45 262144
 	g28-shared-array-block-v1 good 1 2545 509 0 262144
 	g30-few-clean-v1-rust good 1 512 6 0 262144
+	g32-partial-v1 partial 1 200 118 74 67108864
+	g33-partial-v2 partial 2 200 118 74 67108864
 	END
 assert_num "$(wc -l < /tmp/list)" -gt 40 "vectors in the manifest"
+
+# both_ways: the kernel's own module refuses what has partial blocks, opens it when these are gone,
+# and what it leaves is ours again
+both_ways() {
+	good=$((good + 1))
+	[ $loaded = 1 ] || fail "$name is good, but was refused: $why"
+	assert_eq "$(st_used c)/$(st_total c) $(st_dirty c) $(core_arg c partial_blocks)" \
+		"$mapped/$blocks $dirty 41" "blocks of $name: mapped, all, dirty, partial"
+	dmsetup remove c
+	use_kernels
+	expect_fail 'incompat|unsupported' dmsetup create c --table "$table"
+	use_ours
+	dmsetup create c --table "$(echo "$table" | sed 's/smq 2 .*/cleaner 0/')"
+	wait_for '[ "$(st_dirty c) $(core_arg c partial_blocks)" = "0 0" ]' 60
+	_used=$(st_used c)
+	dmsetup remove c
+	use_kernels
+	dmsetup create c --table "$table" || fail "$name, drained, by the kernel's own module"
+	assert_eq "$(st_used c) $(st_dirty c)" "$_used 0" "blocks of $name, drained"
+	dmsetup remove c
+	use_ours
+	dmsetup create c --table "$table"
+	assert_eq "$(st_used c) $(st_dirty c)" "$_used 0" "blocks of $name, with ours again"
+}
 
 good=0 bad=0
 while read -r name kind version blocks mapped dirty origin; do
@@ -120,6 +159,13 @@ while read -r name kind version blocks mapped dirty origin; do
 		assert_eq "$(st_used c)/$(st_total c)" "$mapped/$blocks" "mapped blocks of $name"
 		assert_eq "$(st_dirty c)" "$dirty" "dirty blocks of $name"
 		assert_eq "$(st_mode c)" rw "mode of $name"
+		;;
+	partial)
+		if [ "$STOCK" = 1 ]; then
+			assert_eq $loaded 0 "is $name, which has partial blocks, open"
+		else
+			both_ways
+		fi
 		;;
 	check)
 		[ $loaded = 0 ] ||
