@@ -30,6 +30,15 @@
 
 #include "damage.h"
 
+/*
+ * The number of the interface: of this header, and of array.h, bitset.h, btree.h, damage.h and
+ * transaction.h.  It is raised when a module that was built against them would no longer fit.  It
+ * is part of the name of a symbol that every user needs.  So such a module is refused when it is
+ * loaded, whatever the kernel's configuration, and the log says "Unknown symbol
+ * dmc_bm_create_abi1".
+ */
+#define dmc_bm_create dmc_bm_create_abi1
+
 #define DMC_MD_BLOCK_SIZE 4096	/* bytes */
 #define DMC_BM_MAX_HELD 16	/* blocks a task may hold: dm-bufio reserves so many; not checked */
 

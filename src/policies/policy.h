@@ -54,6 +54,13 @@
 struct module;
 struct dmc_policy;
 
+/*
+ * The number of this interface.  It is raised when a module that was built against it would no
+ * longer fit: such a module is refused when it is loaded, whatever the kernel's configuration, and
+ * the log says "Unknown symbol dmc_policy_register_abi1".
+ */
+#define dmc_policy_register dmc_policy_register_abi1
+
 #define DMC_POLICY_NAME_LEN 16	/* with the NUL; what the superblock can hold */
 
 /**

@@ -63,13 +63,18 @@ dmsetup remove c
 # The other way: the kernel's own is there first, and in use.
 use_kernels
 make_cache c 64 metadata2 smq
-for m in dm-cache-mq dm-cache-s3fifo dm-cache-persistent-data; do
+# The library is for any module, and has no quarrel with them.
+assert modprobe dm-cache-persistent-data
+for m in dm_cache_persistent_data dm_persistent_data dm_thin_pool dm_era dm_cache dm_cache_smq; do
+	assert grep -q "^$m " /proc/modules
+done
+for m in dm-cache-mq dm-cache-s3fifo; do
 	expect_fail \
 		"kernel's own dm-cache is loaded.*rmmod dm_cache_smq dm_cache.*modprobe dm-cache" \
 		modprobe $m
 done
 refute insmod "$(modinfo -n dm-cache)" 2> /dev/null
-refute grep -q dm_cache_persistent_data /proc/modules
+refute grep -q '^dm_cache_policy_lib ' /proc/modules
 same /tmp/data /dev/mapper/c "the kernel's own cache, undisturbed"
 # What the message says is what helps.
 dmsetup remove c
