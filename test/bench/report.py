@@ -51,7 +51,7 @@ WRITES = [
     ("writes-zipf", "zipf 1.1, 70 % reads, the first minute, depth 16"),
 ]
 WRITERS = [("raw", "origin alone"), ("kernel", "the kernel's"), ("writecache", "dm-writecache"),
-           ("ours", "ours"), ("allocate", "write_allocate")]
+           ("bcache", "bcache"), ("ours", "ours"), ("allocate", "write_allocate")]
 
 
 def read(path):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
-# what: what a write waits for: bursts, first writes, fdatasync, a stream; beside dm-writecache
+# what: what a write waits for: bursts, first writes, fdatasync, a stream; beside dm-writecache and
+#       bcache
 # needs: mem=2048
-# timeout: 3600
-# files: test/bench/build/iocost test/bench/guest.sh
+# timeout: 2400
+# files: test/bench/build/iocost test/bench/build/make-bcache test/bench/guest.sh
 
 . /job/lib-cache.sh
 . /job/guest.sh
@@ -20,14 +21,54 @@ META=/dev/meta CACHE=/dev/mapper/cd ORIGIN=/dev/slow BS=128 NR=8192
 load() {
 	_row=$1
 	shift
-	fio --name=z --filename="$DEV" --direct=1 --ioengine=libaio --thread --norandommap \
-		--random_generator=tausworthe64 --randseed=4711 --output-format=json \
+	timeout 300 fio --name=z --filename="$DEV" --direct=1 --ioengine=libaio --thread \
+		--norandommap --random_generator=tausworthe64 --randseed=4711 --output-format=json \
 		--output=/tmp/fio.json "$@" > /tmp/fio.out 2>&1 ||
-		fail "fio: $(tail -n 5 /tmp/fio.out)"
+		fail "$WHO, $_row: fio: status $? (143: more than 300 s): $(tail -n 5 /tmp/fio.out)"
 	result "$_row" "$(python3 -I -c 'import json
 j = json.load(open("/tmp/fio.json"))["jobs"][0]
 print(round(j["read"]["iops"] + j["write"]["iops"]))')"
 	case $WHO in kernel | ours | allocate) note "$WHO $_row: $(dmsetup status c)" ;; esac
+}
+
+# With a write cache of 1 MiB, as the others have, null_blk hangs under bcache: with many writes
+# under way and one CPU it looks for room in it for good. 256 MiB are never full between two
+# flushes.
+roomy() {
+	dmsetup remove cd
+	echo 0 > /sys/kernel/config/nullb/fast/power
+	rmdir /sys/kernel/config/nullb/fast
+	nb roomy 514 100000 16 256
+	linear cd /dev/roomy 0 1048576
+	modprobe bcache
+}
+# bcache_begin empty|full: in writeback mode, and nothing goes past the cache
+bcache_begin() {
+	[ -b /dev/roomy ] || roomy
+	for d in $ORIGIN $CACHE; do zero $d 1; done
+	/job/make-bcache -b 64k -w 4k --writeback -C $CACHE -B $ORIGIN > /tmp/make-bcache.out ||
+		fail "make-bcache: $(cat /tmp/make-bcache.out)"
+	echo $CACHE > /sys/fs/bcache/register
+	echo $ORIGIN > /sys/fs/bcache/register
+	wait_for '[ -e "$(sysfs $ORIGIN)/bcache/cache" ]' 60
+	_set=$(sysfs $ORIGIN)/bcache/cache
+	echo 0 > "$_set/congested_read_threshold_us"
+	echo 0 > "$_set/congested_write_threshold_us"
+	echo 0 > "$(sysfs $ORIGIN)/bcache/sequential_cutoff"
+	assert_match "$(cat "$(sysfs $ORIGIN)/bcache/cache_mode")" '\[writeback\]' "mode of bcache"
+	DEV=/dev/$(basename "$(readlink -f "$(sysfs $ORIGIN)/bcache/dev")")
+	wait_for '[ -b $DEV ]' 60
+	# What the others are told, it has to read: a little more than it can keep.
+	[ "$1" = empty ] ||
+		timeout 300 dd if="$DEV" of=/dev/null bs=1M count=512 iflag=direct 2> /dev/null ||
+		fail "bcache: to read 512 MiB: status $? (143: more than 300 s)"
+}
+bcache_end() {
+	_set=$(readlink -f "$(sysfs $ORIGIN)/bcache/cache")
+	echo 1 > "$(sysfs $ORIGIN)/bcache/stop"
+	wait_for '[ ! -e "$(sysfs $ORIGIN)/bcache" ]' 60
+	echo 1 > "$_set/stop"
+	wait_for '[ ! -e "$_set" ]' 60
 }
 
 # begin empty|full: each cache block holds what the origin has in the same place, or nothing
@@ -39,6 +80,7 @@ begin() {
 		dmsetup create w --table "0 $(sectors $ORIGIN) writecache s $ORIGIN $CACHE 4096 0"
 		DEV=/dev/mapper/w
 		;;
+	bcache) bcache_begin "$1" ;;
 	*)
 		if [ "$1" = full ]; then meta_format $META $BS $NR $NR false 2; else blank; fi
 		make_cache c $BS "metadata2 writeback" "$POLICY" $TUNABLES
@@ -50,6 +92,7 @@ end() {
 	case $WHO in
 	raw) ;;
 	writecache) dmsetup remove w ;;
+	bcache) bcache_end ;;
 	*) dmsetup remove c ;;
 	esac
 }
@@ -95,3 +138,4 @@ use_ours
 all ours default
 all allocate default "write_allocate 50"
 all writecache
+all bcache
