@@ -250,7 +250,7 @@ int mg_start(struct migration *mg)
 {
 	struct cache *c = mg->c;
 	unsigned long flags;
-	bool drained;
+	bool drained, urgent;
 	int r;
 
 	spin_lock_irqsave(&c->mg.lock, flags);
@@ -264,9 +264,11 @@ int mg_start(struct migration *mg)
 	if (mg->kind == MG_WRITE_INTENT) {
 		if (mg->posted)
 			block_lock(entry_of(c, mg->cblock), lock_bit(mg));
+		urgent = !mg->posted || posted_urgent(c);
 		mg_make_committable_locked(mg);
+		/* As soon as the lock is free the commit worker may be through with @mg. */
 		spin_unlock_irqrestore(&c->mg.lock, flags);
-		if (!mg->posted || posted_urgent(c))
+		if (urgent)
 			commit_soon(c);
 		else
 			commit_shortly(c);
