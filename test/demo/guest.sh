@@ -29,7 +29,12 @@ make_slow() { dmsetup create slow --table "0 $(sectors vda) delay /dev/vda 0 $(a
 
 table() {
 	echo \
-		"0 $(sectors vda) cache /dev/vdc /dev/vdb /dev/mapper/slow 128 2 metadata2 writeback $1 0"
+		"0 $(sectors vda) cache /dev/vdc /dev/vdb /dev/mapper/slow 128 2 metadata2 writeback $1 2 migration_threshold $(arg threshold)"
+}
+
+slow_reads() {
+	awk '{ print $1 }' \
+		"/sys/dev/block/$(dmsetup info -c --noheadings --separator : -o major,minor slow)/stat"
 }
 
 boot_1() {
@@ -47,7 +52,9 @@ boot_1() {
 	at PHASE warming
 	load run /dev/mapper/cached "$(arg warming)" 1 2 cached || return 1
 	at PHASE after
+	reads=$(slow_reads)
 	load run /dev/mapper/cached "$(arg after)" 1 3 cached || return 1
+	at SLOW_READS $(($(slow_reads) - reads))
 	at STATUS "$(dmsetup status --noflush cached)"
 
 	at PHASE records
