@@ -114,6 +114,11 @@ static int check_devices(struct cache *c)
 	    c->cache_dev->bdev == c->origin_dev->bdev)
 		return ctr_bad(ti, "Metadata, cache and origin must be three different devices");
 
+	/* Blocks are written in any order, which a zone does not allow. */
+	if (bdev_is_zoned(c->metadata_dev->bdev) || bdev_is_zoned(c->cache_dev->bdev) ||
+	    bdev_is_zoned(c->origin_dev->bdev))
+		return ctr_bad(ti, "Zoned devices cannot be cached, nor be used as a cache");
+
 	/* The rest of a longer device is not ours: it may belong to another target. */
 	c->geo.origin_sectors = ti->len;
 	c->geo.cache_sectors = bdev_nr_sectors(c->cache_dev->bdev);

@@ -26,6 +26,14 @@ static inline unsigned int bdev_max_discard_sectors(struct block_device *bdev)
 }
 #endif
 
+/* Since 4.10; no device was zoned before. Drop when 4.4 goes. */
+#ifndef HAVE_BDEV_IS_ZONED
+static inline bool bdev_is_zoned(struct block_device *bdev)
+{
+	return false;
+}
+#endif
+
 /* One argument since 5.12, two since 5.8; drop when 5.10 goes. */
 #ifndef HAVE_BLKDEV_ISSUE_FLUSH_1_ARG
 static inline int compat_blkdev_issue_flush(struct block_device *bdev)
