@@ -24,6 +24,7 @@ cmd_attach() {
 		shift
 	done
 	[ -n "$NAME" ] && [ -n "$C_cache" ] || usage_error "attach: a name and --cache are needed"
+	allocate_default
 	lock
 	attach_check
 	attach_plan

@@ -4,6 +4,9 @@
 # create.sh - make a set; give a cache to a device that has none, take it away; how large metadata
 # and memory are.
 
+# Percent of the cache that may be partial blocks, of a set in writeback mode
+ALLOCATE=25
+
 # ----- sizes -----
 
 # metadata_sectors BLOCKS: 4 MiB for transactions, and 28 bytes a block, as cache_metadata_size has
@@ -160,14 +163,22 @@ set_options() {
 	*) return 1 ;;
 	esac
 }
-# plan_allocate: what write_allocate means for a way back, to the plan
+# allocate_default: in writeback mode a write does not wait for the origin, unless --set says
+# otherwise
+allocate_default() {
+	split_args "$C_args"
+	[ "$C_mode" = writeback ] && [ -z "$A_allocate" ] || return 0
+	A_allocate=$ALLOCATE
+	C_args="write_allocate $A_allocate${C_args:+ }$C_args"
+}
+# plan_allocate: what that means for a way back, to the plan
 plan_allocate() {
 	[ "$C_mode" = writeback ] || return 0
-	split_args "$C_args"
 	case $A_allocate in '' | 0) return 0 ;; esac
 	PLAN="$PLAN  write_allocate $A_allocate: a write does not wait for $C_origin.$NL"
 	PLAN="$PLAN  After a crash, only this module or dmcache settle can open the cache, until$NL"
 	PLAN="$PLAN  idleness, dmcache stop, detach or flush has written partial blocks back.$NL"
+	PLAN="$PLAN  --set write_allocate=0 switches it off.$NL"
 }
 no_options() {
 	C_cache= C_meta= C_mode=writeback C_policy=default C_bs= C_wantmeta= C_args= C_origin=
@@ -245,6 +256,7 @@ cmd_create() {
 		R="letters, digits, _ . + -, not -cdata, -cmeta or -corig at its end"
 		usage_error "create: '$C_name' cannot be a name: $R"
 	}
+	allocate_default
 	lock
 	create_check
 	create_plan

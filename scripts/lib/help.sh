@@ -37,7 +37,8 @@ usage: dmcache create NAME --origin DEV [--cache DEV [--metadata DEV]] [options]
   --metadata DEV        device for the metadata (default: a part of the cache device)
   --mode MODE           writeback (default), writethrough, passthrough
   --policy NAME         default: the module's default
-  --set KEY=VALUE       a tunable of the policy or the target; may be repeated
+  --set KEY=VALUE       a tunable of the policy or the target; may be repeated. In writeback mode
+                        write_allocate=25 unless set: writes do not wait for the origin; 0: off
   --block-size SIZE     a multiple of 32K; default 64K, larger for very large caches
   --metadata-size SIZE  size of that part
   --label-origin        also write a label on the origin, which loses all its data

@@ -94,7 +94,7 @@ END
 	run 0 set c --policy mq b=2
 	table c ' 2 metadata2 writeback mq 2 migration_threshold 2048$'
 	label ssd policy mq
-	label ssd policy_args b,2
+	label ssd policy_args write_allocate,25,b,2
 	# What a message changed stays when the mode changes.
 	run 0 set c migration_threshold=4096
 	run 0 set c --mode writethrough
@@ -111,7 +111,7 @@ END
 		said 'policy mq \(b 2\)'
 		label ssd policy mq
 		label ssd mode writethrough
-		label ssd policy_args b,2,migration_threshold,4096
+		label ssd policy_args write_allocate,25,b,2,migration_threshold,4096
 	done
 	run 0 set c --mode writeback
 
@@ -348,7 +348,7 @@ attach() {
 	run 0 attach c --cache $D/ssd --yes
 	cp $D/ssd $D/ssd2
 	run 0 set c b=7
-	label ssd policy_args b,7
+	label ssd policy_args write_allocate,25,b,7
 	run 0 stop c
 	said "ssd2 has a copy of the label of a member of c"
 	label ssd state closed

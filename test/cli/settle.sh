@@ -134,8 +134,8 @@ settle() {
 	run 0 stop --keep-partial c
 	none
 
-	# create and attach say what it means; a dm-cache that does not know it runs without
-	run 0 create d --origin $D/hdd2 --cache $D/ssd3 --yes --set write_allocate=25 --set a=1
+	# create and attach switch it on in writeback mode, unless told otherwise, and say so
+	run 0 create d --origin $D/hdd2 --cache $D/ssd3 --yes --set a=1
 	said 'mode writeback, policy default, write_allocate 25 a 1$'
 	said 'After a crash, only this module'
 	said 'write_allocate 25 is refused by the dm-cache that is loaded: off'
@@ -165,10 +165,11 @@ settle() {
 		table d ' default 0$'
 		run 0 detach d --yes
 	done
-	run 0 attach d --cache $D/ssd3 --yes --mode writethrough --set write_allocate=25
-	! grep -q 'After a crash' $OUT || bad "in writethrough mode: $(cat $OUT)"
+	run 0 attach d --cache $D/ssd3 --yes --mode writethrough
+	! grep -q write_allocate $OUT || bad "in writethrough mode: $(cat $OUT)"
+	label ssd3 policy_args -
 	run 0 detach d --yes
-	run 0 attach d --cache $D/ssd3 --yes --set write_allocate=25
+	run 0 attach d --cache $D/ssd3 --yes
 	said 'After a crash, only this module'
 	label ssd3 policy_args write_allocate,25
 	grep -qx 'write_allocate 25' $W/dm/d/messages || bad "write_allocate was not told"

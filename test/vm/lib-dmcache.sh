@@ -4,6 +4,8 @@
 
 export DMCACHE_TAB=/tmp/dmcachetab
 OUT=/tmp/dmcache.out
+# A test with `# builds: tools/settle/Makefile` has it.
+[ ! -e /job/dmcache-settle ] || export DMCACHE_SETTLE=/job/dmcache-settle
 
 dmcache() { dash /job/dmcache "$@"; }
 # With nothing but busybox, and the few programs that an initramfs has beside it.

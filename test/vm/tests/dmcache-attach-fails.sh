@@ -4,6 +4,7 @@
 # needs: smp=1
 # disks: 64M
 # files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh test/vm/lib-cache.sh test/vm/lib-fail.sh
+# builds: tools/settle/Makefile
 # timeout: 120
 # expect-dmesg: (device-mapper|Buffer I/O error|blk_update_request|I/O error).*
 

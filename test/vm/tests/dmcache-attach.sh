@@ -7,6 +7,7 @@
 # disks: 64M,24M,32M
 # boots: 2
 # files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
+# builds: tools/settle/Makefile
 # timeout: 240
 
 . /job/lib-dmcache.sh

@@ -4,6 +4,7 @@
 # needs: smp=1
 # disks: 64M,24M,16M
 # files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
+# builds: tools/settle/Makefile
 # timeout: 240
 
 . /job/lib-dmcache.sh

@@ -5,6 +5,7 @@
 # needs: smp=1
 # disks: 64M,24M
 # files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
+# builds: tools/settle/Makefile
 # timeout: 240
 # expect-dmesg: device-mapper: .*nonesuch.*
 # expect-dmesg: device-mapper: .*sideways.*
@@ -58,7 +59,7 @@ run 0 dmcache set c --policy mq sequential_threshold=7
 assert_match "$(st_line c)" ' writeback .* migration_threshold 0 mq .*sequential_threshold 7 ' \
 	"after set"
 run 0 dmcache label $DISK1
-said '^policy_args +migration_threshold,0,sequential_threshold,7$' "the label after set"
+said '^policy_args +write_allocate,25,migration_threshold,0,sequential_threshold,7$' "the label after set"
 assert_num "$(st_dirty c)" -ge "$dirty" "dirty blocks after set"
 
 # ----- flush -----

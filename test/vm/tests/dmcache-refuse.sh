@@ -5,6 +5,7 @@
 # needs: smp=1
 # disks: 24M,16M,12M,16M,1M,2M
 # files: scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
+# builds: tools/settle/Makefile
 # timeout: 240
 
 . /job/lib-dmcache.sh

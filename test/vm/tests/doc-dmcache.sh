@@ -3,6 +3,7 @@
 # needs: smp=1
 # disks: 24M,64M
 # files: README.md doc/admin/first-cache.md scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
+# builds: tools/settle/Makefile
 # timeout: 300
 
 . /job/lib-dmcache.sh

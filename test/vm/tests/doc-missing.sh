@@ -3,6 +3,7 @@
 # needs: smp=1
 # disks: 24M,64M,24M
 # files: doc/admin/failures.md scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
+# builds: tools/settle/Makefile
 # timeout: 300
 
 . /job/lib-dmcache.sh

@@ -4,6 +4,7 @@
 # disks: 24M,64M,96M
 # files: doc/admin/failures.md scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
 #        test/vm/lib-fail.sh
+# builds: tools/settle/Makefile
 # timeout: 300
 # expect-dmesg: device-mapper: .*
 

@@ -8,6 +8,7 @@
 # disks: 8M:lose,16M:lose,24M:lose,64M,24M:lose,32M:lose
 # timeout: 240
 # boots: 2
+# expect-dmesg: device-mapper: .*
 # files: test/vm/lib-cache.sh test/vm/lib-fail.sh test/vm/lib-partial.sh test/vm/lib-dmcache.sh
 #        scripts/dmcache scripts/lib
 # builds: tools/settle/Makefile
@@ -16,7 +17,6 @@
 . /job/lib-fail.sh
 . /job/lib-partial.sh
 . /job/lib-dmcache.sh
-export DMCACHE_SETTLE=/job/dmcache-settle
 META=$DISK0 CACHE=$DISK1 ORIGIN=$DISK2
 tunables="write_allocate 50 migration_threshold 0"
 devices="--metadata $META --cache $CACHE --origin $ORIGIN"
@@ -109,3 +109,26 @@ modprobe -r dm-cache-smq dm-cache || :
 run 0 dmcache settle $devices
 same /tmp/want $ORIGIN "the origin, after all of it"
 check_metadata $META
+
+# --- a kernel that lacks ours: dmcache assemble settles by itself ---
+run 0 dmcache assemble set
+i=100
+while [ $i -lt 110 ]; do
+	printf 'block %04d\n%4085s' $i "" | dd of=/dev/mapper/set bs=4096 seek=$((i * 17)) \
+		oflag=direct conv=notrunc 2> /dev/null
+	i=$((i + 1))
+done
+assert flushed set
+run 0 dmcache stop --keep-partial set
+use_kernels
+run 0 dmcache assemble set
+said 'refuses partial blocks: they are written back' "assemble with the kernel's own module"
+said '10 partial blocks, 40 KiB, are on the origin now' "assemble with the kernel's own module"
+assert grep -q '^dm_cache ' /proc/modules
+refute grep -q dm_cache_persistent_data /proc/modules
+while [ $i -gt 100 ]; do
+	i=$((i - 1))
+	dd if=/dev/mapper/set bs=4096 skip=$((i * 17)) count=1 iflag=direct 2> /dev/null |
+		grep -q "^block 00*$i\$" || fail "block $i of the set"
+done
+run 0 dmcache stop set

@@ -6,6 +6,7 @@
 # boots: 2
 # files: doc/dev/walk.md scripts/dmcache scripts/lib test/vm/lib-dmcache.sh
 #        test/vm/lib-fail.sh
+# builds: tools/settle/Makefile
 # timeout: 240
 
 . /job/lib-dmcache.sh
