@@ -40,6 +40,24 @@ u32 dmc_nr_granules(u32 block_sectors)
 	return DIV_ROUND_UP(block_sectors, dmc_granule_sectors(block_sectors));
 }
 
+static int look(void *ctx, const u64 *keys, const void *value)
+{
+	return 0;
+}
+
+/*
+ * "cache_check --auto-repair", which lvm2 runs before it activates a volume, does not know the tree,
+ * and frees its blocks.  Nothing may be allocated in them: what cannot be read is not known to be
+ * in use, so nothing is changed any more then.
+ */
+static void take_back(struct dmc_md *md)
+{
+	dmc_tm_take_back(md->tm, true);
+	if (dmc_btree_walk(&md->valid_info, md->valid_root, look, NULL))
+		dmc_tm_spoil(md->tm);
+	dmc_tm_take_back(md->tm, false);
+}
+
 void md_valid_init(struct dmc_md *md)
 {
 	BUILD_BUG_ON(sizeof(struct stored_map) * 8 != DMC_MAX_GRANULES);
@@ -50,6 +68,8 @@ void md_valid_init(struct dmc_md *md)
 	md->valid_info.value_type = valid_value_type;
 	md->valid_root = dmc_sb_valid_root(md->sb);
 	md->nr_partial = dmc_sb_nr_partial(md->sb);
+	if (md->valid_root)
+		take_back(md);
 }
 
 u32 dmc_md_nr_partial(const struct dmc_md *md)

@@ -21,6 +21,7 @@ struct dmc_tm {
 	mblock_t superblock;
 	bool spoiled;		/* a change failed half way: must not be committed */
 	bool prepared;		/* pre_commit done, nothing changed since */
+	bool taking_back;	/* dmc_tm_take_back() */
 };
 
 /* Passes @r on, and remembers if the transaction cannot be committed any more. */
@@ -38,6 +39,12 @@ void dmc_tm_spoil(struct dmc_tm *tm)
 }
 EXPORT_SYMBOL_GPL(dmc_tm_spoil);
 
+void dmc_tm_take_back(struct dmc_tm *tm, bool on)
+{
+	tm->taking_back = on;
+}
+EXPORT_SYMBOL_GPL(dmc_tm_take_back);
+
 static int check_range(struct dmc_tm *tm, mblock_t b)
 {
 	if (dmc_sm_valid(&tm->sm, b))
@@ -51,7 +58,12 @@ static int tm_check_in_use(struct dmc_tm *tm, mblock_t b)
 {
 	int r = check_range(tm, b);
 
-	if (!r && !sm_get(&tm->sm, b)) {
+	if (r || sm_get(&tm->sm, b))
+		return r;
+	if (tm->taking_back) {
+		pd_warn(dmc_bm_name(tm->bm), "block %llu: free in the space map, taken back", b);
+		sm_set(&tm->sm, b, 1);
+	} else {
 		pd_err(dmc_bm_name(tm->bm), "block %llu: referred to, but free in the space map",
 		       b);
 		r = DMC_DAMAGED;

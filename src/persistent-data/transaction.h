@@ -153,6 +153,20 @@ int dmc_tm_commit(struct dmc_tm *tm, struct dmc_block *superblock);
 void dmc_tm_spoil(struct dmc_tm *tm);
 
 /**
+ * dmc_tm_take_back() - Takes blocks that are read from now on for blocks in use.
+ * @tm: the transaction manager
+ * @on: from now on; false: no more
+ *
+ * For what a program does not know that repairs the space map: it frees blocks to which, as far as
+ * it can see, nothing leads.  To read what does lead to them while this is on gives them their
+ * count of 1 back.  That has to come behind dmc_tm_open(), before anything is allocated: or it is
+ * allocated there.  It is on disk with the next commit.
+ *
+ * Context: Serialised.  Does not sleep.
+ */
+void dmc_tm_take_back(struct dmc_tm *tm, bool on);
+
+/**
  * dmc_tm_new_block() - Allocates a block.
  * @tm: the transaction manager
  * @v: the kind it becomes; not NULL

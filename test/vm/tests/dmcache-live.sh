@@ -56,10 +56,10 @@ assert_match "$(st_line c)" ' writeback .* migration_threshold 0 ' \
 run 0 dmcache label $DISK1
 said '^policy +smq$' "the label after a tunable that is refused"
 run 0 dmcache set c --policy mq sequential_threshold=7
-assert_match "$(st_line c)" ' writeback .* migration_threshold 0 mq .*sequential_threshold 7 ' \
+assert_match "$(st_line c)" ' writeback .* migration_threshold 0 .*mq .*sequential_threshold 7 ' \
 	"after set"
 run 0 dmcache label $DISK1
-said '^policy_args +write_allocate,25,migration_threshold,0,sequential_threshold,7$' "the label after set"
+said '^policy_args +migration_threshold,0,write_allocate,25,sequential_threshold,7$' "the label after set"
 assert_num "$(st_dirty c)" -ge "$dirty" "dirty blocks after set"
 
 # ----- flush -----
