@@ -19,10 +19,30 @@
 #include "write-intent.h"
 #include "partial.h"
 #include "settle.h"
+#include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/sort.h>
 
 /* How long a copy may stay uncommitted if no bio waits for it: others join its commit meanwhile. */
 #define COMMIT_DELAY (HZ / 10)
+
+/* So much of the free metadata device is for one map; and so many maps have always room. */
+#define METADATA_BLOCKS_PER_MAP 8
+#define MAPS_ALWAYS 32ULL
+
+int commit_init(struct cache *c)
+{
+	INIT_LIST_HEAD(&c->commit.waiting);
+	INIT_DELAYED_WORK(&c->commit.work, commit_work_fn);
+	/* No batch is longer. */
+	c->commit.removed = kvcalloc(DMC_MD_COMMIT_MOST, sizeof(u32), GFP_KERNEL);
+	return c->commit.removed ? 0 : -ENOMEM;
+}
+
+void commit_exit(struct cache *c)
+{
+	kvfree(c->commit.removed);
+}
 
 /* A bio, or the engine, waits for a migration in commit.waiting.  Any context. */
 void commit_soon(struct cache *c)
@@ -94,27 +114,53 @@ static void flush_cache(struct cache *c, struct list_head *batch)
 	errors_note(c, ERR_CACHE);
 }
 
+static int compare_cblocks(const void *a, const void *b)
+{
+	const u32 x = *(const u32 *)a, y = *(const u32 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void commit_sort(u32 *cblocks, u32 nr)
+{
+	u32 i;
+
+	for (i = 1; i < nr; i++)
+		if (cblocks[i] < cblocks[i - 1])
+			break;
+	if (i < nr)
+		sort(cblocks, nr, sizeof(*cblocks), compare_cblocks, NULL);
+}
+
+static int change_mappings(struct cache *c, struct list_head *batch)
+{
+	u32 *removed = c->commit.removed, nr = 0;
+	struct migration *mg;
+	int r = 0;
+
+	list_for_each_entry(mg, batch, list) {
+		if (mg->error)
+			continue;
+		if (mg->kind == MG_PROMOTE)
+			r = dmc_md_insert(c->md, mg->cblock, mg->oblock);
+		else if (mg_removes(mg) && !mg->fresh)
+			removed[nr++] = from_cblock(mg->cblock);
+		if (r)
+			return r;
+	}
+	commit_sort(removed, nr);
+	return dmc_md_remove_many(c->md, removed, nr);
+}
+
 static int change_metadata(struct cache *c, struct list_head *batch)
 {
-	struct migration *mg;
 	int r;
 
 	lockdep_assert_held(&c->md_mutex);
 	r = partial_change(c);
-	if (r)
-		return r;
-	list_for_each_entry(mg, batch, list) {
-		if (mg->error)
-			continue;
-		r = 0;
-		if (mg->kind == MG_PROMOTE)
-			r = dmc_md_insert(c->md, mg->cblock, mg->oblock);
-		else if (mg_removes(mg) && !mg->fresh)
-			r = dmc_md_remove(c->md, mg->cblock);
-		if (r)
-			return r;
-	}
-	return intent_change(c, batch);
+	if (!r)
+		r = change_mappings(c, batch);
+	return r ? r : intent_change(c, batch);
 }
 
 /*
@@ -164,34 +210,39 @@ static bool committed(struct cache *c, struct list_head *batch, int r)
 	return intent_committed(c, batch, r) || more;
 }
 
+/* All at once: a batch may be long. */
 static void hand_back(struct cache *c, struct list_head *batch)
 {
-	struct migration *mg, *next;
+	struct migration *mg;
 	u32 nr = 0;
 
-	list_for_each_entry_safe(mg, next, batch, list) {
-		list_del_init(&mg->list);
+	if (list_empty(batch))
+		return;
+	list_for_each_entry(mg, batch, list) {
 		nr += !mg_is_extra(mg);
-		mg_make_ready(mg, MG_COMMITTED);
+		mg->state = MG_COMMITTED;
 	}
 	spin_lock_irq(&c->mg.lock);
 	c->commit.nr -= nr;
+	list_splice_tail_init(batch, &c->mg.ready);
 	spin_unlock_irq(&c->mg.lock);
+	engine_kick(c);
 }
 
 /*
  * Partial blocks have a share of what one commit has room for.  A change of theirs takes more: a
- * map beside the mapping.
+ * map beside the mapping; and as maps are in a tree, each may copy a block.
  */
 static bool take(struct cache *c, struct list_head *batch)
 {
+	const u64 maps = (c->md_total - c->md_used) / METADATA_BLOCKS_PER_MAP;
 	const u32 room = intent_leave_room(c);
 	bool more;
 
 	if (likely(!partial_used(c)))
 		return take_batch(c, batch, room);
 	more = take_batch(c, batch, max(room / 2, 1U));
-	partial_begin(c, batch, room / 4);
+	partial_begin(c, batch, min_t(u64, room / 4, max(maps, MAPS_ALWAYS)));
 	return more;
 }
 

@@ -323,15 +323,15 @@ int engine_init(struct cache *c)
 	spin_lock_init(&c->mg.lock);
 	spin_lock_init(&c->engine.deferred_lock);
 	INIT_LIST_HEAD(&c->mg.ready);
-	INIT_LIST_HEAD(&c->commit.waiting);
 	bio_list_init(&c->engine.deferred);
 	bio_list_init(&c->engine.reread);
 	bio_list_init(&c->reserve.waiting);
 	init_waitqueue_head(&c->mg.idle_wait);
 	INIT_DELAYED_WORK(&c->engine.tick, tick_work_fn);
-	INIT_DELAYED_WORK(&c->commit.work, commit_work_fn);
 	c->quiescing = true;
 
+	if (commit_init(c))
+		return -ENOMEM;
 	c->mg.pool = mempool_create_kmalloc_pool(CACHE_MAX_MIGRATIONS, sizeof(struct migration));
 	if (!c->mg.pool)
 		return -ENOMEM;
@@ -354,4 +354,5 @@ void engine_exit(struct cache *c)
 	if (c->engine.wq)
 		destroy_workqueue(c->engine.wq);
 	mempool_destroy(c->mg.pool);
+	commit_exit(c);
 }

@@ -39,7 +39,6 @@
 #include "block-lock.h"
 #include "write-intent.h"
 #include <linux/mm.h>
-#include <linux/sort.h>
 
 #define INTENT_BUDGET 20		/* one in so many cache blocks: 5 % */
 #define INTENT_BUDGET_MIN 8U
@@ -368,14 +367,6 @@ int intent_check_room(struct cache *c, struct list_head *batch)
 	return 0;
 }
 
-static int compare_cblocks(const void *a, const void *b)
-{
-	const u32 x = *(const u32 *)a, y = *(const u32 *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* In the order of the blocks: neighbours share a block of the metadata. */
 static int set_bits(struct cache *c, struct list_head *batch)
 {
 	struct write_intent *m = c->intent;
@@ -391,7 +382,7 @@ static int set_bits(struct cache *c, struct list_head *batch)
 		if (mg->kind == MG_WRITE_INTENT && spare)
 			intent_ahead(c, from_cblock(mg->cblock));
 	}
-	sort(m->set, m->nr_set, sizeof(*m->set), compare_cblocks, NULL);
+	commit_sort(m->set, m->nr_set);
 	return dmc_md_set_dirty_many(c->md, m->set, m->nr_set, true);
 }
 

@@ -66,10 +66,10 @@ static u64 commit_copies(u64 nr_cblocks, bool format2, u32 changes)
 u32 dmc_md_changes_fit(u32 nr_cblocks, bool format2, u64 nr_blocks, u64 nr_free)
 {
 	u64 reserve = DMC_TM_RESERVE + 1 + round_up_div(nr_blocks, DMC_SB_BLOCKS_PER_BITMAP);
-	u32 changes = DMC_MD_COMMIT_CHANGES;
+	u32 changes = DMC_MD_COMMIT_MOST;
 
 	while (changes > 1 && commit_copies(nr_cblocks, format2, changes) + reserve > nr_free)
-		changes -= changes / 4 + 1;
+		changes -= changes > DMC_MD_COMMIT_CHANGES ? changes / 2 : changes / 4 + 1;
 	return max(changes, 1U);
 }
 

@@ -89,11 +89,12 @@ int dmc_md_probe(const struct dmc_md_params *p, struct dmc_md_summary *out, dmc_
  * on write what any one commit of DMC_MD_COMMIT_CHANGES changes; hints included.
  */
 #define DMC_MD_COMMIT_CHANGES 192
+#define DMC_MD_COMMIT_MOST (4 * DMC_MD_COMMIT_CHANGES)	/* more are not worth a longer commit */
 u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2);
 
 /*
  * How many changes one commit has room for, with @nr_free of @nr_blocks metadata blocks free at the
- * last one: DMC_MD_COMMIT_CHANGES at most.  A change is that of a mapping and its dirty bit, or of
+ * last one: DMC_MD_COMMIT_MOST at most.  A change is that of a mapping and its dirty bit, or of
  * the dirty bits of a word.  The least is 1, which may then fail with DMC_NO_ROOM.
  */
 u32 dmc_md_changes_fit(u32 nr_cblocks, bool format2, u64 nr_blocks, u64 nr_free);

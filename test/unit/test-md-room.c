@@ -6,7 +6,6 @@
 #include "md-test.h"
 
 #define NR_DBLOCKS 4096
-#define BATCH (DMC_MD_COMMIT_CHANGES / 3 * 2)	/* migrations; the rest are marks to clear */
 
 /* A cache as the core keeps it, live and with marks. */
 struct cache {
@@ -211,7 +210,7 @@ static void drive(struct cache *c, u32 rounds, bool least)
 
 	for (spread = 0; spread < NR_SPREADS; spread++)
 		for (round = 0; round < rounds; round++) {
-			CHECK_MSG(!least || room(c) == DMC_MD_COMMIT_CHANGES,
+			CHECK_MSG(!least || room(c) >= DMC_MD_COMMIT_CHANGES,
 				  "room for %u changes only", room(c));
 			unit_note("%u blocks, format %u, spread %u, round %u, %u changes", c->nr,
 				  1 + c->format2, spread, round, room(c));
