@@ -218,11 +218,11 @@ static void hand_back(struct cache *c, struct list_head *batch)
 
 	if (list_empty(batch))
 		return;
-	list_for_each_entry(mg, batch, list) {
+	list_for_each_entry(mg, batch, list)
 		nr += !mg_is_extra(mg);
-		mg->state = MG_COMMITTED;
-	}
 	spin_lock_irq(&c->mg.lock);
+	list_for_each_entry(mg, batch, list)
+		mg->state = MG_COMMITTED;
 	c->commit.nr -= nr;
 	list_splice_tail_init(batch, &c->mg.ready);
 	spin_unlock_irq(&c->mg.lock);
