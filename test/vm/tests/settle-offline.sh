@@ -21,6 +21,15 @@ META=$DISK0 CACHE=$DISK1 ORIGIN=$DISK2
 tunables="write_allocate 50 migration_threshold 0"
 devices="--metadata $META --cache $CACHE --origin $ORIGIN"
 flushed() { dd if=/dev/null of="/dev/mapper/$1" conv=notrunc,fsync 2> /dev/null; }
+# write_granules FIRST END: into the set, each in a block of its own
+write_granules() {
+	i=$1
+	while [ $i -lt "$2" ]; do
+		printf 'block %04d\n%4085s' $i "" | dd of=/dev/mapper/set bs=4096 seek=$((i * 17)) \
+			oflag=direct conv=notrunc 2> /dev/null
+		i=$((i + 1))
+	done
+}
 if [ "$BOOT" = 1 ]; then
 	modprobe dm-cache
 	partials_to_cut
@@ -36,12 +45,7 @@ if [ "$BOOT" = 1 ]; then
 	# A set with labels, in 64 KiB blocks: a granule in each of 30.
 	run 0 dmcache create set --origin $DISK5 --cache $DISK4 --yes --set write_allocate=50 \
 		--set migration_threshold=0
-	i=0
-	while [ $i -lt 30 ]; do
-		printf 'block %04d\n%4085s' $i "" | dd of=/dev/mapper/set bs=4096 seek=$((i * 17)) \
-			oflag=direct conv=notrunc 2> /dev/null
-		i=$((i + 1))
-	done
+	write_granules 0 30
 	assert flushed set
 	assert_eq "$(core_arg set partial_blocks)" 30 "partial blocks of the set"
 	run 5 dmcache settle set
@@ -112,12 +116,7 @@ check_metadata $META
 
 # --- a kernel that lacks ours: dmcache assemble settles by itself ---
 run 0 dmcache assemble set
-i=100
-while [ $i -lt 110 ]; do
-	printf 'block %04d\n%4085s' $i "" | dd of=/dev/mapper/set bs=4096 seek=$((i * 17)) \
-		oflag=direct conv=notrunc 2> /dev/null
-	i=$((i + 1))
-done
+write_granules 100 110
 assert flushed set
 run 0 dmcache stop --keep-partial set
 use_kernels
