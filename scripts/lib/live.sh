@@ -41,17 +41,27 @@ words_n() {
 	done
 }
 
+# count KEY: a number of the core's tunables in R; 0 if it is not there
+count() { value_of "$1" "$X_core" && is_number "$R" || R=0; }
+
+# What the core counts of writes that got no partial block, and why
+REFUSALS="no_room no_free unaligned no_metadata not_wanted"
+
 # members_of NAME: the devices below it, from its table and those of its slices, in L_origin L_cache
-# L_meta
+# L_meta; "ROLE MAJOR:MINOR ..." of the table itself in L_numbers
 members_of() {
 	# shellcheck disable=SC2046 # fields
 	set -- $(dmsetup table "$1" 2> /dev/null)
-	L_origin= L_cache= L_meta=
+	L_origin= L_cache= L_meta= L_numbers=
 	case ${3-} in
-	cache) below "$4"; L_meta=$R
+	cache)
+		L_numbers="metadata $4 cache $5 origin $6"
+		below "$4"; L_meta=$R
 		below "$5"; L_cache=$R
 		below "$6"; L_origin=$R ;;
-	linear) below "$4"; L_origin=$R ;;
+	linear)
+		L_numbers="origin $4"
+		below "$4"; L_origin=$R ;;
 	esac
 }
 # below MAJOR:MINOR: the device of that number, or what is under it if that is a slice

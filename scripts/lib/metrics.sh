@@ -43,8 +43,8 @@ END
 sample() { eval "M_$1=\"\${M_$1-}dmcache_$1\$2 \$3\$NL\""; }
 # of_set FAMILY VALUE [LABELS]: for the set NAME
 of_set() { sample "$1" "{name=\"$NAME\"${3:+,$3}}" "$2"; }
-# core_count FAMILY KEY [LABELS]: of the core's numbers in a status line, where 0 is left out
-core_count() { value_of "$2" "$X_core" || R=0; of_set "$1" "$R" "${3-}"; }
+# core_count FAMILY KEY [LABELS]: one of the core's numbers
+core_count() { count "$2"; of_set "$1" "$R" "${3-}"; }
 
 # seconds_of NUMBER DIGITS: R = NUMBER, of which so many digits are behind the point
 seconds_of() {
@@ -69,15 +69,12 @@ metrics_device() {
 	of_set device_busy_seconds_total "$R" "device=\"$_role\""
 }
 metrics_devices() {
-	# shellcheck disable=SC2046 # fields
-	set -- $(dmsetup table "$NAME" 2> /dev/null)
-	case ${3-} in
-	cache)
-		metrics_device metadata "$4"
-		metrics_device cache "$5"
-		metrics_device origin "$6" ;;
-	linear) metrics_device origin "$4" ;;
-	esac
+	# shellcheck disable=SC2086 # words
+	set -- $L_numbers
+	while [ $# -ge 2 ]; do
+		metrics_device "$1" "$2"
+		shift 2
+	done
 }
 
 # metrics_state STATE: of the set NAME
@@ -118,7 +115,7 @@ metrics_running() {
 metrics_partial() {
 	core_count partial_blocks partial_blocks
 	for _y in allocated filled dropped; do core_count "partial_${_y}_total" partial_$_y; done
-	for _y in no_room no_free unaligned no_metadata not_wanted; do
+	for _y in $REFUSALS; do
 		core_count partial_refused_total partial_$_y "reason=\"$_y\""
 	done
 }

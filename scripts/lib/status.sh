@@ -32,12 +32,6 @@ at_risk() {
 	R="$R would be lost if the cache device died now"
 }
 
-# count KEY: a number of the core's tunables in R; 0 if it is not there
-count() { value_of "$1" "$X_core" && is_number "$R" || R=0; }
-
-# What the core counts of writes that got no partial block, and why
-REFUSALS="no_room no_free unaligned no_metadata not_wanted"
-
 # drain_time BLOCKS ORIGIN: seconds to write so many back, in R, by what each request has taken the
 # origin so far; status 1: that is not known
 drain_time() {
