@@ -4,8 +4,12 @@
 # How a test in a guest says what it found, and fails. Sourced in the guest by the lib.sh of VM
 # tests and by that of boot tests.
 
+# Where the reason of a failure goes, also from a command whose own messages are dropped, as in
+# `refute CMD 2> /dev/null`.
+exec 6>&2
+
 note() { echo "  $*"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
+fail() { echo "FAILED: $*" >&6; exit 1; }
 skip() { echo "skip: $*"; exit 77; }
 
 # assert_eq GOT WANTED WHAT
