@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * module.c - counters.c as a device-mapper target, which keeps other users away from the device:
+ * module.c - counters.c as a device-mapper target, one a device:
  *
  *	dmsetup create c --table "0 1 counters /dev/sdX 1000"	formats the device if it is blank
  *	dmsetup message c 0 add 7 5				counter 7 grows by 5
@@ -11,6 +11,7 @@
  */
 #include <linux/device-mapper.h>
 #include <linux/err.h>
+#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -18,11 +19,38 @@
 #include "counters.h"
 
 struct target {
+	struct list_head list;		/* in all_targets */
 	struct mutex lock;		/* one caller at a time, says counters.h */
 	struct dm_dev *dev;
 	u32 nr;
 	struct counters *counters;	/* or ERR_PTR() */
 };
+
+/* dm_get_device() lets several tables have a device; these counters are for one. */
+static LIST_HEAD(all_targets);
+static DEFINE_MUTEX(all_targets_lock);
+
+static int target_enter(struct target *t)
+{
+	struct target *other;
+	int r = 0;
+
+	mutex_lock(&all_targets_lock);
+	list_for_each_entry(other, &all_targets, list)
+		if (other->dev->bdev->bd_dev == t->dev->bdev->bd_dev)
+			r = -EBUSY;
+	if (!r)
+		list_add(&t->list, &all_targets);
+	mutex_unlock(&all_targets_lock);
+	return r;
+}
+
+static void target_leave(struct target *t)
+{
+	mutex_lock(&all_targets_lock);
+	list_del(&t->list);
+	mutex_unlock(&all_targets_lock);
+}
 
 static int reopen(struct target *t)
 {
@@ -30,6 +58,29 @@ static int reopen(struct target *t)
 		counters_close(t->counters);
 	t->counters = counters_open(t->dev->bdev, t->dev->name, t->nr);
 	return PTR_ERR_OR_ZERO(t->counters);
+}
+
+/* 0, or -errno with *@error; t->dev is then NULL or to be put. */
+static int target_open(struct target *t, struct dm_target *ti, char **argv, char **error)
+{
+	int r = kstrtou32(argv[1], 10, &t->nr);
+
+	*error = "Expected: DEVICE NUMBER-OF-COUNTERS";
+	if (r)
+		return r;
+	*error = "Cannot open the device";
+	r = dm_get_device(ti, argv[0], dm_table_get_mode(ti->table), &t->dev);
+	if (r)
+		return r;
+	*error = "Another table has the counters of this device";
+	r = target_enter(t);
+	if (r)
+		return r;
+	*error = "Cannot open the counters";
+	r = reopen(t);
+	if (r)
+		target_leave(t);
+	return r;
 }
 
 static int target_ctr(struct dm_target *ti, unsigned int argc, char **argv)
@@ -43,16 +94,10 @@ static int target_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (!t)
 		return -ENOMEM;
 	mutex_init(&t->lock);
-	r = kstrtou32(argv[1], 10, &t->nr);
-	if (!r)
-		r = dm_get_device(ti, argv[0], dm_table_get_mode(ti->table), &t->dev);
-	if (!r) {
-		r = reopen(t);
-		if (r)
-			dm_put_device(ti, t->dev);
-	}
+	r = target_open(t, ti, argv, &ti->error);
 	if (r) {
-		ti->error = "Cannot open the counters";
+		if (t->dev)
+			dm_put_device(ti, t->dev);
 		kfree(t);
 		return r;
 	}
@@ -66,6 +111,7 @@ static void target_dtr(struct dm_target *ti)
 
 	if (!IS_ERR(t->counters))
 		counters_close(t->counters);
+	target_leave(t);
 	dm_put_device(ti, t->dev);
 	kfree(t);
 }
