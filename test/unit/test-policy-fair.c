@@ -132,12 +132,61 @@ static void test_cleaner_order(void)
 	model_free(m);
 }
 
+/* What was written in any order goes up the origin, with few ways back. */
+static void test_writeback_order(void)
+{
+	static const char *const names[] = {
+		"default", "s3fifo", "sieve", "tinylfu", "lru", "fifo", "cleaner"
+	};
+	unsigned int i, back, n;
+	struct dmc_work w;
+	u64 last;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		struct model *m = model_new(model_type(names[i]), 1000, 4000);
+
+		unit_note("%s", names[i]);
+		for (n = 0; n < 1000; n++)
+			model_load(m, n, n * 1373 % 4000, true, 0, false);
+		for (last = 0, back = 0, n = 0; n < 1000; n++) {
+			CHECK_OK(m->type->next_work(m->p, true, 0, &w));
+			CHECK_EQ(w.op, DMC_OP_WRITEBACK);
+			back += from_oblock(w.oblock) < last;
+			last = from_oblock(w.oblock);
+			m->type->clear_dirty(m->p, w.cblock);
+			m->type->work_done(m->p, &w, true);
+		}
+		CHECK_EQ(m->type->next_work(m->p, true, 0, &w), DMC_NO_WORK);
+		CHECK_MSG(back <= 1000 / 64 + 1, "%u times back", back);
+		model_free(m);
+	}
+}
+
+/* One that got clean by other means meanwhile is not written. */
+static void test_writeback_of_clean(void)
+{
+	struct model *m = model_new(model_type("default"), 1000, 4000);
+	struct dmc_work w;
+	u32 n;
+
+	for (n = 0; n < 100; n++)
+		model_load(m, n, n * 1373 % 4000, true, 0, false);
+	CHECK_OK(m->type->next_work(m->p, true, 0, &w));
+	for (n = 0; n < 100; n++)
+		m->type->clear_dirty(m->p, to_cblock(n));
+	m->type->work_done(m->p, &w, true);
+	CHECK_EQ(m->type->next_work(m->p, true, 0, &w), DMC_NO_WORK);
+	model_free(m);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "cleaner: hot blocks do not keep it from cold ones", test_cleaner },
 		{ "cleaner: hot blocks do not change the order", test_cleaner_order },
 		{ "all policies: hot blocks do not keep writebacks from cold ones", test_all },
+		{ "writeback in the order of the origin", test_writeback_order },
+		{ "writeback of what is clean by now", test_writeback_of_clean },
 		{ }
 	};
 

@@ -17,9 +17,6 @@
 #include "policy-queues.h"
 #include "tunables.h"
 
-/* dirty blocks that were hit of late and are passed over for one that was not */
-#define WRITEBACK_LOOKS	64
-#define WRITEBACK_FAIR	4	/* every fourth round passes over none */
 #define CANDIDATES	512	/* blocks that wait for a promotion, or are being promoted */
 #define LEAVING_MAX	4	/* evictions ahead of the promotions that asked for them */
 #define BUSY_LOOKS	128	/* more blocks than are ever busy at a time */
@@ -623,38 +620,12 @@ static void end_passing(struct policy_queues *pq)
 	}
 }
 
-/*
- * The next dirty block from the hand on.  One that was hit of late may soon be dirty again: it is
- * passed over if there is another close behind it.  But a block that was passed over has its turn
- * in a later round, or it would never come while others get dirty again and again.
- */
-static u32 next_to_write(const struct policy_queues *pq)
-{
-	u32 first = bit_tree_next(&pq->to_write, pq->writeback_hand), b = first;
-	unsigned int looks;
-
-	if (pq->writeback_rounds % WRITEBACK_FAIR == WRITEBACK_FAIR - 1)
-		return first;
-	for (looks = 0; looks < WRITEBACK_LOOKS && b != BIT_TREE_NONE; looks++) {
-		if (!(pq_mark(pq, b) & pq->count_mask))
-			return b;
-		b = bit_tree_next(&pq->to_write, b + 1);
-	}
-	return first;
-}
-
 static int writeback(struct policy_queues *pq, struct dmc_work *work)
 {
-	u32 b = next_to_write(pq);
+	u32 b = dmc_pq_next_to_write(pq);
 
-	if (b == BIT_TREE_NONE) {
-		pq->writeback_hand = 0;
-		pq->writeback_rounds++;
-		b = next_to_write(pq);
-	}
 	if (b == BIT_TREE_NONE)
 		return DMC_NO_WORK;
-	pq->writeback_hand = b + 1;
 	name_block(pq, b, DMC_OP_WRITEBACK, work);
 	return 0;
 }

@@ -121,6 +121,17 @@ enum pq_why {
 	PQ_BACK,	/* its eviction failed, its penalty is over; @tag is 0 */
 };
 
+#define PQ_BATCH	64
+
+struct pq_batch {
+	struct pq_place {
+		u64 oblock;
+		u32 block;
+	} at[PQ_BATCH];
+	u32 nr;
+	u32 next;
+};
+
 struct policy_queues {
 	struct dmc_policy policy;
 	const struct pq_ops *ops;
@@ -150,6 +161,7 @@ struct policy_queues {
 	struct bit_tree to_write;	/* blocks that are dirty, and may be named for that */
 	u32 writeback_hand;
 	u32 writeback_rounds;		/* of the hand */
+	struct pq_batch batch;		/* in the order in which they are to be written back */
 	u32 dirty_limit;		/* more, and they are written back under load too */
 	bool writeback_turn;
 	bool insist;
@@ -175,6 +187,9 @@ static inline struct policy_queues *to_pq(struct dmc_policy *p)
 {
 	return container_of(p, struct policy_queues, policy);
 }
+
+/* Under the lock: pq-writeback.c. */
+u32 dmc_pq_next_to_write(struct policy_queues *pq);
 
 /*----- the methods of policy.h -----*/
 
