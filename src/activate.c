@@ -375,7 +375,7 @@ static int load(struct cache *c)
 				 activate_load_run, c);
 	activate_forget_hints(c);
 	if (!r)
-		r = dmc_md_load_valid(c->md, partial_load, c);
+		r = dmc_md_load_valid(c->md, c->geo.nr_cblocks, partial_load, c);
 	if (!r)
 		r = dmc_md_load_discards(c->md, discard_load, c);
 	if (r) {

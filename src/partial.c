@@ -222,14 +222,10 @@ static bool take_pending(struct partials *p, struct partial_block *b)
 	return true;
 }
 
-/*
- * As loaded, is the block dirty?  What lies beyond the end of a cache device that is smaller now is
- * not: dirty blocks there would have been refused.
- */
+/* As loaded, is the block dirty? */
 static bool loaded_dirty(struct cache *c, cblock_t cb)
 {
-	return from_cblock(cb) < c->geo.nr_cblocks &&
-	       table_oblock(&c->table, cb) != NO_OBLOCK &&
+	return table_oblock(&c->table, cb) != NO_OBLOCK &&
 	       atomic_read(&entry_of(c, cb)->state) & BL_DIRTY;
 }
 

@@ -243,13 +243,14 @@ int dmc_md_set_valid(struct dmc_md *md, cblock_t cblock, const u64 *valid);
 u32 dmc_md_nr_partial(const struct dmc_md *md);		/* in the current transaction */
 
 /*
- * Calls @fn for each partial block, ascending, after dmc_md_load_mappings().  Is it mapped, and
- * dirty?  That is for @fn to judge, by what was loaded before: on a damaged disk it may not be.
- * Stops at the first error, its own or @fn's.  @fn may sleep, and must not call anything of this
- * header.
+ * Calls @fn for each partial block, ascending, after dmc_md_load_mappings(). All are below @nr,
+ * the blocks of the cache device, which may be smaller now: one beyond is damage. (It is not
+ * dirty, or the size would have been refused before.) Is it mapped, and dirty? That is for @fn
+ * to judge, by what was loaded before: on a damaged disk it may not be. Stops at the first
+ * error, its own or @fn's. @fn may sleep, and must not call anything of this header.
  */
 typedef int (*dmc_md_valid_fn)(void *ctx, cblock_t cblock, const u64 *valid);
-int dmc_md_load_valid(struct dmc_md *md, dmc_md_valid_fn fn, void *ctx);
+int dmc_md_load_valid(struct dmc_md *md, u32 nr, dmc_md_valid_fn fn, void *ctx);
 
 bool dmc_md_changed(struct dmc_md *md);			/* anything since the last commit? */
 

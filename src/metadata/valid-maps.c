@@ -178,6 +178,7 @@ int dmc_md_set_valid(struct dmc_md *md, cblock_t cblock, const u64 *valid)
 
 struct load_valid {
 	struct dmc_md *md;
+	u32 end;			/* no block beyond */
 	u32 nr;
 	bool refused;			/* by @fn */
 	dmc_md_valid_fn fn;
@@ -192,7 +193,7 @@ static int load_valid_map(void *ctx, const u64 *keys, const void *value)
 	int r;
 
 	map_fetch(value, valid);
-	if (*keys >= md->nr_cblocks || !map_makes_sense(md, valid)) {
+	if (*keys >= load->end || !map_makes_sense(md, valid)) {
 		DMERR("%s: the map of valid granules of cache block %llu makes no sense%s",
 		      md->name, *keys, md_mend(md, DMC_DAMAGED));
 		return DMC_DAMAGED;
@@ -203,9 +204,14 @@ static int load_valid_map(void *ctx, const u64 *keys, const void *value)
 	return r;
 }
 
-int dmc_md_load_valid(struct dmc_md *md, dmc_md_valid_fn fn, void *ctx)
+int dmc_md_load_valid(struct dmc_md *md, u32 nr, dmc_md_valid_fn fn, void *ctx)
 {
-	struct load_valid load = { .md = md, .fn = fn, .ctx = ctx };
+	struct load_valid load = {
+		.md = md,
+		.end = min(nr, md->nr_cblocks),
+		.fn = fn,
+		.ctx = ctx,
+	};
 	int r;
 
 	if (!md->tm || md->failed)

@@ -142,7 +142,7 @@ static struct model *load(struct dmc_md *md, const struct dmc_md_policy *policy,
 	m->block_sectors = block_sectors;
 	if (!md_load_each(md, policy, load_mapping, m)) {
 		m->last = -1;
-		if (!dmc_md_load_valid(md, load_valid, m) &&
+		if (!dmc_md_load_valid(md, U32_MAX, load_valid, m) &&
 		    !dmc_md_load_discards(md, load_discard, &last))
 			return m;
 	}

@@ -289,7 +289,7 @@ struct model *model_load(struct dmc_md *md, const struct dmc_md_policy *policy, 
 	m->last = -1;
 	*error = md_load_each(md, policy, load_mapping, m);
 	if (!*error)
-		*error = dmc_md_load_valid(md, load_valid, m);
+		*error = dmc_md_load_valid(md, U32_MAX, load_valid, m);
 	if (!*error)
 		*error = dmc_md_load_discards(md, load_discard, m);
 	if (*error) {

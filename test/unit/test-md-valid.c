@@ -339,6 +339,34 @@ static void test_bad_maps(void)
 	fixture_end(&f);
 }
 
+static int count_below(void *ctx, cblock_t cb, const u64 *valid)
+{
+	u32 *count = ctx;
+
+	CHECK(from_cblock(cb) < count[1]);
+	count[0]++;
+	return 0;
+}
+
+/* A cache that is smaller now hears of no map beyond its end. */
+static void test_smaller_cache(void)
+{
+	u32 count[2] = { 0, NR };
+	struct fixture f;
+
+	fixture_begin(&f, true);
+	make_partial(&f, 5);
+	make_partial(&f, NR - 1);
+	commit(&f);
+	CHECK_OK(dmc_md_load_valid(f.md, NR, count_below, count));
+	CHECK_EQ(count[0], 2);
+	count[0] = 0;
+	count[1] = NR - 1;
+	CHECK(dmc_is_damage(dmc_md_load_valid(f.md, NR - 1, count_below, count)));
+	CHECK_EQ(count[0], 1);
+	fixture_end(&f);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -349,6 +377,7 @@ int main(int argc, char **argv)
 		{ "an abort brings the maps back", test_abort },
 		{ "a superblock that makes no sense is refused", test_bad_superblock },
 		{ "a tree that makes no sense is damage", test_bad_maps },
+		{ "a smaller cache hears of no map beyond its end", test_smaller_cache },
 		{ }
 	};
 

@@ -249,7 +249,7 @@ static int load(struct job *job)
 	dmc_md_get_policy(job->md, &policy);
 	r = dmc_md_load_mappings(job->md, &policy, NULL, note_run, job);
 	if (!r)
-		r = dmc_md_load_valid(job->md, note_partial, job);
+		r = dmc_md_load_valid(job->md, U32_MAX, note_partial, job);
 	if (r)
 		return cannot_load(job, r);
 	job->o->nr_partial = job->nr;
