@@ -67,6 +67,20 @@ put_at $((5 * 64 + 9)) 1 || fail "a part of a granule, in a block that cannot be
 back s
 same /tmp/want /dev/mapper/c "after a fill that failed"
 
+# --- a commit fails, and the metadata can be brought back: each FLUSH fails from then on, for what
+# was written is not recorded; and it is still read ---
+again
+put_some 0 10
+assert sync_of c
+# Before the writes, as above.
+bad_leaf
+put_some 20 5
+if sync_of c; then fail "a FLUSH whose commit failed"; fi
+assert_eq "$(st_mode c)" ro "the mode, when a commit failed"
+if sync_of c; then fail "a FLUSH when nothing can be recorded any more"; fi
+same /tmp/want /dev/mapper/c "when a commit failed"
+metadata_works
+
 # --- the metadata device fails: so does a FLUSH, and what was flushed before is there ---
 again
 put_some 0 10
