@@ -17,10 +17,14 @@ nb meta 4 0
 nb fast 160 0
 nb slow 128 0
 for v in g06-all-dirty-v2 g07-hints-v1 g13-kernel-dirty-discards-clean-v1 \
-	g14-kernel-dirty-discards-clean-v2 g28-shared-array-block-v1; do
+	g14-kernel-dirty-discards-clean-v2 g28-shared-array-block-v1 \
+	g32-partial-v1 g33-partial-v2; do
 	gzip -dc /job/vectors/$v.img.gz > /tmp/$v.img
 done
 noise /tmp/data 1
+# Those with partial blocks are for an origin that there is no room for.
+modprobe dm-zero
+dmsetup create large --table "0 67108864 zero"
 
 # kernel_kb: what the slab caches hold, after everything that can be given back was; under KASAN
 # freed objects stay in its quarantine until their cache shrinks. Of each cache in /tmp/slabs.
@@ -34,28 +38,33 @@ kernel_kb() {
 }
 
 loaded=0 refused=0 broke=0
-# try SEED NAME FORMAT CACHE-BLOCKS POLICY
+# try SEED NAME FORMAT ORIGIN POLICY [ARGS]
 try() {
 	what=$(/job/mutate-metadata "/tmp/$2.img" /dev/meta "$1")
-	_table="0 262144 cache /dev/meta /dev/mapper/f /dev/slow 64 $([ "$3" = 2 ] &&
-		echo 1 metadata2 || echo 0) $5 0"
+	_seed=$1 _image=$2 _sectors=$(sectors "$4")
+	_front="0 $_sectors cache /dev/meta /dev/mapper/f $4 64 $([ "$3" = 2 ] &&
+		echo 1 metadata2 || echo 0)"
+	shift 4
+	_policy=$1
+	shift
+	_table="$_front $_policy $# $*"
 	dmesg_mark
 	if ! timeout 60 dmsetup create c --table "$_table" 2> /tmp/said; then
 		refused=$((refused + 1))
 		assert_dmesg 'device-mapper: (cache|table)'
 		[ ! -e /dev/mapper/c ] || dmsetup remove c ||
-			fail "seed $1 ($2: $what): refused, but the device stays"
+			fail "seed $_seed ($_image: $what): refused, but the device stays"
 		return 0
 	fi
 	loaded=$((loaded + 1))
 	# I/O may fail, the kernel may not.
-	timeout 60 dd if=/tmp/data of=/dev/mapper/c bs=32k count=8 seek=$(($1 % 900)) oflag=direct \
-		conv=notrunc,fsync 2> /dev/null || :
+	timeout 60 dd if=/tmp/data of=/dev/mapper/c bs=$((_seed % 2 * 28 + 4))k count=8 \
+		seek=$((_seed % 900)) oflag=direct conv=notrunc,fsync 2> /dev/null || :
 	timeout 60 dd if=/dev/mapper/c of=/dev/null bs=128k count=16 iflag=direct 2> /dev/null || :
-	case $(($1 % 4)) in
+	case $((_seed % 4)) in
 	0) timeout 60 blkdiscard -o 0 -l 1048576 /dev/mapper/c 2> /dev/null || : ;;
 	1) timeout 60 dmsetup suspend c && timeout 60 dmsetup resume c 2> /dev/null || : ;;
-	2) timeout 60 dmsetup reload c --table "$(echo "$_table" | sed "s/ $5 0/ cleaner 0/")" &&
+	2) timeout 60 dmsetup reload c --table "$_front cleaner 0" &&
 		timeout 60 dmsetup suspend c && timeout 60 dmsetup resume c 2> /dev/null || : ;;
 	esac
 	timeout 60 dmsetup status c > /tmp/status
@@ -64,27 +73,31 @@ try() {
 		dmsetup resume c 2> /dev/null
 		dmsetup remove c 2> /dev/null
 	} || :
-	[ ! -e /dev/mapper/c ] || fail "seed $1 ($2: $what): cannot be removed"
+	[ ! -e /dev/mapper/c ] || fail "seed $_seed ($_image: $what): cannot be removed"
 }
 
 # one SEED: of the images in turn
 one() {
-	read -r _name _format _blocks <<-END
-		$(sed -n "$(($1 % 5 + 1))p" /tmp/bases)
+	read -r _name _format _blocks _origin _args <<-END
+		$(sed -n "$(($1 % 7 + 1))p" /tmp/bases)
 	END
 	if [ "$_blocks" != "$blocks" ]; then
 		[ ! -e /dev/mapper/f ] || dmsetup remove f
 		linear f /dev/fast 0 $((_blocks * 64))
 		blocks=$_blocks
 	fi
-	try "$1" "$_name" "$_format" "$_blocks" "$([ $(($1 % 3)) = 0 ] && echo mq || echo smq)"
+	# shellcheck disable=SC2086 # words
+	try "$1" "$_name" "$_format" "$_origin" "$([ $(($1 % 3)) = 0 ] && echo mq || echo smq)" \
+		$_args
 }
 cat > /tmp/bases <<-'END'
-	g06-all-dirty-v2 2 512
-	g07-hints-v1 1 512
-	g13-kernel-dirty-discards-clean-v1 1 510
-	g14-kernel-dirty-discards-clean-v2 2 510
-	g28-shared-array-block-v1 1 2545
+	g06-all-dirty-v2 2 512 /dev/slow
+	g07-hints-v1 1 512 /dev/slow
+	g13-kernel-dirty-discards-clean-v1 1 510 /dev/slow
+	g14-kernel-dirty-discards-clean-v2 2 510 /dev/slow
+	g28-shared-array-block-v1 1 2545 /dev/slow
+	g32-partial-v1 1 200 /dev/mapper/large write_allocate 50
+	g33-partial-v2 2 200 /dev/mapper/large write_allocate 50
 	END
 blocks=
 # The first ones warm up what stays by right: modules, caches of the allocator, areas that vmalloc()
