@@ -568,8 +568,10 @@ static int make_durable(struct cache *c, bool *clean)
 		return 0;
 	r = drop_broken_now(c);
 	/* In passthrough mode nothing was written to the cache device, which may be gone. */
-	if (r || c->io_mode == IO_PASSTHROUGH || !flush_device(&c->cache_flush))
+	if (r || c->io_mode == IO_PASSTHROUGH)
 		return r;
+	if (!flush_device(&c->cache_flush) && !flush_untold(&c->cache_flush))
+		return 0;
 	return drop_unflushed(c, clean);
 }
 

@@ -93,19 +93,22 @@ static void flush_cache(struct cache *c, struct list_head *batch)
 {
 	const bool fills = batch_fills(batch);
 	struct migration *mg;
+	int r, partial;
 	u32 lost;
-	int r;
 
 	if (!fills && !partial_changes(c))
 		return;
 	r = flush_device(&c->cache_flush);
 	lost = flush_lost(&c->cache_flush);
-	partial_flushed(c, r);
+	partial = partial_flushed(c, r);
 	list_for_each_entry(mg, batch, list) {
-		if (!mg_fills(mg) || mg->error || (!r && mg->lost == lost))
+		if (!mg_fills(mg) || mg->error)
 			continue;
-		mg->error = r ? r : -EIO;
-		errors_promoted(c, true);
+		mg->error = mg->kind == MG_FILL ? partial : r;
+		if (!mg->error && mg->lost != lost)
+			mg->error = -EIO;
+		if (mg->error)
+			errors_promoted(c, true);
 	}
 	if (!r)
 		return;

@@ -33,7 +33,7 @@ static void copy_ended(int read_err, unsigned long write_err, void *context)
 	struct cache *c = mg->c;
 	bool to_cache = mg_fills(mg);
 
-	flush_note_write(to_cache ? &c->cache_flush : &c->origin_flush);
+	flush_note_copy(to_cache ? &c->cache_flush : &c->origin_flush);
 	if (!read_err && !write_err) {
 		if (!copy_next_run(mg))
 			mg_copied(mg, 0);

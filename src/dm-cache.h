@@ -187,6 +187,7 @@ struct bio_ctx {
 	enum held held;
 	u32 index;			/* cblock, or slot */
 	u32 nr;				/* of a run */
+	u32 lost;			/* HELD_PARTIAL: flush_lost() when it was sent */
 	oblock_t oblock;	/* HELD_SLOTS: the first; invalidate.c: of @index, or none */
 	bool paired;			/* also written to the other device through @clone */
 	bool retried;			/* failed on the cache once: goes to the origin now */

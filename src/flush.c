@@ -5,7 +5,8 @@
  * On the bio's path: device-mapper turns a FLUSH into two empty bios, number 0 for the cache
  * device and 1 for the origin.  Each is sent on only if a write completed on that device since the
  * start of its last successful flush; otherwise it is done at once.  So an fsync of cached data
- * does not wait for the slow origin.  commit.c asks the same question before it commits.
+ * does not wait for the slow origin.  commit.c asks the same question before it commits.  What one
+ * of its flushes loses, the next FLUSH tells the user.
  *
  * How that is known without a lock: flush.h.  Any context but flush_device(), which sleeps.
  *
@@ -20,8 +21,9 @@
 void flush_init(struct flush_state *f, struct block_device *bdev)
 {
 	f->bdev = bdev;
-	atomic_set(&f->word, FLUSH_WRITTEN);
+	atomic_set(&f->word, FLUSH_WRITTEN | FLUSH_OF_USER);
 	atomic_set(&f->lost, 0);
+	atomic_set(&f->untold, 0);
 }
 
 int flush_map(struct cache *c, struct bio *bio)
@@ -48,14 +50,20 @@ int flush_map(struct cache *c, struct bio *bio)
 	return DM_MAPIO_REMAPPED;
 }
 
-/* Makes everything that was written to the device durable, if anything was.  Sleeps. */
+/*
+ * Makes everything that was written to the device durable, if anything was.  If it cannot, and the
+ * user has written any of that, the next FLUSH fails.  Sleeps.
+ */
 int flush_device(struct flush_state *f)
 {
+	const int begun = flush_begin(f);
 	int r;
 
-	if (!flush_begin(f))
+	if (!begun)
 		return 0;
 	r = blkdev_issue_flush(f->bdev);
+	if (unlikely(r))
+		flush_own_failed(f, begun);
 	flush_ended(f, !r);
 	return r;
 }

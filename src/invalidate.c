@@ -467,6 +467,7 @@ int drop_unflushed(struct cache *c, bool *gone)
 	*gone = c->io_mode == IO_WRITETHROUGH && !atomic_read(&c->nr_dirty);
 	if (!*gone)
 		return 0;
+	flush_told(&c->cache_flush);	/* nothing of the user's is lost */
 	for (i = 0; i < c->geo.nr_cblocks && !r; i++)
 		if (table_oblock(&c->table, to_cblock(i)) != NO_OBLOCK &&
 		    (all || atomic_read(&c->table.entries[i].state) & BL_INTENT))

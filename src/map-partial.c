@@ -187,6 +187,7 @@ int partial_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u3
 	x->held = HELD_PARTIAL;
 	x->piece = offset;
 	x->nr = bio_sectors(bio);
+	x->lost = flush_lost(&c->cache_flush);
 	return remap_to_cache(c, bio, cb);
 }
 
@@ -214,7 +215,7 @@ int partial_write_ended(struct cache *c, struct bio *bio, bool failed)
 	if (unlikely(failed))
 		again = write_failed(c, bio, cb);
 	else
-		partial_written(c, cb, x->piece, x->nr);
+		partial_written(c, cb, x->piece, x->nr, x->lost);
 	block_put(c, entry_of(c, cb), BL_WRITER);
 	if (unlikely(again)) {
 		engine_defer(c, bio, false);

@@ -457,15 +457,36 @@ static int write_hit_ended(struct cache *c, struct bio *bio, struct bio_ctx *x, 
 	return DM_ENDIO_INCOMPLETE;
 }
 
-static int flush_cache_ended(struct cache *c, struct bio *bio, bool failed)
+static void fail_flush(struct flush_state *f, blk_status_t *status)
 {
-	bool drop = unlikely(failed) && drop_after_flush(c, bio);
+	if (*status == BLK_STS_OK)
+		*status = BLK_STS_IOERR;
+	flush_told(f);
+}
 
-	flush_ended(&c->cache_flush, !failed);
+static int flush_cache_ended(struct cache *c, struct bio *bio, blk_status_t *status)
+{
+	const bool ok = *status == BLK_STS_OK, failed = flush_failed(&c->cache_flush, ok);
+	bool drop = failed && drop_after_flush(c, bio);
+
+	if (failed)
+		fail_flush(&c->cache_flush, status);
+	flush_ended(&c->cache_flush, ok);
 	if (likely(!drop))
 		return DM_ENDIO_DONE;
 	engine_defer(c, bio, false);
 	return DM_ENDIO_INCOMPLETE;
+}
+
+static void flush_origin_ended(struct cache *c, blk_status_t *status)
+{
+	const bool ok = *status == BLK_STS_OK;
+
+	if (unlikely(!ok))
+		errors_note(c, ERR_ORIGIN);
+	if (flush_failed(&c->origin_flush, ok))
+		fail_flush(&c->origin_flush, status);
+	flush_ended(&c->origin_flush, ok);
 }
 
 /* The bio that was to fill a block failed: mg_copied() sends it to the origin. */
@@ -520,12 +541,10 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 		miss_put(c, x->index);
 		break;
 	case HELD_FLUSH_ORIGIN:
-		if (unlikely(*status != BLK_STS_OK))
-			errors_note(c, ERR_ORIGIN);
-		flush_ended(&c->origin_flush, *status == BLK_STS_OK);
+		flush_origin_ended(c, status);
 		break;
 	case HELD_FLUSH_CACHE:
-		return flush_cache_ended(c, bio, *status != BLK_STS_OK);
+		return flush_cache_ended(c, bio, status);
 	case HELD_DISCARD:
 		if (*status == BLK_STS_OK)
 			discard_done(c, x);

@@ -17,7 +17,10 @@
  * and each FLUSH that came before it.  What ends later is pending for the next round.
  *
  * The commit worker copies the maps first, then flushes the cache device, then changes the
- * metadata.  So no granule is valid on disk before its data is durable (rule R16).
+ * metadata.  So no granule is valid on disk before its data is durable (rule R16).  If that flush
+ * fails, or any has since the data was sent (flush.h), the round is not stored, and a FLUSH fails:
+ * one that waits, or the next.  Then the granules are pending as if just written: what the device
+ * returns for them now its next flush makes durable.
  *
  * What is read after a crash is stable (rule R16).  A block that is not committed is not there
  * after a crash, and the origin was not touched.  A granule that is not committed reads from the
@@ -202,9 +205,17 @@ static void remove(struct partials *p, struct partial_block *b)
 	p->nr--;
 }
 
-static void make_pending(struct partials *p, struct partial_block *b)
+/* What becomes pending was sent when flush_lost() was @lost, or later. */
+static void note_sent(struct partials *p, u32 lost)
 {
 	lockdep_assert_held(&p->lock);
+	if (list_empty(&p->pending) || (s32)(lost - p->pending_lost) < 0)
+		p->pending_lost = lost;
+}
+
+static void make_pending(struct partials *p, struct partial_block *b, u32 lost)
+{
+	note_sent(p, lost);
 	if (!list_empty(&b->pending))
 		return;
 	list_add_tail(&b->pending, &p->pending);
@@ -433,8 +444,8 @@ static bool set_valid(struct partial_block *b, u32 first, u32 end)
 	return changed;
 }
 
-/* A write of the range has ended well; its bio is still counted. */
-void partial_written(struct cache *c, cblock_t cb, u32 offset, u32 sectors)
+/* A write of the range, sent at the flush_lost() @lost, has ended well; it is still counted. */
+void partial_written(struct cache *c, cblock_t cb, u32 offset, u32 sectors, u32 lost)
 {
 	struct partials *p = c->partials;
 	struct partial_block *b;
@@ -443,7 +454,7 @@ void partial_written(struct cache *c, cblock_t cb, u32 offset, u32 sectors)
 	spin_lock_irqsave(&p->lock, flags);
 	b = find_partial(p, from_cblock(cb));
 	if (b && set_valid(b, first_granule(p, offset), end_granule(p, offset, sectors)))
-		make_pending(p, b);
+		make_pending(p, b, lost);
 	spin_unlock_irqrestore(&p->lock, flags);
 }
 
@@ -630,6 +641,7 @@ static void begin_round(struct partials *p)
 	if (!p->due && bio_list_empty(&p->waiting))
 		return;
 	p->due = false;
+	p->round_lost = p->pending_lost;
 	list_splice_init(&p->pending, &p->round);
 	bio_list_merge(&p->covered, &p->waiting);
 	bio_list_init(&p->waiting);
@@ -666,6 +678,20 @@ static void begin_migration(struct partials *p, struct migration *mg)
 	}
 }
 
+/* flush_lost() when the first of all that is pending was sent. */
+static u32 oldest_lost(struct cache *c)
+{
+	struct partials *p = c->partials;
+	u32 lost = flush_lost(&c->cache_flush);
+
+	lockdep_assert_held(&p->lock);
+	if (!list_empty(&p->round))
+		lost = p->round_lost;
+	if (!list_empty(&p->pending) && (s32)(p->pending_lost - lost) < 0)
+		lost = p->pending_lost;
+	return lost;
+}
+
 /*
  * Begins a commit, of the migrations of @batch and of @room pending blocks at most.  A round may
  * take several commits.  The cache device is flushed afterwards: partial_flushed().
@@ -680,6 +706,7 @@ void partial_begin(struct cache *c, struct list_head *batch, u32 room)
 	p->flush_error = 0;
 	spin_lock_irq(&p->lock);
 	begin_round(p);
+	p->batch_lost = oldest_lost(c);
 	list_for_each_entry(mg, batch, list)
 		begin_migration(p, mg);
 	room = clamp(room, 1U, PARTIAL_BATCH);
@@ -698,18 +725,24 @@ bool partial_changes(struct cache *c)
 }
 
 /*
- * The cache device was flushed, or that failed with @error: then nothing of what was taken is
- * stored.  But when the cache is suspended it is stored all the same: the maps in memory may be
- * forgotten, and the data is most likely there.  (Each FLUSH has failed.)
+ * The cache device was flushed, or that failed with @error.  Returns that, or -EIO if a flush has
+ * failed since the first of what was taken was sent: then nothing of it is stored.  But when the
+ * cache is suspended it is stored all the same: the maps in memory may be forgotten, and the data
+ * is most likely there.  A FLUSH fails for it.
  */
-void partial_flushed(struct cache *c, int error)
+int partial_flushed(struct cache *c, int error)
 {
 	struct partials *p = c->partials;
 
-	p->flush_error = error;
+	if (unlikely(!error && p->nr_batch && flush_lost(&c->cache_flush) != p->batch_lost)) {
+		flush_untell(&c->cache_flush);
+		error = -EIO;
+	}
 	if (unlikely(error && p->nr_batch))
 		DMERR_LIMIT("%s: cannot flush the cache device (%d): %u partial blocks are not durable",
 			    cache_name(c), error, p->nr_batch);
+	p->flush_error = error;
+	return error;
 }
 
 static bool stores(const struct cache *c)
@@ -719,12 +752,7 @@ static bool stores(const struct cache *c)
 
 static bool is_empty(const struct partial_change *ch)
 {
-	int i;
-
-	for (i = 0; i < DMC_VALID_WORDS; i++)
-		if (ch->valid[i])
-			return false;
-	return true;
+	return !memchr_inv(ch->valid, 0, sizeof(ch->valid));
 }
 
 static int store_one(struct cache *c, struct partial_change *ch)
@@ -775,7 +803,7 @@ void partial_keep(struct migration *mg)
 	spin_lock_irq(&p->lock);
 	b = find_partial(p, from_cblock(mg->cblock));
 	if (b)
-		make_pending(p, b);
+		make_pending(p, b, p->batch_lost);
 	p->missed = true;
 	spin_unlock_irq(&p->lock);
 }
@@ -791,7 +819,7 @@ static void note_committed(struct cache *c, const struct partial_change *ch, boo
 	if (!b)
 		return;
 	if (!ok) {
-		make_pending(p, b);
+		make_pending(p, b, flush_lost(&c->cache_flush));
 		return;
 	}
 	b->fresh &= !ch->full && is_empty(ch);
@@ -805,22 +833,26 @@ static void note_committed(struct cache *c, const struct partial_change *ch, boo
 /* A FLUSH goes on to the device, for what was written since; it waits for no other commit. */
 static void let_go(struct cache *c, struct bio *bio, int error)
 {
-	const blk_status_t status = error ? BLK_STS_IOERR : BLK_STS_OK;
-
-	if (!(bio->bi_opf & REQ_PREFLUSH))
-		compat_bio_end_again(bio, status);
-	else if (error)
-		bio_refuse(bio, status);
-	else
+	if (!(bio->bi_opf & REQ_PREFLUSH)) {
+		compat_bio_end_again(bio, error ? BLK_STS_IOERR : BLK_STS_OK);
+	} else if (error) {
+		flush_told(&c->cache_flush);
+		bio_refuse(bio, BLK_STS_IOERR);
+	} else {
 		engine_defer(c, bio, false);
+	}
 }
 
 /* The bios that this commit, with its @error, lets go on. */
-static void end_round(struct partials *p, int error, struct bio_list *ended)
+static void end_round(struct cache *c, int error, struct bio_list *ended)
 {
+	struct partials *p = c->partials;
+
 	lockdep_assert_held(&p->lock);
-	if (error)
+	if (error) {
+		note_sent(p, flush_lost(&c->cache_flush));
 		list_splice_init(&p->round, &p->pending);
+	}
 	if (!list_empty(&p->round))
 		return;
 	p->in_round = false;
@@ -849,7 +881,7 @@ bool partial_committed(struct cache *c, int error)
 	spin_lock_irq(&p->lock);
 	for (i = 0; i < p->nr_batch; i++)
 		note_committed(c, &p->batch[i], !error && stores(c));
-	end_round(p, error ? error : p->flush_error, &ended);
+	end_round(c, error ? error : p->flush_error, &ended);
 	more = p->in_round || !bio_list_empty(&p->waiting);
 	spin_unlock_irq(&p->lock);
 	if (!error)

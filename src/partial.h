@@ -61,6 +61,8 @@ struct partials {
 	struct list_head pending;
 	struct list_head round;		/* pending since before the round under way began */
 	u32 nr_pending;			/* in both lists */
+	/* flush_lost() when the first write of what is in the list was sent. */
+	u32 pending_lost, round_lost;
 	bool in_round;
 	bool due;			/* a round is wanted, though no bio waits for it */
 	bool missed;			/* this round gave up a block that was to be removed, and is
@@ -71,6 +73,7 @@ struct partials {
 	/* The commit worker's. */
 	struct partial_change *batch;
 	u32 nr_batch;
+	u32 batch_lost;
 	int flush_error;
 
 	atomic64_t nr_allocated, nr_filled, nr_dropped;
@@ -102,7 +105,7 @@ int partial_load(void *ctx, cblock_t cb, const u64 *valid);
 bool partial_may_allocate(struct cache *c, const struct bio *bio, u32 offset);
 bool partial_look(struct cache *c, cblock_t cb, u32 offset, u32 sectors, u32 *same);
 bool partial_can_write(struct cache *c, cblock_t cb, u32 offset, u32 sectors);
-void partial_written(struct cache *c, cblock_t cb, u32 offset, u32 sectors);
+void partial_written(struct cache *c, cblock_t cb, u32 offset, u32 sectors, u32 lost);
 bool partial_wait(struct cache *c, struct bio *bio);
 bool partial_missed(struct cache *c, cblock_t cb);
 bool partial_next_run(struct cache *c, cblock_t cb, bool valid, u32 *offset, u32 *sectors);
@@ -124,7 +127,7 @@ void partial_store(struct cache *c);
 bool partial_used(struct cache *c);
 void partial_begin(struct cache *c, struct list_head *batch, u32 room);
 bool partial_changes(struct cache *c);
-void partial_flushed(struct cache *c, int error);
+int partial_flushed(struct cache *c, int error);
 int partial_change(struct cache *c);
 void partial_keep(struct migration *mg);
 bool partial_committed(struct cache *c, int error);

@@ -13,6 +13,8 @@
 
 int remap_to_origin(struct cache *c, struct bio *bio)
 {
+	if (op_is_write(bio_op(bio)))
+		flush_note_sent(&c->origin_flush);
 	bio_set_dev(bio, c->origin_dev->bdev);
 	compat_bio_set_sector(bio, dm_target_offset(c->ti, compat_bio_sector(bio)));
 	return DM_MAPIO_REMAPPED;
@@ -29,6 +31,8 @@ int remap_to_cache(struct cache *c, struct bio *bio, cblock_t cb)
 {
 	sector_t sector = dm_target_offset(c->ti, compat_bio_sector(bio));
 
+	if (op_is_write(bio_op(bio)))
+		flush_note_sent(&c->cache_flush);
 	bio_set_dev(bio, c->cache_dev->bdev);
 	compat_bio_set_sector(bio, cblock_to_sector(c, cb) + offset_in_block(c, sector));
 	return DM_MAPIO_REMAPPED;
@@ -87,6 +91,7 @@ int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb)
 	x->origin_failed = false;
 	x->end_io = bio->bi_end_io;
 	atomic_set(&x->halves, 2);
+	flush_note_sent(&c->origin_flush);
 	bio->bi_end_io = cache_half_end_io;
 	remap_to_cache(c, bio, cb);
 	submit_bio_noacct(clone);

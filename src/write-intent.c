@@ -256,10 +256,10 @@ bool intent_flush(struct cache *c, int settled)
 	if (!r)
 		r = flush_device(&c->cache_flush);
 	/*
-	 * A FLUSH may have failed since the look at the bits, and waits for what they tell:
-	 * invalidate.c.
+	 * A FLUSH may have failed since the look at the bits, and waits for what they tell, or one
+	 * of ours failed before, and the next FLUSH will ask: invalidate.c.
 	 */
-	if (!r && atomic_read(&c->invalidation.nr_waiting))
+	if (!r && (flush_untold(&c->cache_flush) || atomic_read(&c->invalidation.nr_waiting)))
 		r = -EIO;
 	if (r)
 		put_back(c);
@@ -282,7 +282,7 @@ bool intent_flush(struct cache *c, int settled)
  */
 void intent_of_promotions(struct cache *c, struct list_head *batch)
 {
-	bool origin_is_ahead = atomic_read(&c->origin_flush.word);
+	bool origin_is_ahead = flush_needed(&c->origin_flush);
 	struct migration *mg;
 
 	if (!intent_needed(c))

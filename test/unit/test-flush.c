@@ -8,7 +8,8 @@
  * it is.
  *
  * Another device loses its cache now and then, and reports that once: by the next flush of any
- * thread.
+ * thread.  Then flushes of the cache's own may be that one: a thread that flushes as the user does
+ * has to hear of it.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -38,7 +39,8 @@ static bool device_flush(u32 x)
 	int upto = atomic_read(&completed);
 	int old = atomic_read(&durable);
 
-	if (x % 8 == 0)
+	/* Seldom: beside busy processes each one costs a time slice. */
+	if (x % 64 == 0)
 		sched_yield();
 	if (x % 17 == 0)
 		return false;
@@ -193,6 +195,175 @@ static void test_what_a_failed_flush_lost(void)
 	CHECK(atomic_read(&doubted) > 100);
 }
 
+/*----- the cache's own flushes, and what the user hears of them -----*/
+
+#define SHARED_ROUNDS 50000
+
+static struct flush_state shared;
+static atomic_t user_is_done, own_failures;
+
+static u32 next_random(u32 *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 17;
+	*x ^= *x << 5;
+	return *x >> 3;
+}
+
+static int users_write(void)
+{
+	int id;
+
+	flush_note_sent(&shared);
+	pthread_mutex_lock(&device);
+	id = nr_written++;
+	pthread_mutex_unlock(&device);
+	if (id % 64 == 0)
+		sched_yield();
+	flush_note_write(&shared);
+	return id;
+}
+
+/* Now and then the device has lost what was not flushed, and says so. */
+static bool shared_flush(u32 x)
+{
+	const bool ok = x % 16;
+
+	if (!ok)
+		memset(gone + nr_durable, 1, nr_written - nr_durable);
+	nr_durable = nr_written;
+	return ok;
+}
+
+/* As the commit worker does: one after the other, for copies as well. */
+static void *own_flushes(void *unused)
+{
+	u32 x = 12345;
+	int begun;
+	bool ok;
+
+	while (!atomic_read(&user_is_done)) {
+		if (next_random(&x) % 4 == 0)
+			flush_note_copy(&shared);
+		begun = flush_begin(&shared);
+		if (!begun) {
+			sched_yield();
+			continue;
+		}
+		/* The next one of the device is begun when this one is over. */
+		pthread_mutex_lock(&device);
+		ok = shared_flush(next_random(&x));
+		if (!ok) {
+			atomic_inc(&own_failures);
+			flush_own_failed(&shared, begun);
+		}
+		flush_ended(&shared, ok);
+		pthread_mutex_unlock(&device);
+	}
+	return NULL;
+}
+
+/* As map_end_io() does. */
+static bool users_flush(u32 x)
+{
+	bool ok, failed;
+
+	if (!flush_begin(&shared))
+		return true;
+	pthread_mutex_lock(&device);
+	ok = shared_flush(x);
+	failed = flush_failed(&shared, ok);
+	if (failed)
+		flush_told(&shared);
+	flush_ended(&shared, ok);
+	pthread_mutex_unlock(&device);
+	return !failed;
+}
+
+static void shared_user(void)
+{
+	int first = -1, last = -1, id;
+	u32 x = 54321, i;
+
+	for (i = 0; i < SHARED_ROUNDS; i++) {
+		if (next_random(&x) % 8) {
+			last = users_write();
+			first = first < 0 ? last : first;
+			continue;
+		}
+		if (users_flush(next_random(&x))) {
+			atomic_inc(&believed);
+			for (id = first; id >= 0 && id <= last; id++)
+				if (gone[id])
+					atomic_inc(&lies);
+		} else {
+			atomic_inc(&doubted);
+		}
+		first = -1;
+	}
+}
+
+static void test_what_our_own_lost(void)
+{
+	pthread_t thread;
+
+	gone = calloc(SHARED_ROUNDS, 1);
+	CHECK(gone != NULL);
+	nr_written = 0;
+	nr_durable = 0;
+	atomic_set(&believed, 0);
+	atomic_set(&doubted, 0);
+	CHECK_OK(pthread_create(&thread, NULL, own_flushes, NULL));
+	shared_user();
+	atomic_set(&user_is_done, 1);
+	pthread_join(thread, NULL);
+	free(gone);
+
+	unit_note("%d of the cache's own failed, %d FLUSHes believed, %d failed",
+		  atomic_read(&own_failures), atomic_read(&believed), atomic_read(&doubted));
+	CHECK_EQ(atomic_read(&lies), 0);
+	CHECK(atomic_read(&own_failures) > 10);
+	CHECK(atomic_read(&believed) > 1000);
+	CHECK(atomic_read(&doubted) > 20);
+}
+
+/* A flush of the cache's own that fails is told once, and only if the user has written. */
+static void test_told_once(void)
+{
+	struct flush_state f = { };
+
+	flush_note_copy(&f);
+	flush_own_failed(&f, flush_begin(&f));
+	flush_ended(&f, false);
+	CHECK(!flush_untold(&f));
+
+	/* Sent before that flush began, or while it was under way; or completed before. */
+	flush_note_sent(&f);
+	flush_own_failed(&f, flush_begin(&f));
+	flush_ended(&f, false);
+	CHECK(flush_untold(&f));
+	flush_told(&f);
+	CHECK(flush_begin(&f));
+	flush_note_sent(&f);
+	flush_own_failed(&f, FLUSH_ONE);
+	flush_ended(&f, false);
+	CHECK(flush_untold(&f));
+	flush_told(&f);
+	flush_note_write(&f);
+	flush_own_failed(&f, flush_begin(&f));
+	flush_ended(&f, false);
+
+	/* A later one that goes well does not make it needless to ask. */
+	CHECK(flush_begin(&f));
+	flush_ended(&f, true);
+	CHECK(!flush_needed(&f));
+	CHECK(flush_begin(&f));
+	CHECK(flush_untold(&f));
+	flush_told(&f);
+	flush_ended(&f, true);
+	CHECK(!flush_begin(&f));
+}
+
 static void test_one_after_the_other(void)
 {
 	atomic_set(&state.word, FLUSH_WRITTEN);
@@ -225,6 +396,8 @@ int main(int argc, char **argv)
 		{ "flush: needed after a write, beside a flush, after a failure", test_one_after_the_other },
 		{ "flush: what is reported durable is, under four threads", test_no_lies },
 		{ "flush: a device that loses its cache and says so once, under four threads", test_what_a_failed_flush_lost },
+		{ "flush: one of the cache's own that fails is told once", test_told_once },
+		{ "flush: what one of the cache's own lost is told, beside a thread of them", test_what_our_own_lost },
 		{ }
 	};
 

@@ -48,6 +48,37 @@ assert sync_of c
 assert stored
 same /tmp/want /dev/mapper/c "after a FLUSH that failed"
 
+# --- no FLUSH waits when it fails: the next one does ---
+unflushable f
+dmesg_mark
+put_some 40 10
+wait_for 'dmesg_new | grep -q "partial blocks are not durable"' 30
+back f
+refute sync_of c
+assert sync_of c
+
+# --- a FLUSH fails while others write: so does theirs, though the device has done it ---
+put_at "$(granule_of 1)" 8
+assert sync_of c
+# The last sectors have their own FLUSH, which takes its time, and fails.
+n=$(($(sectors /dev/f0) - 8))
+modprobe dm-delay
+dmsetup create e --table "0 8 flakey /dev/f0 $n 0 1 1 error_writes"
+below_table f "0 $n linear /dev/f0 0
+$n 8 delay /dev/mapper/e 0 0 /dev/mapper/e 0 100000"
+put_at "$(granule_of 1)" 8
+w=$(dev_flushes /dev/f0)
+sync_of c & pid=$!
+wait_for '[ "$(dev_flushes /dev/f0)" -gt "$w" ]' 30
+put_some 60 1
+back f
+if wait $pid; then fail "a FLUSH that the cache device failed"; fi
+refute sync_of c
+assert sync_of c
+assert stored
+dmsetup remove e
+same /tmp/want /dev/mapper/c "after a FLUSH that failed beside a write"
+
 # --- the same, and the table goes: nothing that was written is forgotten ---
 put_some 20 10
 unflushable f
