@@ -18,12 +18,19 @@
  *		loads, removes the partial blocks, shuts down; prints the XML
  *	test-tools needs-check IMAGE
  *		sets needs_check
+ *	test-tools judge IMAGE ORIGIN_BLOCKS
+ *		prints "loads" and "-", or "refused" and why, after a tab; writes nothing
+ *	test-tools damaged IMAGE ORIGIN_BLOCKS SEED NR FOLDER
+ *		damages copies of it, each in one place, as FOLDER/SEED.img, SEED+1.img ...; prints
+ *		a line for each: its number, what judge says, what was damaged
  *	test-tools time CBLOCKS FORMAT
  *		processor time of loading and shutting down a full cache, in ms (build with SAN=)
  */
+#include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "md-damage.h"
 #include "md-test.h"
 
 #define SMQ ((struct dmc_md_policy){ .name = "smq", .version = { 2, 0, 0 }, .hint_size = 4 })
@@ -65,19 +72,25 @@ static void write_image(const char *path, struct shim_disk *d)
 	disk_free(d);
 }
 
-static struct dmc_md *open_image(struct shim_disk *d, u64 origin_blocks, bool format2)
+static struct dmc_md *try_open(struct shim_disk *d, u64 origin_blocks, bool format2,
+			       dmc_md_reason_t *why)
 {
 	struct dmc_md_params p = md_params(d);
 	struct dmc_md_summary s;
-	dmc_md_reason_t why;
-	struct dmc_md *md;
 
 	p.origin_blocks = origin_blocks;
 	p.format2 = format2;
 	/* Whatever block size it has. */
-	if (dmc_md_probe(&p, &s, &why) == -EINVAL && s.block_sectors)
+	if (dmc_md_probe(&p, &s, why) == -EINVAL && s.block_sectors)
 		p.block_sectors = s.block_sectors;
-	md = dmc_md_open(&p, &why);
+	return dmc_md_open(&p, why);
+}
+
+static struct dmc_md *open_image(struct shim_disk *d, u64 origin_blocks, bool format2)
+{
+	dmc_md_reason_t why;
+	struct dmc_md *md = try_open(d, origin_blocks, format2, &why);
+
 	if (IS_ERR(md))
 		die(why, PTR_ERR(md));
 	return md;
@@ -314,6 +327,71 @@ static void needs_check(char **args)
 	write_image(args[0], d);
 }
 
+/*----- what is made of damage -----*/
+
+/* NULL: it loads. */
+static const char *refusal(struct shim_disk *d, u64 origin_blocks)
+{
+	struct dmc_md_policy policy = SMQ;
+	dmc_md_reason_t why = "";
+	struct dmc_md *md;
+	struct model *m;
+	int r;
+
+	shim_clear_messages();
+	md = try_open(d, origin_blocks, false, &why);
+	if (IS_ERR(md))
+		return why;
+	m = model_load(md, &policy, &r);
+	dmc_md_close(md);
+	if (!m)
+		return shim_last_message();
+	model_free(m);
+	return NULL;
+}
+
+static void print_verdict(struct shim_disk *d, u64 origin_blocks)
+{
+	const char *why = refusal(d, origin_blocks);
+
+	if (why)
+		printf("refused\t%.200s", why);
+	else
+		printf("loads\t-");
+	if (d->count[DISK_WRITE])
+		die("it wrote", 1);
+}
+
+static void judge(char **args)
+{
+	struct shim_disk *d = read_image(args[0]);
+
+	print_verdict(d, strtoull(args[1], NULL, 0));
+	putchar('\n');
+	disk_free(d);
+}
+
+static void damaged(char **args)
+{
+	unsigned int seed = strtoul(args[2], NULL, 0), end = seed + strtoul(args[3], NULL, 0);
+	struct shim_disk *d = read_image(args[0]), *bad;
+	struct damage_base b;
+	char path[PATH_MAX];
+
+	damage_init(&b, d);
+	for (; seed < end; seed++) {
+		unit_srand(seed * 1000003ULL + 17);
+		bad = disk_clone(d);
+		damage_once(&b, bad);
+		printf("%u\t", seed);
+		print_verdict(bad, strtoull(args[1], NULL, 0));
+		printf("\t%s %u+%u\n", b.kind, b.offset, b.size);
+		snprintf(path, sizeof(path), "%s/%u.img", args[4], seed);
+		write_image(path, bad);
+	}
+	disk_free(d);
+}
+
 static double ms(void)
 {
 	struct timespec t;
@@ -381,6 +459,8 @@ int main(int argc, char **argv)
 		{ "partial", 3, partial },
 		{ "drain", 2, drain },
 		{ "needs-check", 1, needs_check },
+		{ "judge", 2, judge },
+		{ "damaged", 5, damaged },
 		{ "time", 2, measure },
 	};
 	int i;

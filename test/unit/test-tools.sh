@@ -9,6 +9,8 @@
 set -u
 cd "$(dirname "$0")" || exit 2
 . ../lib/host.sh
+# shellcheck source=../lib/tpt1.sh
+. ../lib/tpt1.sh
 P=$1
 DECODE=../tools/decode_cache_metadata.py
 T=$(mktemp -d) || exit 2
@@ -35,24 +37,6 @@ end() { if [ $bad = 0 ]; then ok "$1"; else fail "$1"; fi; }
 
 version() { "$@" -V 2>/dev/null | grep -o '[0-9]\+\.[0-9]\+' | head -n 1; }
 
-fetch_tpt1() {
-	local dir=$WORK/tpt1
-	(
-		flock 9
-		[ -e "$dir/.ready" ] && exit 0
-		rm -rf "$dir"
-		unpack_debs trixie "$dir" thin-provisioning-tools libc6 libgcc-s1 libudev1 libcap2 \
-		&&
-			: > "$dir/.ready"
-	) 9> "$WORK/.tpt1.lock" > "$T/fetch" 2>&1
-}
-tpt1() {
-	local tool=$1
-	shift
-	"$WORK"/tpt1/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \
-		--library-path "$WORK/tpt1/usr/lib/x86_64-linux-gnu" \
-		"$WORK/tpt1/usr/sbin/pdata_tools" "$tool" "$@"
-}
 new() { if [ "$NEW" = installed ]; then "$@"; else tpt1 "$@"; fi; }
 
 mkdir -p "$WORK"
@@ -61,7 +45,7 @@ case $(version cache_check) in
 0.*) OLD=installed ;;
 [1-9]*) NEW=installed ;;
 esac
-if [ -z "$NEW" ] && fetch_tpt1 && [ -n "$(version tpt1 cache_check)" ]; then
+if [ -z "$NEW" ] && tpt1_fetch > "$T/fetch" 2>&1 && [ -n "$(version tpt1 cache_check)" ]; then
 	NEW=fetched
 fi
 [ -n "$OLD" ] || echo "skip thin-provisioning-tools 0.9 (not installed here)"
