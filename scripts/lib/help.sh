@@ -20,6 +20,7 @@ usage: dmcache COMMAND ...
   detach NAME                            remove the cache; the device stays in use
   resize NAME                            use the new size of a larger origin or cache device
   check NAME   repair NAME               check or repair the metadata of a stopped set
+  dump NAME                              show marks and partial blocks in that metadata
   settle NAME                            write the partial blocks of a stopped set back
   list                                   list the known sets
   doctor                                 check the installation and all sets; say how to mend them
@@ -93,6 +94,12 @@ usage: dmcache check NAME
        dmcache repair [--yes] NAME
 
 For a stopped set. repair writes to a file, checks it, and only then replaces the metadata.
+END
+	dump) cat << 'END' ;;
+usage: dmcache dump NAME
+
+For a stopped set: shows what cache_dump does not, and changes nothing. Was it shut down, how many
+blocks are dirty, which blocks are partial and what of them is there?
 END
 	settle) cat << 'END' ;;
 usage: dmcache settle NAME

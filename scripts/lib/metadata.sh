@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# metadata.sh - dmcache check and repair: the metadata of a set that is stopped.
+# metadata.sh - dmcache check, dump and repair: the metadata of a set that is stopped.
 
 # metadata_alone NAME: in MAP_meta; what has to be made for that is on the undo list
 metadata_alone() {
@@ -68,6 +68,22 @@ cmd_check() {
 		die $E_REFUSED "$S_name: its metadata on $S_meta is damaged: $R" \
 			"dmcache repair $S_name"
 	say "$S_name: its metadata on $S_meta is in order"
+}
+
+# What cache_dump does not show, partial blocks too.
+cmd_dump() {
+	one_name "$@"
+	DUMP=${DMCACHE_DUMP:-$LIB/dump}
+	[ -x "$DUMP" ] || DUMP=$LIB/../../tools/settle/build/dmcache-dump
+	[ -x "$DUMP" ] ||
+		die $E_FAIL "$LIB/dump is missing" "install dmcache again, or make -C tools/settle"
+	metadata_alone "$NAME"
+	# It must not keep the lock if it outlives us.
+	"$DUMP" "$MAP_meta" 9>&-
+	M_st=$?
+	undo_all
+	[ $M_st = 0 ] ||
+		die $E_REFUSED "$S_name: its metadata on $S_meta is damaged" "dmcache check $S_name"
 }
 
 # tools_before_1: are the programs of thin-provisioning-tools older than 1.0?

@@ -25,11 +25,15 @@ END
 }
 
 settle() {
-	export DMCACHE_SETTLE=$W/bin/settle
+	export DMCACHE_SETTLE=$W/bin/settle DMCACHE_DUMP=$W/bin/dump
+	printf '#!/bin/sh\necho "dumped $*"\nexit $(cat %s)\n' "$W/dump-status" > $W/bin/dump
+	chmod +x $W/bin/dump
+	echo 0 > "$W/dump-status"
 	settle_program 0 'partial 5 settled 5 dirty 3 sectors 64 block 128'
 	run 0 create c --origin $D/hdd --cache $D/ssd --yes
 	run 5 settle c
 	said 'c is running; next: dmcache stop c'
+	run 5 dump c
 	echo 7 > $W/dirty
 	run 0 stop c
 	label ssd dirty 7
@@ -52,6 +56,13 @@ settle() {
 	said 'has partial blocks, which cache_check does not know; next: dmcache settle c'
 	run 4 repair c --yes
 	said 'which cache_repair does not know'
+	run 0 dump c
+	said "^dumped $W/mapper/c-cmeta\$"
+	none
+	echo 1 > "$W/dump-status"
+	run 4 dump c
+	said 'its metadata on .* is damaged; next: dmcache check c'
+	none
 	# The label must not say what the origin was like: it would be refused at the next assembly.
 	crc() { dd if=$D/ssd bs=4096 count=2 2> /dev/null | tr '\0' '\n' | grep -c 'origin_crc=-'; }
 	[ "$(crc)" = 1 ] || bad "the labels of a set that was stopped"
@@ -215,6 +226,6 @@ settle() {
 	grep -q "^$D/meta2 $D/ssd3 $D/hdd2\$" "$W/settled" || bad "settled: $(cat "$W/settled")"
 	run 6 settle nonesuch
 	chmod -x $W/bin/settle
-	unset DMCACHE_SETTLE
+	unset DMCACHE_SETTLE DMCACHE_DUMP
 	none
 }

@@ -11,6 +11,8 @@
  *		loads, changes, shuts down; prints the XML
  *	test-tools crash IMAGE ORIGIN_BLOCKS SEED
  *		loads, changes, commits, and stops there
+ *	test-tools live IMAGE ORIGIN_BLOCKS SEED
+ *		loads, runs with write intents, and stops there; prints how many blocks may be dirty
  *	test-tools partial IMAGE ORIGIN_BLOCKS SEED
  *		loads, makes some mapped blocks partial, shuts down; prints the XML, and a line "valid
  *		CBLOCK MAP" for each
@@ -261,6 +263,37 @@ static void work_crash(char **args)
 	work(args, false);
 }
 
+static void live(char **args)
+{
+	u64 origin_blocks = strtoull(args[1], NULL, 0);
+	struct shim_disk *d = read_image(args[0]);
+	struct dmc_md *md = open_image(d, origin_blocks, false);
+	struct model *m = load(md);
+	struct dmc_md_tracking t = { .nr_cblocks = m->nr };
+	cblock_t busy;
+	u32 i, n = 0;
+
+	set_dblocks(m, origin_blocks);
+	t.nr_dblocks = m->nr_dblocks;
+	t.discard_block_sectors = m->discard_sectors;
+	unit_srand(strtoul(args[2], NULL, 0));
+	MUST(dmc_md_start_tracking(md, &t, &busy));
+	for (i = 0; i < m->nr; i++) {
+		if (m->oblock[i] == NO_OBLOCK)
+			continue;
+		if (!unit_below(3)) {
+			m->dirty[i] = unit_below(2);
+			MUST(dmc_md_set_dirty(md, to_cblock(i), m->dirty[i]));
+		}
+		n += m->dirty[i];
+	}
+	MUST(dmc_md_commit(md, NULL));
+	dmc_md_close(md);
+	write_image(args[0], d);
+	printf("%u\n", n);
+	model_free(m);
+}
+
 static void print_valid(const struct model *m)
 {
 	u32 i;
@@ -456,6 +489,7 @@ int main(int argc, char **argv)
 		{ "dump", 2, dump },
 		{ "work", 3, work_clean },
 		{ "crash", 3, work_crash },
+		{ "live", 3, live },
 		{ "partial", 3, partial },
 		{ "drain", 2, drain },
 		{ "needs-check", 1, needs_check },
