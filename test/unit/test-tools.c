@@ -21,7 +21,7 @@
  *	test-tools needs-check IMAGE
  *		sets needs_check
  *	test-tools judge IMAGE ORIGIN_BLOCKS
- *		prints "loads" and "-", or "refused" and why, after a tab; writes nothing
+ *		prints "loads" and the last line of the log, or "refused" and why, after a tab
  *	test-tools damaged IMAGE ORIGIN_BLOCKS SEED NR FOLDER
  *		damages copies of it, each in one place, as FOLDER/SEED.img, SEED+1.img ...; prints
  *		a line for each: its number, what judge says, what was damaged
@@ -390,7 +390,7 @@ static void print_verdict(struct shim_disk *d, u64 origin_blocks)
 	if (why)
 		printf("refused\t%.200s", why);
 	else
-		printf("loads\t-");
+		printf("loads\t%.200s", shim_nr_messages() ? shim_last_message() : "-");
 	if (d->count[DISK_WRITE])
 		die("it wrote", 1);
 }
