@@ -98,6 +98,26 @@ put_at $((5 * 64 + 9)) 1 || fail "a part of a granule, in a block that cannot be
 back s
 same /tmp/want /dev/mapper/c "after a fill that failed"
 
+# --- the origin cannot be written: the block stays as it is, and goes when that works ---
+again
+put_some 0 10
+assert sync_of c
+fails s $((3 * 64)) 64
+reload_cache c 64 "metadata2 writeback" cleaner
+wait_for '[ "$(st_dirty c) $(core_arg c partial_dropped)" = "1 9" ]' 30
+assert_eq "$(partials)" 1 "partial blocks that cannot be written back"
+s=$(granule_of 3)
+read_at /dev/mapper/c "$s" > /tmp/got || fail "a granule that cannot be written back"
+dd if=/tmp/want bs=512 skip="$s" count=8 2> /dev/null | cmp - /tmp/got ||
+	fail "wrong data of a granule that cannot be written back"
+assert sync_of c
+assert stored
+back s
+wait_for '[ "$(st_dirty c) $(partials)" = "0 0" ]' 60
+dmsetup remove c
+stored && fail "stored after the last one went"
+same /tmp/want $ORIGIN "the origin, after a writeback that failed"
+
 # --- a commit fails, and the metadata can be brought back: each FLUSH fails from then on, for what
 # was written is not recorded; and it is still read ---
 again

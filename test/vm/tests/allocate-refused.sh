@@ -75,6 +75,14 @@ for policy in default cleaner; do
 	dmsetup remove c
 done
 
+# The last free block is left to promotions.
+for policy in default cleaner; do
+	warm 64 511 2 /tmp/want true
+	begin $policy
+	refused no_free $((610 * 64)) 8 "the last free block under $policy"
+	dmsetup remove c
+done
+
 # A commit that finds no room would end all changes, so 64 blocks of metadata stay free.
 fresh default
 dmsetup remove c
