@@ -10,9 +10,10 @@
  *
  * How that is known without a lock: flush.h.  Any context but flush_device(), which sleeps.
  *
- * A FLUSH never waits for a migration.  For a metadata commit it waits only if something was
- * written to partial blocks (partial.c): any other mapping that a completed write depends on was
- * committed before the write was acknowledged (rule R1).
+ * A FLUSH waits until what was posted before it is written (posted.c), and for no other migration.
+ * For a metadata commit it waits only if something was written to partial blocks (partial.c): any
+ * other mapping that a completed write depends on was committed before the write was acknowledged
+ * (rule R1).
  */
 #include "dm-cache.h"
 #include "partial.h"

@@ -113,7 +113,8 @@ static struct migration *posted_alloc(struct cache *c, struct bio *bio, oblock_t
 
 	if (!may_post(c, bio) || !posted_get(c))
 		return NULL;
-	data = alloc_pages_exact(bytes, GFP_NOWAIT | __GFP_NOWARN);
+	/* Not of the reserves, which are for what makes memory free: a write to swap, say. */
+	data = alloc_pages_exact(bytes, GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
 	mg = data ? mg_alloc(c, MG_WRITE_INTENT, ob, cb) : NULL;
 	if (!mg) {
 		if (data)
@@ -242,6 +243,7 @@ static void send(struct migration *mg)
 	};
 
 	mg->state = MG_POSTING;
+	flush_note_sent(origin ? &c->origin_flush : &c->cache_flush);
 	if (cache_md_mode(c) == MD_FAIL) {
 		mg->elsewhere = true;
 		write_ended(mg, true);
