@@ -95,13 +95,13 @@ static int make_table(struct cache *c, u32 nr)
 	if (p->chunks)
 		return 0;
 	nr = max3(nr, percent_of(c, CACHE_MAX_WRITE_ALLOCATE), 1U);
-	p->nr_buckets = rounddown_pow_of_two(nr);
+	p->nr_buckets = partial_buckets(nr);
 	p->buckets = kvmalloc_array(p->nr_buckets, sizeof(u32), GFP_KERNEL);
 	if (!p->buckets)
 		return -ENOMEM;
 	for (i = 0; i < p->nr_buckets; i++)
 		p->buckets[i] = NONE;
-	p->most_chunks = DIV_ROUND_UP(nr, PARTIAL_CHUNK);
+	p->most_chunks = partial_chunks(nr);
 	p->chunks = kvcalloc(p->most_chunks, sizeof(*p->chunks), GFP_KERNEL);
 	if (p->chunks)
 		return 0;

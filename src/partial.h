@@ -10,8 +10,7 @@
 #define DM_CACHE_PARTIAL_H
 
 #include "migrate.h"
-
-#define PARTIAL_CHUNK 512U		/* blocks that get their memory at a time */
+#include "partial-memory.h"
 
 /* Why a write was not allocated; for status. */
 enum partial_refusal {
@@ -30,16 +29,6 @@ struct partial_change {
 	bool full;			/* no granule is missing any more */
 	struct migration *fill;		/* or, if this has no error, NULL: it is not filled */
 	u64 valid[DMC_VALID_WORDS];	/* as dmc_md_set_valid() takes it */
-};
-
-/* One block; at most 64 bytes with its share of the buckets. */
-struct partial_block {
-	u64 valid[DMC_VALID_WORDS];	/* a bit a granule, lowest first */
-	u32 cblock : 31;
-	u32 fresh : 1;			/* its mapping is not on disk */
-	u32 next : 31;			/* in its chain, or of the free ones */
-	u32 wanted : 1;			/* a read had to go to the origin once */
-	struct list_head pending;	/* not on disk as it is: in partials.pending or .round */
 };
 
 struct partials {
