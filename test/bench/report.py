@@ -50,6 +50,13 @@ WRITES = [
     ("writes-stream", "1 MiB writes in a row, not cached, depth 4"),
     ("writes-zipf", "zipf 1.1, 70 % reads, the first minute, depth 16"),
 ]
+# Bursts, in the long run.
+BURSTS = [
+    ("bursts-first", "600 random writes beside a full cache: IOPS, first burst"),
+    ("bursts-iops", "the next five, each when nothing is dirty: IOPS"),
+    ("bursts-least", "the slowest burst: IOPS"),
+    ("bursts-slowest", "the slowest request, ms"),
+]
 WRITERS = [("raw", "origin alone"), ("kernel", "the kernel's"), ("writecache", "dm-writecache"),
            ("bcache", "bcache"), ("ours", "ours"), ("allocate", "write_allocate")]
 
@@ -99,14 +106,14 @@ def table(kernel, results):
               ratio(results, row, "linear"), ratio(results, row, "kernel")))
 
 
-def writes_table(kernel, results):
+def writers_table(kernel, results, rows, what):
     """What writes wait for: another layout, since there are peers, and no dm-linear."""
-    if ("ours", WRITES[0][0]) not in results:
+    if ("ours", rows[0][0]) not in results:
         return
-    print("\nkernel %s; requests a second; write_allocate: ours, with 50 %%" % kernel)
-    print("%-52s" % "" + "".join("%15s" % name for _, name in WRITERS))
-    for row, label in WRITES:
-        print("%-52s" % label + "".join("%15s" % results.get((who, row), "-") for who, _ in WRITERS))
+    print("\nkernel %s; %s; write_allocate: ours, with 50 %%" % (kernel, what))
+    print("%-60s" % "" + "".join("%15s" % name for _, name in WRITERS))
+    for row, label in rows:
+        print("%-60s" % label + "".join("%15s" % results.get((who, row), "-") for who, _ in WRITERS))
 
 
 def plot(path, kernel, results):
@@ -138,7 +145,8 @@ def main():
         for kernel in kernels:
             results = read("%s/%s.results" % (where, kernel))
             table(kernel, results)
-            writes_table(kernel, results)
+            writers_table(kernel, results, WRITES, "requests a second")
+            writers_table(kernel, results, BURSTS, "bursts")
             plot("%s/bench-%s.svg" % (where, kernel), kernel, results)
             for row, label, how in ROWS:
                 if ("ours", row) in results:
@@ -149,8 +157,8 @@ def main():
         w.writerow(["kernel", "requests a second"] + [name for _, name in WRITERS])
         for kernel in kernels:
             results = read("%s/%s.results" % (where, kernel))
-            for row, label in WRITES:
-                if ("ours", row) in results:
+            for row, label in WRITES + BURSTS:
+                if any((who, row) in results for who, _ in WRITERS):
                     w.writerow([kernel, label] + [results.get((who, row), "") for who, _ in WRITERS])
     print("\nalso in %s/bench.csv and %s/bench-*.svg" % (where, where))
 
