@@ -43,6 +43,7 @@ ROWS = [
 WRITES = [
     ("writes-burst-empty", "4 KiB random writes, 4,000, depth 16, cache empty"),
     ("writes-burst-full", "the same, cache full of other, clean blocks"),
+    ("writes-drain", "what is left of the first; alone: as many, in order"),
     ("writes-first-1", "first 4 KiB write to each clean block, depth 1"),
     ("writes-first-16", "the same, depth 16"),
     ("writes-sync-cached", "4 KiB write + fdatasync, cached, clean at first"),

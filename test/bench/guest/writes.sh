@@ -31,6 +31,14 @@ print(round(j["read"]["iops"] + j["write"]["iops"]))')"
 	case $WHO in kernel | ours | allocate) note "$WHO $_row: $(dmsetup status c)" ;; esac
 }
 
+# drained ROW: what the origin is written a second, from now on until nothing is dirty
+drained() {
+	_writes=$(dev_writes $ORIGIN) _ns=$(virtual_ns)
+	wait_for '[ "$(st_dirty c)" = 0 ]' 240
+	result "$1" $((($(dev_writes $ORIGIN) - _writes) * 1000000000 / ($(virtual_ns) - _ns)))
+	note "$WHO $1: $(dmsetup status c)"
+}
+
 # With a write cache of 1 MiB, as the others have, null_blk hangs under bcache: with many writes
 # under way and one CPU it looks for room in it for good. 256 MiB are never full between two
 # flushes.
@@ -107,6 +115,7 @@ all() {
 	{
 		begin empty
 		load writes-burst-empty $BURST $OUTSIDE
+		[ $WHO != allocate ] || drained writes-drain
 		end
 		begin full
 		load writes-burst-full $BURST $OUTSIDE
@@ -132,6 +141,8 @@ all() {
 }
 
 all raw
+# As many writes as are left of that burst, or nearly, and in order.
+load writes-drain --rw=write:176128 --bs=4k --iodepth=16 --number_ios=3900 $OUTSIDE
 use_kernels
 all kernel smq
 use_ours
