@@ -103,6 +103,7 @@ static void copy_by_overwriting(struct migration *mg)
 	struct bio_ctx *x = bio_ctx(bio);
 	int r;
 
+	compat_bio_own(bio);
 	x->held = HELD_OVERWRITE;
 	if (c->io_mode == IO_WRITEBACK)
 		r = remap_to_cache(c, bio, mg->cblock);

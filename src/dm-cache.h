@@ -231,6 +231,16 @@ static inline int bio_refuse(struct bio *bio, blk_status_t status)
 	return DM_MAPIO_SUBMITTED;
 }
 
+/*
+ * Has the device failed that @bio was sent to?  If it had no place for one that must not wait, it
+ * did nothing, and that tells nothing of it.
+ */
+static inline bool bio_failed(const struct bio *bio, blk_status_t status)
+{
+	return unlikely(status != BLK_STS_OK) &&
+	       !(status == BLK_STS_AGAIN && bio->bi_opf & REQ_NOWAIT);
+}
+
 static inline struct bio *bio_of_ctx(struct bio_ctx *x)
 {
 	return dm_bio_from_per_bio_data(x, sizeof(*x));

@@ -39,6 +39,7 @@ void engine_defer(struct cache *c, struct bio *bio, bool later)
 {
 	unsigned long flags;
 
+	compat_bio_own(bio);
 	spin_lock_irqsave(&c->engine.deferred_lock, flags);
 	bio_list_add(&c->engine.deferred, bio);
 	spin_unlock_irqrestore(&c->engine.deferred_lock, flags);
@@ -53,6 +54,7 @@ void engine_reread(struct cache *c, struct bio *bio)
 {
 	unsigned long flags;
 
+	compat_bio_own(bio);
 	spin_lock_irqsave(&c->engine.deferred_lock, flags);
 	bio_list_add(&c->engine.reread, bio);
 	spin_unlock_irqrestore(&c->engine.deferred_lock, flags);

@@ -204,25 +204,29 @@ static bool write_failed(struct cache *c, struct bio *bio, cblock_t cb)
 }
 
 /* Gives back what the write holds.  A DM_ENDIO_* code.  Interrupt context. */
-int partial_write_ended(struct cache *c, struct bio *bio, bool failed)
+int partial_write_ended(struct cache *c, struct bio *bio, blk_status_t status)
 {
+	const bool failed = bio_failed(bio, status);
 	struct bio_ctx *x = bio_ctx(bio);
 	const cblock_t cb = to_cblock(x->index);
 	bool again = false;
 
 	flush_note_write(&c->cache_flush);
-	errors_promoted(c, failed);
-	if (unlikely(failed))
+	if (unlikely(failed)) {
+		errors_promoted(c, true);
 		again = write_failed(c, bio, cb);
-	else
+	} else if (likely(status == BLK_STS_OK)) {
+		errors_promoted(c, false);
 		partial_written(c, cb, x->piece, x->nr, x->lost);
+	}
 	block_put(c, entry_of(c, cb), BL_WRITER);
 	if (unlikely(again)) {
 		engine_defer(c, bio, false);
 		return DM_ENDIO_INCOMPLETE;
 	}
-	if (failed || !(bio->bi_opf & REQ_FUA))
+	if (status != BLK_STS_OK || !(bio->bi_opf & REQ_FUA))
 		return DM_ENDIO_DONE;
+	compat_bio_own(bio);
 	x->held = HELD_REFUSED;
 	return partial_wait(c, bio) ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
 }

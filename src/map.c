@@ -11,6 +11,9 @@
  * always a miss, and the policy never hears of it.  A bio that meets a migration parks on it and
  * is mapped again at its end.
  *
+ * A bio with REQ_NOWAIT is as any other: its submitter never waits here, since what has to wait is
+ * sent by the engine, without the flag.  A device that has no place for it says so, and it ends.
+ *
  * Locks: none here; parking takes migrations.lock.
  */
 #include "block-lock.h"
@@ -391,6 +394,8 @@ int map_bio(struct cache *c, struct bio *bio)
 /* Engine: a bio that was parked or deferred has its turn.  Consumes it. */
 void map_again(struct cache *c, struct bio *bio)
 {
+	int r;
+
 	bio_ctx(bio)->deferred = true;
 	if (unlikely(bio_ctx(bio)->dropping)) {
 		drop_step(c, bio);
@@ -400,7 +405,12 @@ void map_again(struct cache *c, struct bio *bio)
 		span_read_again(c, bio);
 		return;
 	}
-	switch (map_any(c, bio)) {
+	/* One of a pair has its place, and only had to be sent from here. */
+	if (bio_ctx(bio)->held != HELD_NOTHING)
+		r = remap_to_both(c, bio, to_cblock(bio_ctx(bio)->index));
+	else
+		r = map_any(c, bio);
+	switch (r) {
 	case DM_MAPIO_REMAPPED:
 		submit_bio_noacct(bio);
 		break;
@@ -508,7 +518,7 @@ static void overwrite_ended(struct cache *c, struct bio_ctx *x, bool failed)
  */
 static bool read_failed(const struct bio *bio, blk_status_t status)
 {
-	return unlikely(status != BLK_STS_OK) && !(bio->bi_opf & REQ_RAHEAD);
+	return bio_failed(bio, status) && !(bio->bi_opf & REQ_RAHEAD);
 }
 
 /* Gives back what the bio holds.  Returns a DM_ENDIO_* code. */
@@ -528,14 +538,14 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 	case HELD_READ:
 		return read_hit_ended(c, bio, x, read_failed(bio, *status));
 	case HELD_WRITE:
-		return write_hit_ended(c, bio, x, *status != BLK_STS_OK);
+		return write_hit_ended(c, bio, x, bio_failed(bio, *status));
 	case HELD_PARTIAL:
-		return partial_write_ended(c, bio, *status != BLK_STS_OK);
+		return partial_write_ended(c, bio, *status);
 	case HELD_PARTIAL_ORIGIN:
 		partial_origin_write_ended(c, bio, *status != BLK_STS_OK);
 		break;
 	case HELD_SLOT:
-		if (unlikely(*status != BLK_STS_OK))
+		if (bio_failed(bio, *status))
 			errors_note(c, ERR_ORIGIN);
 		flush_note_write(&c->origin_flush);
 		miss_put(c, x->index);
@@ -553,7 +563,7 @@ int map_end_io(struct cache *c, struct bio *bio, blk_status_t *status)
 		return span_end_io(c, bio, held, read_failed(bio, *status));
 	case HELD_WRITES:
 	case HELD_SLOTS:
-		return span_end_io(c, bio, held, *status != BLK_STS_OK);
+		return span_end_io(c, bio, held, bio_failed(bio, *status));
 	case HELD_OVERWRITE:
 		overwrite_ended(c, x, *status != BLK_STS_OK);
 		mg_copied(x->mg, blk_status_to_errno(*status));

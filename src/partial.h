@@ -125,7 +125,7 @@ bool partial_committed(struct cache *c, int error);
 bool partial_allocate_now(struct cache *c, struct bio *bio, oblock_t ob, int *r);
 int partial_read(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset);
 int partial_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset);
-int partial_write_ended(struct cache *c, struct bio *bio, bool failed);
+int partial_write_ended(struct cache *c, struct bio *bio, blk_status_t status);
 void partial_origin_write_ended(struct cache *c, struct bio *bio, bool failed);
 
 #endif

@@ -71,13 +71,22 @@ COMPAT_BIO_END_IO(origin_half_end_io, clone, status)
 
 /*
  * The clone goes to the origin at once; @bio itself, to the cache, is for the caller to submit.
- * SUBMITTED: @bio has ended with an error, the usual way, so what it holds is given back.
+ * SUBMITTED: the engine comes here again for @bio, which holds what it did; or it has ended with an
+ * error, the usual way, so that is given back.
+ *
+ * If @bio must not wait, the engine sends it: either device may have no place, and if only one had,
+ * the two would differ.
  */
 int remap_to_both(struct cache *c, struct bio *bio, cblock_t cb)
 {
 	struct bio_ctx *x = bio_ctx(bio);
 	struct bio *clone = &x->clone.bio;
 
+	if (unlikely(bio->bi_opf & REQ_NOWAIT)) {
+		engine_defer(c, bio, false);
+		return DM_MAPIO_SUBMITTED;
+	}
+	compat_bio_own(bio);
 	if (compat_init_clone(c->origin_dev->bdev, &x->clone, bio)) {
 		compat_bio_end(bio, BLK_STS_RESOURCE);
 		return DM_MAPIO_SUBMITTED;

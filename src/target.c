@@ -98,6 +98,7 @@ COMPAT_DEFINE_MESSAGE(cache_message)
 static struct target_type cache_target = {
 	.name = "cache",
 	.version = {2, 3, 0},
+	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = cache_ctr,
 	.dtr = cache_dtr,

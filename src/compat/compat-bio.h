@@ -11,6 +11,7 @@
  *   compat_bio_end(bio, status)                      ends it
  *   compat_bio_end_again(bio, status)                the same for one that came back
  *   COMPAT_BIO_END_IO(name, bio, status) { ... }     defines a bi_end_io
+ *   compat_bio_own(bio)                              it is not its submitter's any more
  *   struct compat_clone, compat_init_clone()         a second, embedded bio for the same data
  *   compat_clone_trim()                              and for a part of it
  */
@@ -30,6 +31,11 @@ typedef unsigned int blk_opf_t;
 #endif
 #ifndef HAVE_REQ_PREFLUSH
 #define REQ_PREFLUSH REQ_FLUSH
+#endif
+
+/* Since 4.13; drop when 4.4 goes. */
+#ifndef REQ_NOWAIT
+#define REQ_NOWAIT 0
 #endif
 
 /* Operations of their own since 4.8, flags before; drop when 4.4 goes. */
@@ -176,6 +182,7 @@ typedef int blk_status_t;
 #define BLK_STS_OK		0
 #define BLK_STS_IOERR		(-EIO)
 #define BLK_STS_RESOURCE	(-ENOMEM)
+#define BLK_STS_AGAIN		(-EAGAIN)
 #define blk_status_to_errno(status)	(status)
 #define errno_to_blk_status(error)	(error)
 #endif
@@ -210,6 +217,26 @@ static inline void compat_bio_end_again(struct bio *bio, blk_status_t status)
 	if (!status)
 		set_bit(BIO_UPTODATE, &bio->bi_flags);
 	bio->bi_end_io(bio, status);
+#endif
+}
+
+/*
+ * @bio is ours from here on: sent as one of two, or by the engine, or waiting for more than the
+ * device that had it.
+ *   not polled   no submitter polls for the second of two. A place in a queue that is polled
+ *                becomes free when a submitter polls, and we must not wait for that
+ *   no queue     a submitter that polls for a bio looks up the number of the queue that is in it:
+ *                it must not be one of another device, and one to which nothing more will come is
+ *                polled for as long as nothing else is to run
+ *   may wait     we do
+ * Since 5.16; before, no device of device-mapper was polled. Drop when 5.10 goes.
+ */
+static inline void compat_bio_own(struct bio *bio)
+{
+	bio->bi_opf &= ~REQ_NOWAIT;
+#ifdef REQ_POLLED
+	bio->bi_opf &= ~REQ_POLLED;
+	WRITE_ONCE(bio->bi_cookie, BLK_QC_T_NONE);
 #endif
 }
 

@@ -80,6 +80,11 @@ static int method##_compat(struct dm_target *ti, unsigned int argc, char **argv)
 	dm_read_arg_group((struct dm_arg *)(arg), set, n, error)
 #endif
 
+/* What a target passes on: since 5.10; before, it is sent no bio that must not wait. */
+#ifndef DM_TARGET_NOWAIT
+#define DM_TARGET_NOWAIT 0
+#endif
+
 /* ti->limit_swap_bios: since 5.12; older kernels have no such limit. Drop when 5.10 goes. */
 static inline void compat_ti_limit_swap_bios(struct dm_target *ti)
 {

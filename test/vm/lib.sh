@@ -84,7 +84,7 @@ sectors() { cat "$(sysfs "$1")/size"; }
 # nb NAME SIZE_MB LATENCY_NS [QUEUE_DEPTH [WRITE_CACHE_MB]]: a null_blk /dev/NAME, kept in memory.
 # Latency is per I/O; serial if the depth is 1. With a write cache it is volatile and wants FLUSH.
 # Its sectors have $NB_SECTOR bytes, 512 if that is not set; it takes discards unless $NB_DISCARD
-# is 0.
+# is 0. With $NB_POLL it has that many queues whose I/O is polled for.
 nb() {
 	[ -d /sys/module/null_blk ] || modprobe null_blk nr_devices=0
 	[ -d /sys/kernel/config/nullb ] || mount -t configfs config /sys/kernel/config
@@ -105,6 +105,7 @@ nb() {
 	fi
 	[ -z "${5:-}" ] || echo "$5" > "$_d/cache_size"
 	echo "${NB_DISCARD:-1}" > "$_d/discard" 2> /dev/null || :
+	[ -z "${NB_POLL:-}" ] || echo "$NB_POLL" > "$_d/poll_queues"
 	echo 1 > "$_d/power"
 	# Before 5.19 or so it is named by number.
 	[ -b "/dev/$1" ] || ln -s "nullb$(cat "$_d/index")" "/dev/$1"
