@@ -26,6 +26,9 @@
 /* How long a copy may stay uncommitted if no bio waits for it: others join its commit meanwhile. */
 #define COMMIT_DELAY (HZ / 10)
 
+/* So many migrations are handed back with the lock held, and interrupts off. */
+#define HAND_BACK 64
+
 /* So much of the free metadata device is for one map; and so many maps have always room. */
 #define METADATA_BLOCKS_PER_MAP 8
 #define MAPS_ALWAYS 32ULL
@@ -61,17 +64,32 @@ void commit_later(struct cache *c)
 	queue_delayed_work(c->engine.wq, &c->commit.work, COMMIT_DELAY);
 }
 
-/* No more than one commit has room for.  True: some are left. */
+/*
+ * No more than one commit has room for: @room changes, where many marks may be one.  True: some are
+ * left.  Meanwhile all of them are in a list of our own, so that the lock is not held for long.
+ */
 static bool take_batch(struct cache *c, struct list_head *batch, u32 room)
 {
-	bool more;
+	struct migration *mg;
+	LIST_HEAD(waiting);
 
 	spin_lock_irq(&c->mg.lock);
-	while (room-- && !list_empty(&c->commit.waiting))
-		list_move_tail(c->commit.waiting.next, batch);
-	more = !list_empty(&c->commit.waiting);
+	list_splice_init(&c->commit.waiting, &waiting);
 	spin_unlock_irq(&c->mg.lock);
-	return more;
+	intent_begin_batch(c);
+	while ((mg = list_first_entry_or_null(&waiting, struct migration, list))) {
+		if (!intent_fits(c, mg, &room))
+			break;
+		if (mg->posted && mg->kind == MG_WRITE_INTENT)
+			posted_taken(mg);
+		list_move_tail(&mg->list, batch);
+	}
+	if (!mg)
+		return false;
+	spin_lock_irq(&c->mg.lock);
+	list_splice(&waiting, &c->commit.waiting);
+	spin_unlock_irq(&c->mg.lock);
+	return true;
 }
 
 static bool batch_fills(struct list_head *batch)
@@ -178,7 +196,7 @@ static int commit_batch(struct cache *c, struct list_head *batch)
 	if (!c->md || cache_md_mode(c) != MD_WRITE)
 		return -EROFS;
 
-	r = intent_check_room(c, batch);
+	r = intent_check_room(c);
 	if (!r)
 		r = change_metadata(c, batch);
 	if (r) {
@@ -213,23 +231,25 @@ static bool committed(struct cache *c, struct list_head *batch, int r)
 	return intent_committed(c, batch, r) || more;
 }
 
-/* All at once: a batch may be long. */
+/* A batch may be long, so the lock is let go of now and then. */
 static void hand_back(struct cache *c, struct list_head *batch)
 {
 	struct migration *mg;
 	u32 nr = 0;
 
-	if (list_empty(batch))
-		return;
-	list_for_each_entry(mg, batch, list)
-		nr += !mg_is_extra(mg);
 	spin_lock_irq(&c->mg.lock);
-	list_for_each_entry(mg, batch, list)
+	while ((mg = list_first_entry_or_null(batch, struct migration, list))) {
 		mg->state = MG_COMMITTED;
-	c->commit.nr -= nr;
-	list_splice_tail_init(batch, &c->mg.ready);
+		c->commit.nr -= !mg_is_extra(mg);
+		list_move_tail(&mg->list, &c->mg.ready);
+		if (++nr % HAND_BACK)
+			continue;
+		spin_unlock_irq(&c->mg.lock);
+		spin_lock_irq(&c->mg.lock);
+	}
 	spin_unlock_irq(&c->mg.lock);
-	engine_kick(c);
+	if (nr)
+		engine_kick(c);
 }
 
 /*

@@ -219,6 +219,7 @@ static int parts_init(struct cache *c)
 	c->migration_threshold = CACHE_MIGRATION_THRESHOLD;
 	flush_init(&c->origin_flush, c->origin_dev->bdev);
 	flush_init(&c->cache_flush, c->cache_dev->bdev);
+	posted_init(c);
 
 	r = stats_init(c);
 	/* The partial block behind the whole ones is looked up, too. */
@@ -235,8 +236,6 @@ static int parts_init(struct cache *c)
 	if (!r)
 		r = partial_init(c);
 	if (!r)
-		r = posted_init(c);
-	if (!r)
 		r = free_blocks_init(c);
 	if (!r)
 		r = discard_init(c);
@@ -252,7 +251,6 @@ static void parts_exit(struct cache *c)
 	engine_exit(c);
 	discard_exit(c);
 	free_blocks_exit(c);
-	posted_exit(c);
 	partial_exit(c);
 	settle_exit(c);
 	intent_exit(c);

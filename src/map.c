@@ -63,7 +63,9 @@ static bool enter_block(struct cache *c, struct bio *bio, oblock_t ob, cblock_t 
 	if (got == BL_MOVED) {
 		*r = MAP_LOOK_AGAIN;
 	} else if (got == BL_BUSY) {
-		*r = map_park(c, ob, bio);
+		*r = DM_MAPIO_SUBMITTED;
+		if (unit == BL_READER || !posted_join(c, bio, ob, cb, offset))
+			*r = map_park(c, ob, bio);
 	} else {
 		engine_defer(c, bio, true);
 		*r = DM_MAPIO_SUBMITTED;

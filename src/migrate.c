@@ -162,8 +162,11 @@ void mg_free(struct migration *mg)
 	if (mg_makes_room(mg))
 		atomic_dec(&c->reserve.nr_leaving);
 	mempool_free(mg, c->mg.pool);
+	/* The cache may go then; device-mapper waits for RCU first. */
+	rcu_read_lock();
 	if (atomic_dec_and_test(&c->mg.nr))
 		wake_up(&c->mg.idle_wait);
+	rcu_read_unlock();
 }
 
 static void mg_make_ready_locked(struct migration *mg, enum mg_state state)
@@ -194,9 +197,9 @@ void mg_make_ready(struct migration *mg, enum mg_state state)
 	engine_kick(c);
 }
 
-static const struct migration *mg_of_locked(const struct cache *c, oblock_t ob, u32 slot)
+static struct migration *mg_of_locked(const struct cache *c, oblock_t ob, u32 slot)
 {
-	const struct migration *mg;
+	struct migration *mg;
 
 	lockdep_assert_held(&c->mg.lock);
 	hlist_for_each_entry(mg, &c->mg.hash[slot % CACHE_MG_BUCKETS], hash)
@@ -264,7 +267,7 @@ int mg_start(struct migration *mg)
 	if (mg->kind == MG_WRITE_INTENT) {
 		if (mg->posted)
 			block_lock(entry_of(c, mg->cblock), lock_bit(mg));
-		urgent = !mg->posted || posted_urgent(c);
+		urgent = !mg->posted || posted_queued(mg);
 		mg_make_committable_locked(mg);
 		/* As soon as the lock is free the commit worker may be through with @mg. */
 		spin_unlock_irqrestore(&c->mg.lock, flags);
@@ -385,6 +388,27 @@ bool mg_park(struct cache *c, oblock_t ob, struct bio *bio)
 	if (urgent)
 		commit_soon(c);
 	return parked;
+}
+
+/*
+ * One more write to a block of which a write is posted: true if it goes with that, and a writer is
+ * counted in the block, so that it stays mapped.  *@w is what is left of it, if anything.  Any
+ * context.
+ */
+bool mg_join(struct cache *c, oblock_t ob, cblock_t cb, struct posted_write **w)
+{
+	struct migration *mg;
+	unsigned long flags;
+	bool ok;
+
+	spin_lock_irqsave(&c->mg.lock, flags);
+	mg = mg_of_locked(c, ob, slot_of(c, ob));
+	ok = mg && mg->posted && mg->cblock == cb && mg->kind == MG_WRITE_INTENT &&
+	     (mg->state == MG_COMMIT || mg->state == MG_COMMITTED) && posted_add(mg, w);
+	if (ok)
+		atomic_add(BL_WRITER, &entry_of(c, cb)->state);
+	spin_unlock_irqrestore(&c->mg.lock, flags);
+	return ok;
 }
 
 /* Is the end of @mg waited for?  A bio that comes later hurries the commit itself, in mg_park(). */
@@ -586,7 +610,9 @@ void mg_step(struct migration *mg)
 			break;
 		}
 		mg->state = MG_COPYING;
-		mg->lost = flush_lost(mg_fills(mg) ? &mg->c->cache_flush : &mg->c->origin_flush);
+		if (!mg->copied)	/* else before that began: posted.c */
+			mg->lost = flush_lost(mg_fills(mg) ? &mg->c->cache_flush :
+							     &mg->c->origin_flush);
 		copy_start(mg);
 		break;
 	case MG_COPIED:

@@ -12,7 +12,7 @@
  *   6 MG_COMMITTED    engine             mg_finish(): change the table, unlock, release the parked
  *
  * A write intent (write-intent.c) moves nothing and excludes no bio: mg_start() sends it to step 5.
- * If a posted write (posted.c) is behind it, it excludes all, and after step 5 the data is written:
+ * If posted writes (posted.c) are behind it, it excludes all, and after step 5 they are sent:
  * MG_POSTING, MG_POSTED.
  *
  * A migration is in migrations.hash from step 1 to 6, which makes it the only one of its oblock,
@@ -33,8 +33,9 @@
 #include "block-types.h"
 
 struct cache;
+struct posted_write;
 
-#define CACHE_MG_BUCKETS 64
+#define CACHE_MG_BUCKETS 512
 
 struct migrations {
 	spinlock_t lock;		/* also over changes of the mapping table */
@@ -91,10 +92,12 @@ struct migration {
 	bool partial;			/* a promotion of nothing: a write is to come */
 	bool by_runs;			/* a partial block: copies runs of its granules... */
 	u32 offset;			/* ... and the next one begins here, in sectors */
-	bool posted;			/* a write intent with a write behind it; posted.c... */
-	bool elsewhere;			/* ... which the cache device refused: to the origin */
-	void *data;			/* ... and begins at @offset */
-	u32 data_bytes;
+	bool posted;			/* a write intent with writes behind it; posted.c... */
+	struct posted_write *writes;	/* ... under migrations.lock until they are sent... */
+	u32 nr_writes;
+	atomic_t posting;		/* ... so many of which are on their way... */
+	bool taken;			/* ... the cache device took one... */
+	bool elsewhere;			/* ... and refused one: all go to the origin */
 	bool fresh;			/* a partial block: its mapping is not on disk... */
 	bool given_up;			/* ... and this removal was to make that needless */
 	bool copyless;			/* a promotion that is not worth a copy from the origin */
@@ -148,6 +151,7 @@ int mg_start(struct migration *mg);
 bool mg_map_partial(struct cache *c, oblock_t ob, cblock_t cb);
 void mg_drained(struct cache *c, u32 slot);
 bool mg_park(struct cache *c, oblock_t ob, struct bio *bio);
+bool mg_join(struct cache *c, oblock_t ob, cblock_t cb, struct posted_write **w);
 void mg_make_ready(struct migration *mg, enum mg_state state);
 void mg_step(struct migration *mg);
 void mg_finish(struct migration *mg);

@@ -6,22 +6,30 @@
  * cache device only when the mark is durable, which takes a commit.  Its data is copied to memory,
  * and the write acknowledged at once: it is *posted*, as in the volatile cache of a disk.
  *
- *	posted    the block is locked: bios for it park.  The migration MG_WRITE_INTENT has the data
- *	marked    the commit is durable: the data is sent to the cache device
+ *	posted    the block is locked: reads park.  The migration MG_WRITE_INTENT has the data; more
+ *	          writes to the block join it, and are acknowledged at once, too
+ *	marked    the commit is durable
+ *	sent      the data is on its way to the cache device: from here on writes park, too
  *	written   the block is dirty and unlocked, the parked bios go on
  *
  * So what is read is what was written, and nothing that the metadata calls clean is overwritten
  * (rule R19).  A FLUSH waits until all that were posted before it came are written; meanwhile no
  * more are, so it does not wait for ever.  A write with FUA is not posted.
  *
- * If the cache device refuses the data, the origin gets it, and then the block is dropped: an
- * invalidation, the same migration.  If the origin does not take it either, or the block cannot be
- * dropped, the next FLUSH fails: that is where a write error of a volatile cache is told.
+ * If the cache device refuses any of the data, the origin gets all of it, and then the block is
+ * dropped: an invalidation, the same migration.  If the origin does not take it either, or the
+ * block cannot be dropped, the next FLUSH fails: that is where a write error of a volatile cache is
+ * told.
  *
- * Bounded: POSTED_MOST writes of at most POSTED_BYTES.  Beyond, and without memory, a write waits
- * for its mark.
+ * Bounded: POSTED_MOST pages of data for a cache (16 MiB, and 2 MiB for what describes them), and
+ * POSTED_BYTES in a write.  Beyond, and without memory, a write waits for its mark.  So many, since
+ * a commit takes two flushes of the metadata device, which may take milliseconds each; meanwhile
+ * writes go on.
  *
- * The bio's count in the block is kept until the data is written, so that the mark stays.
+ * The engine sends it.  It must not wait long for a request of the device: so POSTED_SENT writes
+ * are under way at once, and what else the last of their blocks has.
+ *
+ * The first bio's count in the block is kept until the data is written, so that the mark stays.
  *
  * A mark takes a commit, so a commit is to serve many: it waits a moment, unless a bio or a FLUSH
  * waits for it, or many writes are posted.
@@ -35,25 +43,17 @@
 #include "posted.h"
 #include "write-intent.h"
 
-int posted_init(struct cache *c)
+#define POSTED_MANY (POSTED_MOST / 4)	/* blocks: worth a commit */
+/* Not of the reserves either, which are for what makes memory free: a write to swap, say. */
+#define POSTED_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
+
+void posted_init(struct cache *c)
 {
 	struct posted *p = &c->posted;
-	struct dm_io_client *io;
 
 	spin_lock_init(&p->lock);
 	bio_list_init(&p->waiting);
 	INIT_LIST_HEAD(&p->marked);
-	io = dm_io_client_create();
-	if (IS_ERR(io))
-		return PTR_ERR(io);
-	p->io = io;
-	return 0;
-}
-
-void posted_exit(struct cache *c)
-{
-	if (c->posted.io)
-		dm_io_client_destroy(c->posted.io);
 }
 
 /*----- bios -----*/
@@ -66,12 +66,53 @@ static bool may_post(struct cache *c, struct bio *bio)
 	       !READ_ONCE(c->quiescing) && !READ_ONCE(c->posted.closed);
 }
 
-static bool posted_get(struct cache *c)
+static u32 pages_of(u32 bytes)
 {
-	if (atomic_inc_return(&c->posted.nr) <= POSTED_MOST)
+	return DIV_ROUND_UP(bytes, PAGE_SIZE);
+}
+
+static void uncount_pages(struct cache *c, u32 pages)
+{
+	atomic_sub(pages, &c->posted.nr_pages);
+}
+
+static bool count_pages(struct cache *c, u32 pages)
+{
+	if (atomic_add_return(pages, &c->posted.nr_pages) <= POSTED_MOST)
 		return true;
-	atomic_dec(&c->posted.nr);
+	uncount_pages(c, pages);
 	return false;
+}
+
+static void write_free(struct cache *c, struct posted_write *w)
+{
+	uncount_pages(c, pages_of(w->bytes));
+	free_pages_exact(w->data, w->bytes);
+	kfree(w);
+}
+
+/* With what @bio is to write.  NULL: it may not be posted, or there is no room or memory. */
+static struct posted_write *write_alloc(struct cache *c, struct bio *bio, u32 offset)
+{
+	const u32 bytes = bio_sectors(bio) << SECTOR_SHIFT;
+	struct posted_write *w;
+	char *data;
+
+	if (!may_post(c, bio) || !count_pages(c, pages_of(bytes)))
+		return NULL;
+	w = kmalloc(sizeof(*w), POSTED_GFP);
+	data = w ? alloc_pages_exact(bytes, POSTED_GFP) : NULL;
+	if (!data) {
+		kfree(w);
+		uncount_pages(c, pages_of(bytes));
+		return NULL;
+	}
+	compat_bio_copy_to(bio, data);
+	w->next = NULL;
+	w->data = data;
+	w->bytes = bytes;
+	w->offset = offset;
+	return w;
 }
 
 /* Lets the FLUSHes go on that waited. */
@@ -100,48 +141,55 @@ static void uncount(struct cache *c)
 
 void posted_put(struct migration *mg)
 {
-	free_pages_exact(mg->data, mg->data_bytes);
+	struct posted_write *w, *next;
+
+	for (w = mg->writes; w; w = next) {
+		next = w->next;
+		write_free(mg->c, w);
+	}
 	uncount(mg->c);
 }
 
 static struct migration *posted_alloc(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb,
 				      u32 offset)
 {
-	const u32 bytes = bio_sectors(bio) << SECTOR_SHIFT;
+	struct posted_write *w = write_alloc(c, bio, offset);
 	struct migration *mg;
-	void *data;
 
-	if (!may_post(c, bio) || !posted_get(c))
+	if (!w)
 		return NULL;
-	/* Not of the reserves, which are for what makes memory free: a write to swap, say. */
-	data = alloc_pages_exact(bytes, GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
-	mg = data ? mg_alloc(c, MG_WRITE_INTENT, ob, cb) : NULL;
+	atomic_inc(&c->posted.nr);
+	mg = mg_alloc(c, MG_WRITE_INTENT, ob, cb);
 	if (!mg) {
-		if (data)
-			free_pages_exact(data, bytes);
+		write_free(c, w);
 		uncount(c);
 		return NULL;
 	}
 	mg->posted = true;
-	mg->data = data;
-	mg->data_bytes = bytes;
-	mg->offset = offset;
+	mg->writes = w;
+	mg->nr_writes = 1;
+	w->mg = mg;
 	return mg;
 }
 
-bool posted_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset, int *r)
+static void tell_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb)
 {
-	struct migration *mg = posted_alloc(c, bio, ob, cb, offset);
 	struct bio_ctx *x = bio_ctx(bio);
 
-	if (!mg)
-		return false;
-	compat_bio_copy_to(bio, mg->data);
 	discard_forget(&c->discards, ob);
 	if (!x->waited)
 		map_tell_hit(c, bio, ob, cb, DMC_WRITE);
 	x->waited = true;
 	x->held = HELD_NOTHING;
+}
+
+bool posted_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset, int *r)
+{
+	struct migration *mg = posted_alloc(c, bio, ob, cb, offset);
+
+	if (!mg)
+		return false;
+	tell_hit(c, bio, ob, cb);
 	*r = mg_start(mg);
 	if (!*r) {
 		*r = bio_refuse(bio, BLK_STS_OK);
@@ -154,11 +202,75 @@ bool posted_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u3
 	return true;
 }
 
-/* So many, or something waits for them: their commit is not to wait for more. */
-bool posted_urgent(struct cache *c)
+static bool overlap(const struct posted_write *a, const struct posted_write *b)
 {
-	return atomic_read(&c->posted.nr) >= POSTED_MOST / 4 || READ_ONCE(c->posted.closed) ||
-	       READ_ONCE(c->quiescing);
+	return a->offset < b->offset + (b->bytes >> SECTOR_SHIFT) &&
+	       b->offset < a->offset + (a->bytes >> SECTOR_SHIFT);
+}
+
+/* The data of @w is a part of that of @old, or all of it: which is what will be written. */
+static bool put_into(struct posted_write *old, const struct posted_write *w)
+{
+	const u32 at = (w->offset - old->offset) << SECTOR_SHIFT;
+
+	if (w->offset < old->offset || at + w->bytes > old->bytes)
+		return false;
+	memcpy(old->data + at, w->data, w->bytes);
+	return true;
+}
+
+/* They are sent at once, in any order.  So a write that reaches beyond another waits for it. */
+bool posted_add(struct migration *mg, struct posted_write **w)
+{
+	struct posted_write *old;
+
+	for (old = mg->writes; old; old = old->next)
+		if (overlap(old, *w))
+			return put_into(old, *w);
+	if (mg->nr_writes >= POSTED_A_BLOCK)
+		return false;
+	(*w)->mg = mg;
+	(*w)->next = mg->writes;
+	mg->writes = *w;
+	mg->nr_writes++;
+	*w = NULL;
+	return true;
+}
+
+bool posted_join(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset)
+{
+	struct posted_write *w = NULL;
+	bool ok;
+
+	/* A glance, since most blocks are locked for something else. */
+	if (atomic_read(&c->posted.nr) && atomic_read(&entry_of(c, cb)->state) & BL_LOCKED)
+		w = write_alloc(c, bio, offset);
+	if (!w)
+		return false;
+	ok = mg_join(c, ob, cb, &w);
+	if (w)
+		write_free(c, w);
+	if (!ok)
+		return false;
+	/* By now its data may be written, and the block unlocked: only our count keeps it. */
+	tell_hit(c, bio, ob, cb);
+	block_put(c, entry_of(c, cb), BL_WRITER);
+	bio_refuse(bio, BLK_STS_OK);
+	return true;
+}
+
+/* Just now there are enough for a commit, or something waits for them. */
+bool posted_queued(struct migration *mg)
+{
+	struct posted *p = &mg->c->posted;
+
+	return atomic_inc_return(&p->unmarked) == POSTED_MANY || READ_ONCE(p->closed) ||
+	       READ_ONCE(mg->c->quiescing);
+}
+
+void posted_taken(struct migration *mg)
+{
+	atomic_dec(&mg->c->posted.unmarked);
 }
 
 /*----- FLUSH -----*/
@@ -188,38 +300,48 @@ bool posted_lost(struct cache *c)
 
 /*----- what is marked -----*/
 
-/* One of those that were sent is done with.  Any context. */
-static void sent_one_less(struct cache *c)
+/* The writes of @mg, which were sent, are done with.  Any context. */
+static void sent_less(const struct migration *mg)
 {
-	struct posted *p = &c->posted;
-	/* Fully ordered: posted_send() sees the new number, or here its list is seen. */
-	const int left = atomic_dec_return(&p->nr_sent);
+	struct posted *p = &mg->c->posted;
+	const int nr = mg->nr_writes;
+	/* Fully ordered: take_marked() sees the new number, or here its list is seen. */
+	const int left = atomic_sub_return(nr, &p->nr_sent);
 
-	if ((left == POSTED_SENT / 2 || !left) && !list_empty(&p->marked))
-		engine_kick(c);
+	if ((!left || (left <= POSTED_SENT / 2 && left + nr > POSTED_SENT / 2)) &&
+	    !list_empty(&p->marked))
+		engine_kick(mg->c);
 }
 
 /* Any context.  What went well is over at once. */
-static void write_ended(struct migration *mg, bool failed)
+static void all_ended(struct migration *mg)
 {
 	struct cache *c = mg->c;
 
-	flush_note_write(mg->elsewhere ? &c->origin_flush : &c->cache_flush);
-	mg->error = failed ? -EIO : 0;
-	if (failed || mg->elsewhere) {
+	if (mg->error || mg->elsewhere) {
 		mg_make_ready(mg, MG_POSTED);
 		return;
 	}
 	dirty_set(c, mg->cblock);
 	block_put(c, entry_of(c, mg->cblock), BL_WRITER);
-	sent_one_less(c);
+	sent_less(mg);
 	/* The last: a suspend waits for the migration, and then for no interrupt. */
 	mg_finish(mg);
 }
 
-COMPAT_DM_IO_NOTIFY(posted_ended, failed, context)
+COMPAT_BIO_END_IO(posted_ended, bio, status)
 {
-	write_ended(context, failed);
+	struct posted_write *w = container_of(bio, struct posted_write, write.bio);
+	struct migration *mg = w->mg;
+
+	bio_uninit(bio);
+	flush_note_write(mg->elsewhere ? &mg->c->origin_flush : &mg->c->cache_flush);
+	if (unlikely(status != BLK_STS_OK))
+		WRITE_ONCE(mg->error, -EIO);
+	else if (!mg->elsewhere)
+		WRITE_ONCE(mg->taken, true);
+	if (atomic_dec_and_test(&mg->posting))
+		all_ended(mg);
 }
 
 /* If the mark could not be recorded, the data is sent as any write is then: not in MD_FAIL. */
@@ -227,29 +349,26 @@ static void send(struct migration *mg)
 {
 	struct cache *c = mg->c;
 	const bool origin = mg->elsewhere;
-	struct dm_io_region where = {
-		.bdev = origin ? c->origin_dev->bdev : c->cache_dev->bdev,
-		.sector = mg->offset + (origin ? oblock_to_sector(c, mg->oblock) :
-						 cblock_to_sector(c, mg->cblock)),
-		.count = mg->data_bytes >> SECTOR_SHIFT,
-	};
-	struct dm_io_request req = {
-		COMPAT_DM_IO_WRITE,
-		.mem.type = DM_IO_KMEM,
-		.mem.ptr.addr = mg->data,
-		.notify.fn = posted_ended,
-		.notify.context = mg,
-		.client = c->posted.io,
-	};
+	struct flush_state *f = origin ? &c->origin_flush : &c->cache_flush;
+	const sector_t block = origin ? oblock_to_sector(c, mg->oblock) :
+					cblock_to_sector(c, mg->cblock);
+	struct posted_write *w;
 
-	mg->state = MG_POSTING;
-	flush_note_sent(origin ? &c->origin_flush : &c->cache_flush);
+	mg->error = 0;
+	atomic_set(&mg->posting, 1);	/* this function, until all are sent */
 	if (cache_md_mode(c) == MD_FAIL) {
 		mg->elsewhere = true;
-		write_ended(mg, true);
-	} else if (dm_io(&req, 1, &where, NULL, NULL, 0)) {
-		write_ended(mg, true);
+		mg->error = -EIO;
 	}
+	flush_note_sent(f);
+	for (w = mg->error ? NULL : mg->writes; w; w = w->next) {
+		atomic_inc(&mg->posting);
+		compat_write_init(&w->write, f->bdev, block + w->offset, w->data, w->bytes);
+		w->write.bio.bi_end_io = posted_ended;
+		submit_bio_noacct(&w->write.bio);
+	}
+	if (atomic_dec_and_test(&mg->posting))
+		all_ended(mg);
 }
 
 void posted_marked(struct migration *mg)
@@ -257,19 +376,39 @@ void posted_marked(struct migration *mg)
 	list_add_tail(&mg->list, &mg->c->posted.marked);
 }
 
-void posted_send(struct cache *c)
+/* Moves to @now what is to be sent now: from here on no more writes join it. */
+static void take_marked(struct cache *c, struct list_head *now)
 {
 	struct posted *p = &c->posted;
 	struct migration *mg;
 
-	while ((mg = list_first_entry_or_null(&p->marked, struct migration, list))) {
-		if (atomic_inc_return(&p->nr_sent) > POSTED_SENT) {
-			sent_one_less(c);
-			return;
-		}
+	/* Pairs with sent_less(): that sees our list, or here its number is seen. */
+	smp_mb();
+	spin_lock_irq(&c->mg.lock);
+	while (atomic_read(&p->nr_sent) < POSTED_SENT && !list_empty(&p->marked)) {
+		mg = list_first_entry(&p->marked, struct migration, list);
+		mg->state = MG_POSTING;
+		list_move_tail(&mg->list, now);
+		atomic_add(mg->nr_writes, &p->nr_sent);
+	}
+	spin_unlock_irq(&c->mg.lock);
+}
+
+void posted_send(struct cache *c)
+{
+	struct migration *mg;
+	struct blk_plug plug;
+	LIST_HEAD(now);
+
+	if (list_empty(&c->posted.marked))
+		return;
+	take_marked(c, &now);
+	blk_start_plug(&plug);
+	while ((mg = list_first_entry_or_null(&now, struct migration, list))) {
 		list_del_init(&mg->list);
 		send(mg);
 	}
+	blk_finish_plug(&plug);
 }
 
 /*----- what failed -----*/
@@ -291,6 +430,9 @@ static void send_elsewhere(struct migration *mg)
 	errors_note(c, ERR_CACHE);
 	mg->retire_cblock = errors_retire(c);
 	mg->elsewhere = true;
+	/* If a flush of the origin fails from here on, it may be lost: check_settled(). */
+	mg->copied = true;
+	mg->lost = flush_lost(&c->origin_flush);
 	send(mg);
 }
 
@@ -304,10 +446,13 @@ void posted_step(struct migration *mg)
 		send_elsewhere(mg);
 		return;
 	}
-	sent_one_less(c);
+	sent_less(mg);
 	if (failed) {
 		errors_note(c, ERR_ORIGIN);
 		posted_lose(mg);
+		/* What the cache device took of it, the origin may not have. */
+		if (mg->taken)
+			dirty_set(c, mg->cblock);
 		block_put(c, entry_of(c, mg->cblock), BL_WRITER);
 		mg_finish(mg);
 	} else {

@@ -49,6 +49,18 @@
 #define INTENT_RESERVE 24	/* metadata blocks that a commit takes, beside the leaves */
 #define INTENT_PAUSE (10 * HZ)	/* after a flush for them that failed */
 
+/* So many blocks have their marks in the same metadata block. */
+static u32 leaf_size(const struct cache *c)
+{
+	return c->md_version == 2 ? INTENT_LEAF * DMC_MD_WORD_BITS : INTENT_LEAF;
+}
+
+/* At most: the format may not be known yet. */
+static u32 nr_leaves(const struct cache *c)
+{
+	return c->geo.nr_cblocks / INTENT_LEAF + 1;
+}
+
 int intent_init(struct cache *c)
 {
 	struct write_intent *m = kzalloc(sizeof(*m), GFP_KERNEL);
@@ -59,7 +71,8 @@ int intent_init(struct cache *c)
 	m->clear = kvcalloc(INTENT_BATCH, sizeof(*m->clear), GFP_KERNEL);
 	m->ahead = kvcalloc(INTENT_BATCH, sizeof(*m->ahead), GFP_KERNEL);
 	m->set = kvcalloc(INTENT_SET_MOST, sizeof(*m->set), GFP_KERNEL);
-	return m->clear && m->ahead && m->set ? 0 : -ENOMEM;
+	m->leaves = kvcalloc(BITS_TO_LONGS(nr_leaves(c)), sizeof(long), GFP_KERNEL);
+	return m->clear && m->ahead && m->set && m->leaves ? 0 : -ENOMEM;
 }
 
 void intent_exit(struct cache *c)
@@ -69,6 +82,7 @@ void intent_exit(struct cache *c)
 	kvfree(c->intent->clear);
 	kvfree(c->intent->ahead);
 	kvfree(c->intent->set);
+	kvfree(c->intent->leaves);
 	kfree(c->intent);
 }
 
@@ -144,6 +158,35 @@ static u32 spare_leaves(struct cache *c)
 u32 intent_leave_room(struct cache *c)
 {
 	return changes_fit(c) - spare_leaves(c);
+}
+
+void intent_begin_batch(struct cache *c)
+{
+	bitmap_zero(c->intent->leaves, nr_leaves(c));
+	c->intent->nr_leaves = 0;
+	c->intent->nr_marks = 0;
+}
+
+/* Marks in the same leaf are one change. */
+bool intent_fits(struct cache *c, const struct migration *mg, u32 *room)
+{
+	const bool mark = mg->kind == MG_WRITE_INTENT;
+	struct write_intent *m = c->intent;
+	const u32 leaf = from_cblock(mg->cblock) / leaf_size(c);
+
+	if (mark && m->nr_marks == INTENT_MARKS)
+		return false;
+	m->nr_marks += mark;
+	if (mark && test_bit(leaf, m->leaves))
+		return true;
+	if (!*room)
+		return false;
+	--*room;
+	if (mark) {
+		__set_bit(leaf, m->leaves);
+		m->nr_leaves++;
+	}
+	return true;
 }
 
 /*----- in memory -----*/
@@ -323,13 +366,17 @@ static u32 ahead_limit(struct cache *c, u32 begin, u32 end)
 	return marked >= 2 ? c->geo.nr_cblocks : budget(c) / 2;
 }
 
-/* The neighbours of @cb that are marked with it, as far as the budget goes. */
+/*
+ * The neighbours of @cb that are marked with it, as far as the budget goes: those in the same
+ * metadata block, which changes anyway.
+ */
 static void intent_ahead(struct cache *c, u32 cb)
 {
 	struct write_intent *m = c->intent;
-	u32 begin = round_down(cb, INTENT_GROUP), end = min(begin + INTENT_GROUP,
-							    c->geo.nr_cblocks), i;
-	u32 limit = ahead_limit(c, begin, end), have = excess(c) + m->nr_ahead;
+	const u32 leaf = cb - cb % leaf_size(c), group = round_down(cb, INTENT_GROUP);
+	const u32 begin = max(group, leaf);
+	const u32 end = min3(group + INTENT_GROUP, leaf + leaf_size(c), c->geo.nr_cblocks);
+	u32 limit = ahead_limit(c, begin, end), have = excess(c) + m->nr_ahead, i;
 
 	for (i = begin; i < end && have < limit && m->nr_ahead < INTENT_BATCH; i++) {
 		if (i == cb || !intent_worthwhile(c, i))
@@ -347,16 +394,12 @@ void intent_warn_no_room(struct cache *c)
 }
 
 /* If the device has so little room, no bits are set: after a crash every block counts as dirty. */
-int intent_check_room(struct cache *c, struct list_head *batch)
+int intent_check_room(struct cache *c)
 {
-	u32 leaves = c->geo.nr_cblocks / INTENT_LEAF + 1, wanted = 0;
-	struct migration *mg;
+	const u32 wanted = c->intent->nr_leaves;
 	int r;
 
-	list_for_each_entry(mg, batch, list)
-		wanted += mg->kind == MG_WRITE_INTENT;
-	if (!wanted || !dmc_md_is_tracking(c->md) ||
-	    free_metadata(c) >= min(wanted, leaves) + INTENT_RESERVE)
+	if (!wanted || !dmc_md_is_tracking(c->md) || free_metadata(c) >= wanted + INTENT_RESERVE)
 		return 0;
 	r = dmc_md_stop_tracking(c->md);
 	if (r)

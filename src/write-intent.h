@@ -10,8 +10,10 @@
 
 #include "migrate.h"
 
-#define INTENT_SET_MOST	(INTENT_BATCH + CACHE_MAX_MIGRATIONS + POSTED_MOST)
 #define INTENT_BATCH 1024	/* changed with one commit, at most: set ahead, and cleared */
+#define INTENT_MARKS (POSTED_MOST + CACHE_MAX_MIGRATIONS)	/* of write intents, at most */
+/* Promotions set bits, too: each is a change, so no more than a commit has room for. */
+#define INTENT_SET_MOST (INTENT_BATCH + INTENT_MARKS + DMC_MD_COMMIT_MOST)
 
 struct write_intent {
 	atomic_t nr;		/* marked blocks */
@@ -27,6 +29,8 @@ struct write_intent {
 	u32 *clear;		/* cblocks; INTENT_BATCH of them */
 	u32 *ahead;
 	u32 *set;		/* what a commit sets: INTENT_SET_MOST */
+	unsigned long *leaves;	/* metadata blocks that marks of the batch change: a bit each */
+	u32 nr_leaves, nr_marks;
 	unsigned long not_before;	/* jiffies; not 0: the last flush for them failed */
 };
 
@@ -67,12 +71,17 @@ bool intent_due(struct cache *c);
 void intent_note_idle(struct cache *c, bool idle);
 void intent_publish(struct cache *c, cblock_t cb, bool marked);
 
-/* Commit worker, in this order.  How many migrations may the commit be for? */
+/*
+ * Commit worker, in this order.  How many changes may the commit be for?  Then, for each migration:
+ * is there room for it?  It is counted then.
+ */
 u32 intent_leave_room(struct cache *c);
+void intent_begin_batch(struct cache *c);
+bool intent_fits(struct cache *c, const struct migration *mg, u32 *room);
 bool intent_collect(struct cache *c);
 bool intent_flush(struct cache *c, int settled);
 void intent_of_promotions(struct cache *c, struct list_head *batch);
-int intent_check_room(struct cache *c, struct list_head *batch);
+int intent_check_room(struct cache *c);
 int intent_change(struct cache *c, struct list_head *batch);
 bool intent_committed(struct cache *c, struct list_head *batch, int error);
 

@@ -14,6 +14,7 @@
  *   compat_bio_own(bio)                              it is not its submitter's any more
  *   struct compat_clone, compat_init_clone()         a second, embedded bio for the same data
  *   compat_clone_trim()                              and for a part of it
+ *   struct compat_write, compat_write_init()         an embedded bio that writes from memory
  */
 #ifndef DMC_COMPAT_BIO_H
 #define DMC_COMPAT_BIO_H
@@ -146,6 +147,18 @@ static inline void compat_bio_rewind(struct bio *bio, const struct bvec_iter *sa
 
 /*----- its data -----*/
 
+/* For a whole page some CPUs have a faster way than memcpy(). */
+static inline void compat_copy_vec(char *to, const struct bio_vec *v)
+{
+	char *from = kmap_local_page(v->bv_page);
+
+	if (v->bv_len == PAGE_SIZE && IS_ALIGNED((unsigned long)to, PAGE_SIZE))
+		copy_page(to, from);
+	else
+		memcpy(to, from + v->bv_offset, v->bv_len);
+	kunmap_local(from);
+}
+
 /* Copies what @bio is to write to @to.  Any context. */
 static inline void compat_bio_copy_to(struct bio *bio, char *to)
 {
@@ -154,10 +167,7 @@ static inline void compat_bio_copy_to(struct bio *bio, char *to)
 	struct bio_vec v;
 
 	bio_for_each_segment(v, bio, i) {
-		char *from = kmap_local_page(v.bv_page);
-
-		memcpy(to, from + v.bv_offset, v.bv_len);
-		kunmap_local(from);
+		compat_copy_vec(to, &v);
 		to += v.bv_len;
 	}
 #else
@@ -165,10 +175,7 @@ static inline void compat_bio_copy_to(struct bio *bio, char *to)
 	int i;
 
 	bio_for_each_segment(v, bio, i) {
-		char *from = kmap_local_page(v->bv_page);
-
-		memcpy(to, from + v->bv_offset, v->bv_len);
-		kunmap_local(from);
+		compat_copy_vec(to, v);
 		to += v->bv_len;
 	}
 #endif
@@ -351,6 +358,67 @@ static inline void compat_clone_trim(struct compat_clone *c, u32 skip, u32 secto
 		size -= bio->bi_io_vec[i].bv_len;
 	}
 	bio->bi_vcnt = i;
+#endif
+}
+
+/*----- writes of our own -----*/
+
+/*
+ * A bio may have so many bytes, whatever the device: since 4.3 the block layer splits what a device
+ * cannot take; before, a page is what every device takes.  Drop the second when RHEL 7 goes.
+ */
+#if defined(HAVE_BI_STATUS) || defined(HAVE_BI_ERROR)
+#define COMPAT_WRITE_BYTES 16384U
+#else
+#define COMPAT_WRITE_BYTES ((u32)PAGE_SIZE)
+#endif
+#define COMPAT_WRITE_VECS DIV_ROUND_UP(COMPAT_WRITE_BYTES, PAGE_SIZE)
+
+struct compat_write {
+	struct bio bio;
+	struct bio_vec vecs[COMPAT_WRITE_VECS];
+};
+
+/*
+ * @bytes at @data, which is page-aligned kernel memory.  When the bio has ended, bio_uninit().
+ * REQ_SYNC and REQ_IDLE make it what a direct write is: the sender is not throttled (blk-wbt).
+ * bio_init() has five arguments since 5.18, and three since 4.10; drop when 5.10 goes.
+ */
+static inline void compat_write_init(struct compat_write *w, struct block_device *bdev,
+				     sector_t sector, char *data, u32 bytes)
+{
+	struct bio *bio = &w->bio;
+	u32 i, nr = DIV_ROUND_UP(bytes, PAGE_SIZE);
+
+#if defined(HAVE_BIO_INIT_CLONE)
+	bio_init(bio, bdev, w->vecs, COMPAT_WRITE_VECS, REQ_OP_WRITE | REQ_SYNC | REQ_IDLE);
+#else
+#ifdef HAVE_BIO_INIT_3_ARGS
+	bio_init(bio, w->vecs, COMPAT_WRITE_VECS);
+	bio->bi_opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE;
+#else
+	bio_init(bio);
+	bio->bi_io_vec = w->vecs;
+	bio->bi_max_vecs = COMPAT_WRITE_VECS;
+#ifdef HAVE_BI_OPF
+	bio_set_op_attrs(bio, REQ_OP_WRITE, REQ_SYNC);
+#else
+	bio->bi_rw = REQ_WRITE | REQ_SYNC;
+#endif
+#endif
+	bio_set_dev(bio, bdev);
+#endif
+	compat_bio_set_sector(bio, sector);
+	for (i = 0; i < nr; i++) {
+		w->vecs[i].bv_page = virt_to_page(data + i * PAGE_SIZE);
+		w->vecs[i].bv_len = min_t(u32, bytes - i * PAGE_SIZE, PAGE_SIZE);
+		w->vecs[i].bv_offset = 0;
+	}
+	bio->bi_vcnt = nr;
+#ifdef HAVE_BI_ITER
+	bio->bi_iter.bi_size = bytes;
+#else
+	bio->bi_size = bytes;
 #endif
 }
 

@@ -185,45 +185,4 @@ static inline bool compat_stands_on(struct mapped_device *md, struct mapped_devi
 }
 #endif
 
-/*----- dm-io -----*/
-
-/*
- * Six arguments since 7.2; five (with the priority) since 6.9 and in some stable series before;
- * drop when 6.12 goes. Older kernels do not tell "unsupported" from an error.
- */
-#if !defined(HAVE_DM_IO_6_ARGS) && defined(HAVE_DM_IO_5_ARGS)
-#define dm_io(req, nr, where, error_bits, unsup_bits, ioprio) \
-	((void)(unsup_bits), dm_io(req, nr, where, error_bits, ioprio))
-#elif !defined(HAVE_DM_IO_6_ARGS)
-#define dm_io(req, nr, where, error_bits, unsup_bits, ioprio) \
-	((void)(unsup_bits), (void)(ioprio), dm_io(req, nr, where, error_bits))
-#endif
-
-/*
- * COMPAT_DM_IO_NOTIFY(name, failed, context) { ... } defines what is called at the end, with one
- * bit for each region that failed.  Since 7.2 it is told of what is "unsupported", too; drop when
- * 6.12 goes.
- */
-#ifdef HAVE_DM_IO_6_ARGS
-#define COMPAT_DM_IO_NOTIFY(name, failed, context) \
-static void name##_any(unsigned long failed, void *context); \
-static void name(unsigned long failed_bits, unsigned long unsup_bits, void *ctx) \
-{ \
-	name##_any(failed_bits | unsup_bits, ctx); \
-} \
-static void name##_any(unsigned long failed, void *context)
-#else
-#define COMPAT_DM_IO_NOTIFY(name, failed, context) \
-static void name(unsigned long failed, void *context)
-#endif
-
-/* What a request does: bi_opf since 6.0, bi_op and flags since 4.8; drop when 5.10 goes. */
-#if defined(HAVE_DM_IO_BI_OPF)
-#define COMPAT_DM_IO_WRITE .bi_opf = REQ_OP_WRITE | REQ_SYNC
-#elif defined(HAVE_DM_IO_BI_OP)
-#define COMPAT_DM_IO_WRITE .bi_op = REQ_OP_WRITE, .bi_op_flags = REQ_SYNC
-#else
-#define COMPAT_DM_IO_WRITE .bi_rw = REQ_WRITE | REQ_SYNC
-#endif
-
 #endif

@@ -2,27 +2,28 @@
 # what: a first write to a clean block is acknowledged before its mark is recorded: what is read is
 #       what was written, nothing clean is overwritten, a FLUSH waits for it, or fails if it is lost
 # durability: yes
-# needs: mem=512
+# needs: mem=1024
 # stock: no
 # timeout: 240
 
 . /job/lib-partial.sh
-# Cache blocks of 32 KiB: 768, all of them mapped and clean, block i in cache block i.
-below_all "8 8" "25 16" "24 16"
-noise /tmp/old 24
+# Cache blocks of 32 KiB: 1,200 of them mapped and clean, block i in cache block i.
+below_all "8 8" "42 16" "40 16"
+noise /tmp/old 40
 
-# again: the cache anew
+# again [FORMAT [BLOCKS]]: the cache anew
 again() {
 	dmsetup remove c 2> /dev/null || :
-	warm 64 768 2 /tmp/old
+	warm 64 "${2:-1200}" "${1:-2}" /tmp/old
 	cp /tmp/old /tmp/want
-	make_cache c 64 "metadata2 writeback" smq migration_threshold 0
+	# shellcheck disable=SC2046 # words
+	make_cache c 64 "$(features_of "${1:-2}" writeback)" smq migration_threshold 0
 }
 # Blocks that no other commit marks on the way are 64 apart (write-intent.c).
 # No commit ends between these two: the metadata device takes requests, and does none of them.
 hold() { dmsetup suspend --noflush --nolockfs m; }
 go_on() { dmsetup resume m; }
-trap 'go_on 2> /dev/null || :' EXIT
+trap '{ dmsetup resume f; go_on; } 2> /dev/null || :' EXIT
 # waiting: requests that c has not ended
 waiting() { awk '{ print $1 + $2 }' "$(sysfs /dev/mapper/c)/inflight"; }
 # waits WHAT COMMAND...: in the background; it does not end as long as the metadata is held
@@ -44,6 +45,21 @@ ended() {
 granule_on() { dd if="$1" bs=4096 skip=$(($2 / 8)) count=1 iflag=direct 2> /dev/null; }
 # holds SECTOR FILE: what comes in is what FILE has there
 holds() { cmp -s -i 0:$(($1 * 512)) -n 4096 - "$2"; }
+# many FIRST NUMBER KIB: a write to each of so many blocks in a row, to c and into /tmp/want
+many() {
+	for _to in "/dev/mapper/c --direct=1 --iodepth=16 --ioengine=libaio" "/tmp/want"; do
+		# shellcheck disable=SC2086 # words
+		quiet_fio --name=m --filename=$_to --rw=write:$((32 - $3))k --bs=$3k \
+			--offset=$(($1 * 32))k --size=$(((1280 - $1) * 32))k --number_ios=$2 \
+			--buffer_pattern=0xa$1 --allow_file_create=0
+	done
+}
+# in_suspend: the suspend of c has begun to wait for what is under way
+in_suspend() { grep -qs postsuspend /proc/$job/stack; }
+# How often the superblock was written, says the trace.
+commits() { awk '$1 == "m0" && $2 ~ "W" && $3 == 0 && $4 > 0 { n++ } END { print n + 0 }' /tmp/trace; }
+# queued FLAGS: how many of these the trace shows by now
+queued() { grep -c "block_bio_queue: [0-9,]* $1" $TRACEFS/trace || :; }
 read_one() { granule_on /dev/mapper/c "$1" > /tmp/one; }
 
 # --- acknowledged, though nothing can be recorded; and nothing on the cache device has changed ---
@@ -62,6 +78,53 @@ holds $((5 * 64 + 8)) /tmp/want < /tmp/one ||
 	fail "what is read is not what was written"
 assert_num "$(st_dirty c)" -eq 2 "dirty blocks"
 same /tmp/want /dev/mapper/c "after two posted writes"
+
+# --- more writes to the block: beside it, and within; but not one that reaches beyond another ---
+again
+hold
+put_at $((5 * 64 + 8)) 32 || fail "a first write, with the metadata held"
+put_at $((5 * 64 + 48)) 8 || fail "a write beside a posted one"
+put_at $((5 * 64 + 16)) 8 || fail "a write within a posted one"
+put_at $((5 * 64 + 48)) 8 || fail "the same write again"
+granule_on /dev/f0 $((5 * 64 + 48)) | holds $((5 * 64 + 48)) /tmp/old ||
+	fail "a block that the metadata calls clean was overwritten"
+waits "a write that reaches beyond a posted one" put_at $((5 * 64 + 44)) 8
+go_on
+ended 0
+same /tmp/want /dev/mapper/c "after more writes to a posted block"
+assert sync_of c
+granule_on /dev/f0 $((5 * 64 + 16)) | holds $((5 * 64 + 16)) /tmp/want ||
+	fail "a block with several posted writes, after a FLUSH"
+assert_num "$(st_write_hits c)" -eq 5 "write hits"
+# --- not while it is sent ---
+hold
+put_at $((70 * 64 + 8)) 8 || fail "a first write"
+dmsetup suspend --noflush --nolockfs f
+trace_start "$(sysfs /dev/mapper/f)"
+go_on
+wait_for '[ $(queued W) -gt 0 ]' 8
+waits "a write to a block that is being written" put_at $((70 * 64 + 8)) 8
+trace_stop
+dmsetup resume f
+ended 0
+same /tmp/want /dev/mapper/c "after a write to a block that was being written"
+# --- and not too many are sent at once: 32, and what else the last of these blocks has ---
+again
+hold
+for to in "/dev/mapper/c --direct=1 --iodepth=16 --ioengine=libaio" /tmp/want; do
+	# shellcheck disable=SC2086 # words
+	quiet_fio --name=m --filename=$to --rw=write --bs=4k --size=2m --buffer_pattern=0xc1
+done
+dmsetup suspend --noflush --nolockfs f
+trace_start "$(sysfs /dev/mapper/f)"
+go_on
+wait_for '[ $(queued W) -ge 32 ]' 8
+assert_num "$(queued W)" -le 39 "writes that were sent at once"
+trace_stop
+dmsetup resume f
+assert sync_of c
+assert_num "$(st_dirty c)" -eq 64 "dirty blocks after eight posted writes to each of 64"
+same /tmp/want /dev/f0 "a FLUSH after many posted writes to a block" 2
 
 # --- what must be durable is not posted; nor is what is large ---
 hold
@@ -82,27 +145,69 @@ same /tmp/want /dev/mapper/c "after writes that were not posted"
 hold
 put_at $((270 * 64)) 8 || fail "a first write"
 waits "a FLUSH behind a posted write" sync_of c
-flush_job=$job
-n=$(waiting)
-put_at $((340 * 64)) 8 &
-job=$!
-wait_for "[ \$(waiting) -gt $n ]" 8
+jobs=
+for at in $((340 * 64)) $((270 * 64 + 16)); do
+	n=$(waiting)
+	put_at "$at" 8 &
+	jobs="$jobs $!"
+	wait_for "[ \$(waiting) -gt $n ]" 8
+done
 go_on
-wait $flush_job $job || fail "a FLUSH, or a write while it waits"
+ended 0
+for job in $jobs; do
+	wait "$job" || fail "a write while a FLUSH waits"
+done
 granule_on /dev/f0 $((270 * 64)) | holds $((270 * 64)) /tmp/want ||
 	fail "flushed, and not on the cache device"
 
-# --- bounded: 512 at once; the next waits ---
+# --- bounded: 16 MiB at once; the next waits ---
 again
 hold
-quiet_fio --name=b --filename=/dev/mapper/c --direct=1 --rw=write:28k --bs=4k --size=24m \
-	--number_ios=512
-waits "one write more than is posted at once" put_at $((600 * 64)) 8
+many 0 1024 16
+waits "one write more than is posted at once" put_at $((1100 * 64)) 8
 go_on
 ended 0
 assert sync_of c
-assert_num "$(st_dirty c)" -eq 513 "dirty blocks after 512 posted writes and one"
-assert_num "$(st_write_hits c)" -eq 513 "write hits"
+assert_num "$(st_dirty c)" -eq 1025 "dirty blocks after 1,024 posted writes and one"
+assert_num "$(st_write_hits c)" -eq 1025 "write hits"
+same /tmp/want /dev/mapper/c "after as many posted writes as may be"
+
+# --- what was posted makes room again; many are in one commit; none is on the device before ---
+again
+hold
+many 0 600 16
+same /tmp/old /dev/f0 "600 blocks that the metadata calls clean" 18
+trace_start /dev/m0
+go_on
+assert sync_of c
+trace_stop
+same /tmp/want /dev/f0 "a FLUSH after 600 posted writes" 18
+assert_num "$(commits)" -ge 1 "commits that were traced"
+# One that took the first writes and was held; one for all others; and one that may follow it.
+assert_num "$(commits)" -le 3 "commits for 600 marks"
+hold
+rm -f /tmp/ended
+{ many 600 590 16 && : > /tmp/ended; } &
+wait_for '[ -e /tmp/ended ]' 30
+go_on
+assert sync_of c
+assert_num "$(st_dirty c)" -eq 1190 "dirty blocks after 1,190 posted writes"
+same /tmp/want /dev/mapper/c "after 600 posted writes, and 590 more"
+
+# --- a suspend, also one that flushes nothing, leaves none of many behind ---
+for how in "" --noflush; do
+	again
+	hold
+	many 0 600 16
+	dmsetup suspend $how c &
+	job=$!
+	wait_for 'in_suspend' 8
+	go_on
+	wait $job || fail "suspend $how, with many posted writes"
+	same /tmp/want /dev/f0 "a suspend $how, with many posted writes" 18
+	dmsetup resume c
+	same /tmp/want /dev/mapper/c "after a suspend $how, with many posted writes"
+done
 
 # --- a suspend leaves none behind ---
 again
@@ -116,13 +221,13 @@ dmsetup resume c
 same /tmp/want /dev/mapper/c "after a suspend"
 
 # --- the cache device refuses it: the origin gets it, and the block goes ---
-again
+again 2 130
 hold
 put_at $((50 * 64 + 16)) 8 || fail "a first write"
 fails f $((50 * 64 + 16)) 8
 go_on
 assert sync_of c
-assert_num "$(st_used c)" -eq 767 "blocks, one of which could not be written"
+assert_num "$(st_used c)" -eq 129 "blocks, one of which could not be written"
 assert_num "$(st_dirty c)" -eq 0 "dirty blocks"
 back f
 same /tmp/want /dev/mapper/c "after a posted write that the cache refused"
@@ -130,7 +235,7 @@ dmsetup remove c
 same /tmp/want $ORIGIN "the origin, after a posted write that the cache refused"
 
 # --- both refuse it: one FLUSH tells, and the cache goes on ---
-again
+again 2 130
 hold
 put_at $((60 * 64 + 16)) 8 || fail "a first write"
 fails f $((60 * 64 + 16)) 8
@@ -145,8 +250,79 @@ assert sync_of c
 put_at $((61 * 64)) 8 || fail "a write after one that was lost"
 assert sync_of c
 
+# --- one of two is refused by the cache device: the origin gets both ---
+again 2 130
+hold
+put_at $((50 * 64 + 16)) 8 || fail "a first write"
+put_at $((50 * 64 + 40)) 8 || fail "a second write"
+fails f $((50 * 64 + 40)) 8
+go_on
+assert sync_of c
+assert_num "$(st_used c)" -eq 129 "blocks, one of which could not be written as a whole"
+back f
+same /tmp/want /dev/mapper/c "after two posted writes of which the cache refused one"
+dmsetup remove c
+same /tmp/want $ORIGIN "the origin, after two posted writes of which the cache refused one"
+
+# --- both devices refuse one of two: what the cache has of the other is not lost ---
+again 2 130
+hold
+put_at $((60 * 64 + 16)) 8 || fail "a first write"
+put_at $((60 * 64 + 40)) 8 || fail "a second write"
+fails f $((60 * 64 + 16)) 8
+fails s $((60 * 64)) 64
+go_on
+refute sync_of c
+back f
+back s
+assert_num "$(st_dirty c)" -eq 1 "dirty blocks, one of which lost a write"
+read_one $((60 * 64 + 40)) && holds $((60 * 64 + 40)) /tmp/want < /tmp/one ||
+	fail "a posted write that the cache device took, beside one that is lost"
+
+# --- the origin gets it, and fails a FLUSH before the block is dropped: the next FLUSH tells ---
+# Without neighbours: a mark more, which an idle cache takes away, with a FLUSH of the origin.
+again 2 65
+put_at $((1250 * 64)) 8 || fail "a write to the origin"
+dmsetup suspend --noflush --nolockfs s
+trace_start "$(sysfs /dev/mapper/s)"
+{ rc=0; sync_of c || rc=1; echo $rc > /tmp/flushed; } &
+flush_job=$!
+wait_for '[ $(queued F) -gt 0 ]' 8
+fails f $((64 * 64 + 16)) 8
+put_at $((64 * 64 + 16)) 8 || fail "a first write"
+wait_for '[ $(queued W) -gt 0 ]' 8
+trace_stop
+# The commit that is to drop the block comes after another one.
+hold
+trace_start "$(sysfs /dev/mapper/m)"
+put_at $((20 * 64)) 8 || fail "another first write"
+wait_for '[ $(queued W) -gt 0 ]' 8
+trace_stop
+unflushable s
+wait $flush_job
+assert_eq "$(cat /tmp/flushed)" 1 "status of the FLUSH that the origin failed"
+back s
+dmesg_mark
+go_on
+refute sync_of c
+assert_dmesg 'a write to block 64 that was acknowledged is lost'
+back f
+assert sync_of c
+
+# --- neighbours that are marked along are in the same metadata block: 509 of them, in format 1 ---
+for b in 600 510; do
+	again 1
+	trace_start /dev/m0
+	put_at $((b * 64)) 8 || fail "a first write"
+	assert sync_of c
+	trace_stop
+	n=$(awk '$1 == "m0" && $2 ~ "W" { n++; if ($3 == 0) exit } END { print n + 0 }' /tmp/trace)
+	[ $b = 600 ] || assert_num "$n" -eq "$before" "metadata blocks of a mark near the end of one"
+	before=$n
+done
+
 # --- its mark cannot be recorded: it is written as any write is then ---
-again
+again 2 130
 hold
 put_at $((70 * 64)) 8 || fail "a first write"
 gone m
