@@ -17,9 +17,9 @@
  * more are, so it does not wait for ever.  A write with FUA is not posted.
  *
  * If the cache device refuses any of the data, the origin gets all of it, and then the block is
- * dropped: an invalidation, the same migration.  If the origin does not take it either, or the
- * block cannot be dropped, the next FLUSH fails: that is where a write error of a volatile cache is
- * told.
+ * dropped: an invalidation, the same migration.  If the origin does not take all of it either, or
+ * the block cannot be dropped, the next FLUSH fails: that is where a write error of a volatile
+ * cache is told.  Then the block stays, dirty, if the cache device took any.
  *
  * Bounded: POSTED_MOST pages of data for a cache (16 MiB, and 2 MiB for what describes them), and
  * POSTED_BYTES in a write.  Beyond, and without memory, a write waits for its mark.  So many, since
@@ -450,9 +450,13 @@ void posted_step(struct migration *mg)
 	if (failed) {
 		errors_note(c, ERR_ORIGIN);
 		posted_lose(mg);
-		/* What the cache device took of it, the origin may not have. */
-		if (mg->taken)
-			dirty_set(c, mg->cblock);
+	}
+	/*
+	 * What the cache device took of it, the origin may not have.  If it took nothing, the
+	 * origin may have some, and what that has is read from now on.
+	 */
+	if (failed && mg->taken) {
+		dirty_set(c, mg->cblock);
 		block_put(c, entry_of(c, mg->cblock), BL_WRITER);
 		mg_finish(mg);
 	} else {
