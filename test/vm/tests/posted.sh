@@ -7,17 +7,17 @@
 # timeout: 240
 
 . /job/lib-partial.sh
-# Cache blocks of 32 KiB: 1,200 of them mapped and clean, block i in cache block i.
+# Cache blocks of 32 KiB, mapped and clean, block i in cache block i.
 below_all "8 8" "42 16" "40 16"
-noise /tmp/old 40
+noise /tmp/old 38
 
-# again [FORMAT [BLOCKS]]: the cache anew
+# again BLOCKS [FORMAT]: the cache anew, with so many; /tmp/want has them, to the next MiB
 again() {
 	dmsetup remove c 2> /dev/null || :
-	warm 64 "${2:-1200}" "${1:-2}" /tmp/old
-	cp /tmp/old /tmp/want
+	head -c $((($1 / 32 + 1) * 1048576)) /tmp/old > /tmp/want
+	warm 64 "$1" "${2:-2}" /tmp/want
 	# shellcheck disable=SC2046 # words
-	make_cache c 64 "$(features_of "${1:-2}" writeback)" smq migration_threshold 0
+	make_cache c 64 "$(features_of "${2:-2}" writeback)" smq migration_threshold 0
 }
 # Blocks that no other commit marks on the way are 64 apart (write-intent.c).
 # No commit ends between these two: the metadata device takes requests, and does none of them.
@@ -50,7 +50,7 @@ many() {
 	for _to in "/dev/mapper/c --direct=1 --iodepth=16 --ioengine=libaio" "/tmp/want"; do
 		# shellcheck disable=SC2086 # words
 		quiet_fio --name=m --filename=$_to --rw=write:$((32 - $3))k --bs=$3k \
-			--offset=$(($1 * 32))k --size=$(((1280 - $1) * 32))k --number_ios=$2 \
+			--offset=$(($1 * 32))k --size=$(($2 * 32))k --number_ios=$2 \
 			--buffer_pattern=0xa$1 --allow_file_create=0
 	done
 }
@@ -63,10 +63,10 @@ queued() { grep -c "block_bio_queue: [0-9,]* $1" $TRACEFS/trace || :; }
 read_one() { granule_on /dev/mapper/c "$1" > /tmp/one; }
 
 # --- acknowledged, though nothing can be recorded; and nothing on the cache device has changed ---
-again
+again 130
 hold
 put_at $((5 * 64 + 8)) 8 || fail "a first write, with the metadata held"
-put_at $((700 * 64)) 32 || fail "a first write of 16 KiB, with the metadata held"
+put_at $((100 * 64)) 32 || fail "a first write of 16 KiB, with the metadata held"
 granule_on /dev/f0 $((5 * 64 + 8)) | holds $((5 * 64 + 8)) /tmp/old ||
 	fail "a block that the metadata calls clean was overwritten"
 # --- a read of it waits, and sees it; another block's does not wait ---
@@ -81,7 +81,7 @@ wait_for '[ $(st_dirty c) = 2 ]' 8
 same /tmp/want /dev/mapper/c "after two posted writes"
 
 # --- more writes to the block: beside it, and within; but not one that reaches beyond another ---
-again
+again 130
 hold
 put_at $((5 * 64 + 8)) 32 || fail "a first write, with the metadata held"
 put_at $((5 * 64 + 48)) 8 || fail "a write beside a posted one"
@@ -110,7 +110,7 @@ dmsetup resume f
 ended 0
 same /tmp/want /dev/mapper/c "after a write to a block that was being written"
 # --- and not too many are sent at once: 32, and what else the last of these blocks has ---
-again
+again 460
 hold
 for to in "/dev/mapper/c --direct=1 --iodepth=16 --ioengine=libaio" /tmp/want; do
 	# shellcheck disable=SC2086 # words
@@ -161,37 +161,30 @@ done
 granule_on /dev/f0 $((270 * 64)) | holds $((270 * 64)) /tmp/want ||
 	fail "flushed, and not on the cache device"
 
-# --- bounded: 16 MiB at once; the next waits ---
-again
+# --- bounded: 16 MiB at once, none of it on the device before its mark; the next waits ---
+again 1200
 hold
 many 0 1024 16
 waits "one write more than is posted at once" put_at $((1100 * 64)) 8
+same /tmp/old /dev/f0 "1,024 blocks that the metadata calls clean" 32
 go_on
 ended 0
 assert sync_of c
 assert_num "$(st_dirty c)" -eq 1025 "dirty blocks after 1,024 posted writes and one"
 assert_num "$(st_write_hits c)" -eq 1025 "write hits"
-same /tmp/want /dev/mapper/c "after as many posted writes as may be"
-
-# --- what was posted makes room again; none is on the device before ---
-again
-hold
-many 0 600 16
-same /tmp/old /dev/f0 "600 blocks that the metadata calls clean" 18
-go_on
-assert sync_of c
-same /tmp/want /dev/f0 "a FLUSH after 600 posted writes" 18
+same /tmp/want /dev/f0 "a FLUSH after as many posted writes as may be" 35
+# --- what was posted makes room again ---
 hold
 rm -f /tmp/ended
-{ many 600 590 16 && : > /tmp/ended; } &
+{ many 1101 90 16 && : > /tmp/ended; } &
 wait_for '[ -e /tmp/ended ]' 30
 go_on
 assert sync_of c
-assert_num "$(st_dirty c)" -eq 1190 "dirty blocks after 1,190 posted writes"
-same /tmp/want /dev/mapper/c "after 600 posted writes, and 590 more"
+assert_num "$(st_dirty c)" -eq 1115 "dirty blocks after 90 posted writes more"
+same /tmp/want /dev/mapper/c "after as many posted writes as may be, and 90 more"
 
 # --- many are in one commit: of changes of mappings, one has room for 512 beside other marks ---
-again
+again 1200
 hold
 trace_start "$(sysfs /dev/mapper/m)"
 put_at $((1199 * 64)) 8 || fail "a first write"
@@ -209,21 +202,21 @@ assert_num "$(commits)" -le 3 "commits for 1,200 marks"
 
 # --- a suspend, also one that flushes nothing, leaves none of many behind ---
 for how in "" --noflush; do
-	again
+	again 320
 	hold
-	many 0 600 16
+	many 0 300 16
 	dmsetup suspend $how c &
 	job=$!
 	wait_for 'in_suspend' 8
 	go_on
 	wait $job || fail "suspend $how, with many posted writes"
-	same /tmp/want /dev/f0 "a suspend $how, with many posted writes" 18
+	same /tmp/want /dev/f0 "a suspend $how, with many posted writes" 9
 	dmsetup resume c
 	same /tmp/want /dev/mapper/c "after a suspend $how, with many posted writes"
 done
 
 # --- a suspend leaves none behind ---
-again
+again 130
 slow m 100
 put_at $((40 * 64)) 8 || fail "a first write"
 dmsetup suspend c
@@ -234,7 +227,7 @@ dmsetup resume c
 same /tmp/want /dev/mapper/c "after a suspend"
 
 # --- the cache device refuses it: the origin gets it, and the block goes ---
-again 2 130
+again 130
 hold
 put_at $((50 * 64 + 16)) 8 || fail "a first write"
 fails f $((50 * 64 + 16)) 8
@@ -248,7 +241,7 @@ dmsetup remove c
 same /tmp/want $ORIGIN "the origin, after a posted write that the cache refused"
 
 # --- both refuse it: one FLUSH tells, and the cache goes on; what the origin took is not hidden ---
-again 2 130
+again 130
 hold
 put_at $((60 * 64 + 40)) 8 || fail "a first write"
 put_at $((60 * 64 + 16)) 8 || fail "a second write"
@@ -268,7 +261,7 @@ put_at $((61 * 64)) 8 || fail "a write after one that was lost"
 assert sync_of c
 
 # --- one of two is refused by the cache device: the origin gets both ---
-again 2 130
+again 130
 hold
 put_at $((50 * 64 + 16)) 8 || fail "a first write"
 put_at $((50 * 64 + 40)) 8 || fail "a second write"
@@ -282,7 +275,7 @@ dmsetup remove c
 same /tmp/want $ORIGIN "the origin, after two posted writes of which the cache refused one"
 
 # --- both devices refuse one of two: what the cache has of the other is not lost ---
-again 2 130
+again 130
 hold
 put_at $((60 * 64 + 16)) 8 || fail "a first write"
 put_at $((60 * 64 + 40)) 8 || fail "a second write"
@@ -298,7 +291,7 @@ read_one $((60 * 64 + 40)) && holds $((60 * 64 + 40)) /tmp/want < /tmp/one ||
 
 # --- the origin gets it, and fails a FLUSH before the block is dropped: the next FLUSH tells ---
 # Without neighbours: a mark more, which an idle cache takes away, with a FLUSH of the origin.
-again 2 65
+again 65
 put_at $((1250 * 64)) 8 || fail "a write to the origin"
 dmsetup suspend --noflush --nolockfs s
 trace_start "$(sysfs /dev/mapper/s)"
@@ -328,7 +321,7 @@ assert sync_of c
 
 # --- neighbours that are marked along are in the same metadata block: 509 of them, in format 1 ---
 for b in 600 510; do
-	again 1
+	again 640 1
 	trace_start /dev/m0
 	put_at $((b * 64)) 8 || fail "a first write"
 	assert sync_of c
@@ -339,7 +332,7 @@ for b in 600 510; do
 done
 
 # --- its mark cannot be recorded: it is written as any write is then ---
-again 2 130
+again 130
 hold
 put_at $((70 * 64)) 8 || fail "a first write"
 gone m
