@@ -202,15 +202,15 @@ assert_num "$(commits)" -le 3 "commits for 1,200 marks"
 
 # --- a suspend, also one that flushes nothing, leaves none of many behind ---
 for how in "" --noflush; do
-	again 320
+	again 130
 	hold
-	many 0 300 16
+	many 0 100 16
 	dmsetup suspend $how c &
 	job=$!
 	wait_for 'in_suspend' 8
 	go_on
 	wait $job || fail "suspend $how, with many posted writes"
-	same /tmp/want /dev/f0 "a suspend $how, with many posted writes" 9
+	same /tmp/want /dev/f0 "a suspend $how, with many posted writes" 3
 	dmsetup resume c
 	same /tmp/want /dev/mapper/c "after a suspend $how, with many posted writes"
 done
