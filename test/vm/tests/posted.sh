@@ -177,7 +177,7 @@ same /tmp/want /dev/f0 "a FLUSH after as many posted writes as may be" 35
 hold
 rm -f /tmp/ended
 { many 1101 90 16 && : > /tmp/ended; } &
-wait_for '[ -e /tmp/ended ]' 30
+wait_for '[ -e /tmp/ended ]' 10
 go_on
 assert sync_of c
 assert_num "$(st_dirty c)" -eq 1115 "dirty blocks after 90 posted writes more"
