@@ -24,6 +24,9 @@
 #include "write-intent.h"
 #include <linux/sched/mm.h>
 
+DECLARE_DM_KCOPYD_THROTTLE_WITH_MODULE_PARM(cache_copy_throttle,
+	"percentage of time that copies to and from cache devices may take");
+
 #define TICK_PERIOD HZ
 #define IDLE_AFTER (HZ / 4)	/* without a bio: then background work disturbs none */
 #define WORK_PER_ROUND 256
@@ -341,7 +344,7 @@ int engine_init(struct cache *c)
 	if (!c->engine.wq)
 		return -ENOMEM;
 	engine_work_init(&c->engine.work, c->engine.wq, engine_work_fn);
-	copier = dm_kcopyd_client_create(NULL);
+	copier = dm_kcopyd_client_create(&dm_kcopyd_throttle);
 	if (IS_ERR(copier))
 		return PTR_ERR(copier);
 	c->mg.copier = copier;

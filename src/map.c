@@ -98,6 +98,7 @@ int map_park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_
 		engine_defer(c, bio, true);
 		return DM_MAPIO_SUBMITTED;
 	}
+	mg->passed_by = kind == MG_INVALIDATE;
 	bio_list_add(&mg->parked, bio);
 	if (!mg_start(mg))
 		return DM_MAPIO_SUBMITTED;

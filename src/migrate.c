@@ -508,7 +508,7 @@ static void publish_removal(struct migration *mg)
 	/* At most all that are free then are owed. */
 	if (mg->asked_by_policy && mg->op == DMC_OP_DEMOTE)
 		WRITE_ONCE(c->reserve.owed, min(c->reserve.owed, READ_ONCE(c->free.nr)) + 1);
-	if (mg->kind == MG_DEMOTE)
+	if (mg->kind == MG_DEMOTE || mg->passed_by)
 		atomic64_inc(&c->mg.nr_demotions);
 }
 

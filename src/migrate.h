@@ -87,6 +87,7 @@ struct migration {
 	bool owns_cblock;		/* it is free for others when this migration is freed */
 	bool retire_cblock;		/* the cache device failed there: not to be used for now */
 	bool drops;			/* an invalidation that invalidate.c wants */
+	bool passed_by;			/* one for a write in passthrough mode: a demotion */
 	/* a promotion that a write waits for from the start; in nr_write_allocs */
 	bool write_alloc;
 	bool partial;			/* a promotion of nothing: a write is to come */

@@ -97,7 +97,7 @@ COMPAT_DEFINE_MESSAGE(cache_message)
 
 static struct target_type cache_target = {
 	.name = "cache",
-	.version = {2, 3, 0},
+	.version = {2, 4, 0},
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = cache_ctr,
@@ -125,7 +125,7 @@ static int __init dm_cache_init(void)
 		pm_exit();
 	if (r)
 		DMERR("cannot register the target 'cache' (%d)%s", r,
-		      r == -EEXIST ? ": the kernel's own dm-cache is loaded; remove its devices and run 'rmmod dm_cache_smq dm_cache' first" : "");
+		      r == -EEXIST || r == -EBUSY ? ": the kernel's own dm-cache is loaded; remove its devices and run 'rmmod dm_cache_smq dm_cache' first" : "");
 	else
 		DMINFO("out-of-tree dm-cache %s", DMC_VERSION);
 	return r;

@@ -56,6 +56,12 @@ struct smq {
 	bool warned;			/* about tunables */
 };
 
+/* Of the kernel's own, whose queue of migrations it bounds.  Here what is wanted is not queued. */
+static unsigned int smq_max_background_work;
+module_param(smq_max_background_work, uint, 0644);
+MODULE_PARM_DESC(smq_max_background_work,
+		 "accepted and ignored: nothing is queued, see migration_threshold");
+
 static struct smq *to_smq(struct dmc_policy *p)
 {
 	return container_of(p, struct smq, common.policy);

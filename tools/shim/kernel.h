@@ -142,7 +142,7 @@ _Static_assert(sizeof(u64) == 8, "u64");
 #define MODULE_SOFTDEP(x)	extern int shim_module_info
 #define MODULE_PARM_DESC(a, b)	extern int shim_module_info
 #define MODULE_IMPORT_NS(x)	extern int shim_module_info
-#define module_param(a, b, c)	extern int shim_module_info
+#define module_param(a, b, c)	static const void *const shim_##a __attribute__((unused)) = &a
 #define module_param_named(a, b, c, d) extern int shim_module_info
 
 struct module;

@@ -48,6 +48,7 @@ for format in 1 2; do
 	wait_for '[ $(st_used c) = 248 ]' 10
 	same /tmp/now $ORIGIN "the origin after writes"
 	same /tmp/now /dev/mapper/c "reading after writes"
+	[ "$STOCK" = 1 ] || assert_eq "$(st_demotions c)" 8 "demotions: blocks dropped for a write"
 
 	# Messages; once is enough for the bad ones, which change nothing, even behind a good range.
 	bads=

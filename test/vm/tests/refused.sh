@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# what: what is not passed on is refused: zoned devices, with the reason; DAX; secure erase. Write
-#       zeroes are writes; a read-only table is read
+# what: what is not passed on is refused: zoned devices, with the reason; DAX; secure erase; atomic
+#       writes. Write zeroes are writes; a read-only table is read
+# kernels-differ: atomic writes are newer than the first one
 # needs: smp=1 mem=512
 # stock: no
 # files: test/vm/lib-cache.sh test/vm/lib-stack.sh
+# builds: test/tools/rw-flags.c
 
 . /job/lib-cache.sh
 . /job/lib-stack.sh
@@ -57,3 +59,31 @@ assert_eq "$(st_dirty)" 0 "dirty blocks of a read-only table"
 dmsetup remove c
 same /tmp/data $ORIGIN "the origin of a read-only table"
 check_metadata $META
+
+# ----- atomic writes -----
+# Where dm-linear takes them, over a disk that does.
+
+modprobe sd_mod
+case $KERNEL in 7.*) atomic=atomic_wr=1 ;; *) atomic= ;; esac
+modprobe scsi_debug dev_size_mb=32 $atomic
+wait_for 'ls /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/' 30 > /dev/null
+disk=/dev/$(ls /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/ | head -n 1)
+wait_for '[ -b $disk ]' 10
+linear am $disk 0 8192
+linear af $disk 8192 16384
+linear as $disk 24576 32768
+META=/dev/mapper/am CACHE=/dev/mapper/af ORIGIN=/dev/mapper/as
+page new > /tmp/new
+if [ "$(/job/rw-flags write atomic $ORIGIN 0 4096 < /tmp/new || :)" = ok ]; then
+	make_cache c 64 metadata2 smq
+	assert_eq "$(limit /dev/mapper/c atomic_write_unit_max_bytes)" 0 "atomic writes"
+	assert_eq "$(/job/rw-flags write atomic /dev/mapper/c 65536 4096 < /tmp/new || :)" \
+		EOPNOTSUPP "an atomic write"
+	assert_eq "$(/job/rw-flags write - /dev/mapper/c 65536 4096 < /tmp/new || :)" ok "a write"
+	dmsetup remove c
+else
+	case $KERNEL in 7.*) fail "dm-linear takes no atomic write" ;; esac
+	note "dm-linear takes no atomic writes in this kernel"
+fi
+for d in am af as; do dmsetup remove $d; done
+rmmod scsi_debug
