@@ -49,6 +49,8 @@ static int look(void *ctx, const u64 *keys, const void *value)
  * "cache_check --auto-repair", which lvm2 runs before it activates a volume, does not know the tree,
  * and frees its blocks.  Nothing may be allocated in them: what cannot be read is not known to be
  * in use, so nothing is changed any more then.
+ *
+ * That alone is nothing to be committed: until something is, the next load takes them back, too.
  */
 static void take_back(struct dmc_md *md)
 {

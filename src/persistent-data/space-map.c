@@ -137,6 +137,15 @@ void sm_set(struct dmc_sm *sm, mblock_t b, u32 count)
 	}
 }
 
+void sm_take_back(struct dmc_sm *sm, mblock_t b)
+{
+	u32 w, shift;
+	struct sm_bitmap *bm = locate(sm, b, &w, &shift);
+
+	sm_set(sm, b, 1);
+	bm->committed[w] |= cpu_to_le64((u64)swap_bits(1) << shift);
+}
+
 /* The first block at or after @k of bitmap @i that is free in both, or the bitmap's end. */
 static u32 find_in_bitmap(struct dmc_sm *sm, u32 i, u32 k)
 {

@@ -42,7 +42,7 @@
 /**
  * struct sm_bitmap - The counts of SM_COUNTS_PER_BITMAP blocks.
  * @now: as they are; SM_WORDS_PER_BITMAP words
- * @committed: as they were at the last commit; likewise
+ * @committed: as they were at the last commit; likewise.  0 or not is what matters
  * @block: where @now is, or will be, on disk; 0: nowhere yet
  * @nr_avail: blocks free in both
  * @nr_free: entries of @now that are 0, as the index has it
@@ -146,6 +146,18 @@ u32 sm_get(struct dmc_sm *sm, mblock_t b);
  * Context: Serialised.  Does not sleep.
  */
 void sm_set(struct dmc_sm *sm, mblock_t b, u32 count);
+
+/**
+ * sm_take_back() - A block that is free was in use all the time: it has a count of 1.
+ * @sm: the space map
+ * @b: below @sm->nr_blocks; its count is 0
+ *
+ * The last commit counts it, too, from now on: so it is not taken for a block of this transaction,
+ * and if it is freed it cannot be found before the next commit.
+ *
+ * Context: Serialised.  Does not sleep.
+ */
+void sm_take_back(struct dmc_sm *sm, mblock_t b);
 
 /**
  * sm_was_free() - Was a block free at the last commit?

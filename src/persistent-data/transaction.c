@@ -62,7 +62,7 @@ static int tm_check_in_use(struct dmc_tm *tm, mblock_t b)
 		return r;
 	if (tm->taking_back) {
 		pd_warn(dmc_bm_name(tm->bm), "block %llu: free in the space map, taken back", b);
-		sm_set(&tm->sm, b, 1);
+		sm_take_back(&tm->sm, b);
 	} else {
 		pd_err(dmc_bm_name(tm->bm), "block %llu: referred to, but free in the space map",
 		       b);

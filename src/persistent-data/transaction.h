@@ -160,7 +160,9 @@ void dmc_tm_spoil(struct dmc_tm *tm);
  * For what a program does not know that repairs the space map: it frees blocks to which, as far as
  * it can see, nothing leads.  To read what does lead to them while this is on gives them their
  * count of 1 back.  That has to come behind dmc_tm_open(), before anything is allocated: or it is
- * allocated there.  It is on disk with the next commit.
+ * allocated there.  From then on they are blocks of the last commit as others are: never changed in
+ * place, and if freed, not used before the next commit.  On disk the count is wrong until the next
+ * dmc_tm_commit(): whatever opens the metadata before that has to take them back again.
  *
  * Context: Serialised.  Does not sleep.
  */

@@ -2,9 +2,10 @@
 /*
  * test-md-valid.c - partial blocks on disk: their maps come and go with the transaction, the
  * superblock keeps others out as long as there is one, and an image that makes no sense is refused.
+ * Maps that a repair of the space map freed are taken back, and survive a power cut like others.
  * (The power cuts of md-crash, and the failing I/O of md-faults, know them too.)
  */
-#include "md-scenario.h"
+#include "md-life.h"
 #include "metadata/superblock.h"
 #include "persistent-data/damage.h"
 #include <linux/crc32c.h>
@@ -230,6 +231,179 @@ static void test_abort(void)
 	fixture_end(&f);
 }
 
+/*----- freed by a repair -----*/
+
+static void free_block(struct shim_disk *d, u64 b)
+{
+	u64 index = get_unaligned_le64(d->data + 80);
+	u64 bitmap = get_unaligned_le64(d->data + index * 4096 + 16);
+	u8 *p = d->data + bitmap * 4096;
+
+	p[16 + b / 4] &= ~(3 << 2 * (b % 4));
+	*(__le32 *)p = cpu_to_le32(crc32c(~0U, p + 4, 4092) ^ 240779);
+}
+
+/* What is in the nodes is not believed: a power cut may have left anything. */
+static u32 free_tree(struct shim_disk *d, u64 b)
+{
+	const u8 *node = d->data + b * 4096;
+	u32 i, nr, max, freed = 1;
+
+	if (!b || b >= DISK_BLOCKS)
+		return 0;
+	nr = get_unaligned_le32(node + 16);
+	max = get_unaligned_le32(node + 20);
+	if (get_unaligned_le32(node + 4) == 1 && nr <= max && max <= 252)
+		for (i = 0; i < nr; i++)
+			freed += free_tree(d, get_unaligned_le64(node + 32 + 8 * (max + i)));
+	free_block(d, b);
+	return freed;
+}
+
+/*
+ * As "cache_check --auto-repair" does: the tree of maps is free, and what leads to it is not.
+ * Returns how many blocks are.
+ */
+static u32 free_maps(struct shim_disk *d)
+{
+	return has_feature(d) ? free_tree(d, le64_to_cpu(sb_of(d)->partial.root)) : 0;
+}
+
+/* The first transaction after that, of several kinds. */
+enum first {
+	FIRST_CHANGE,		/* maps in more than one leaf */
+	FIRST_MERGE,		/* most of them go with their blocks, new ones come */
+	FIRST_DELETE,		/* all go, and so does the tree, new ones come */
+	NR_FIRST,
+};
+
+static void remove_most(struct fixture *f)
+{
+	u32 gone[MANY], i;
+
+	for (i = 0; i < MANY - 50; i++) {
+		gone[i] = i;
+		model_unmap(f->m, i);
+	}
+	CHECK_OK(dmc_md_remove_many(f->md, gone, i));
+}
+
+static void first_transaction(struct fixture *f, enum first first)
+{
+	u32 i;
+
+	if (first == FIRST_MERGE)
+		remove_most(f);
+	for (i = 0; i < MANY && first == FIRST_DELETE; i++)
+		make_full(f, i);
+	for (i = 0; i < MANY && first == FIRST_CHANGE; i += 20)
+		make_partial(f, i);
+	for (i = MANY; i < MANY + 300 && first != FIRST_CHANGE; i++)
+		make_partial(f, i);
+}
+
+struct cuts {
+	struct life l;		/* what was promised */
+	u32 freed_again;
+};
+
+static u64 seq_of_state(void *ctx, unsigned int state)
+{
+	struct cuts *c = ctx;
+
+	return c->l.states[state].seq;
+}
+
+/* Loads as one of the two states, and can be worked on, even if the maps are freed once more. */
+static void check_cut(void *ctx, struct shim_disk *cut, unsigned int at, u64 seed)
+{
+	struct cuts *c = ctx;
+	struct fixture f = { .d = disk_clone(cut), .p = c->l.p };
+	unsigned int last = min(at + 1, c->l.nr_states - 1);
+	const char *differs = NULL;
+	int r;
+
+	c->freed_again += free_maps(f.d);
+	f.p.bdev = disk_bdev(f.d);
+	f.md = md_open_ok(&f.p);
+	f.m = model_load(f.md, &c->l.states[0].m->policy, &r);
+	CHECK_OK(r);
+	for (; at <= last; at++) {
+		differs = model_differs(c->l.states[at].m, f.m);
+		if (!differs)
+			break;
+	}
+	CHECK_MSG(!differs, "%s", differs);
+	if (!seed) {
+		make_partial(&f, NR - 1);
+		commit(&f);
+		expect(&f);
+	}
+	fixture_end(&f);
+}
+
+/* A cache with two leaves of maps or more, which are free in the space map. */
+static void begin_freed(struct fixture *f, bool format2)
+{
+	u32 i, nr;
+
+	fixture_begin(f, format2);
+	for (i = 0; i < MANY; i++)
+		make_partial(f, i);
+	commit(f);
+	dmc_md_close(f->md);
+	nr = free_maps(f->d);
+	CHECK_MSG(nr > 2, "%u blocks", nr);
+	disk_log_start(f->d);
+}
+
+static void power_cuts_freed(bool format2, enum first first)
+{
+	struct cuts c = { };
+	struct fixture f;
+	struct md_cuts cuts = { .seeds = 6, .seq = seq_of_state, .check = check_cut, .ctx = &c };
+	char replay[40];
+	u32 i;
+
+	begin_freed(&f, format2);
+	c.l.m = f.m;
+	c.l.p = f.p;
+	life_promise(&c.l, 0, false);
+	f.md = md_open_ok(&f.p);
+	expect_load(f.md, f.m);
+	CHECK_OK(start_tracking(f.md, f.m));
+	first_transaction(&f, first);
+	for (i = 0; i < 6; i++) {
+		CHECK_OK(dmc_md_commit(f.md, NULL));
+		life_promise(&c.l, 0, false);
+		make_partial(&f, NR - 1);
+		make_partial(&f, MANY + i);
+	}
+	commit(&f);
+	life_promise(&c.l, 0, false);
+	expect(&f);
+
+	snprintf(replay, sizeof(replay), "format2 %d, first %d: ", format2, first);
+	cuts.d = f.d;
+	cuts.nr_states = c.l.nr_states;
+	cuts.replay = replay;
+	md_cut_everywhere(&cuts);
+	CHECK(c.freed_again);
+	while (c.l.nr_states)
+		model_free(c.l.states[--c.l.nr_states].m);
+	fixture_end(&f);
+}
+
+static void test_freed(void)
+{
+	enum first first;
+
+	for (first = 0; first < NR_FIRST; first++) {
+		power_cuts_freed(false, first);
+		power_cuts_freed(true, first);
+	}
+}
+
 /*----- images that make no sense -----*/
 
 static void seal(struct shim_disk *d)
@@ -375,6 +549,7 @@ int main(int argc, char **argv)
 		{ "a new mapping is full", test_insert_makes_full },
 		{ "maps that make no sense, or of unmapped blocks, are refused", test_refused },
 		{ "an abort brings the maps back", test_abort },
+		{ "maps that a repair freed survive each power cut", test_freed },
 		{ "a superblock that makes no sense is refused", test_bad_superblock },
 		{ "a tree that makes no sense is damage", test_bad_maps },
 		{ "a smaller cache hears of no map beyond its end", test_smaller_cache },

@@ -136,6 +136,61 @@ static void test_shadows(void)
 	disk_free(w.disk);
 }
 
+/*
+ * A block that the committed state leads to, though its space map says that it is free: taken back
+ * it is as good as one that was in use, for its content and for the allocation.
+ */
+static void taken_back(bool change)
+{
+	mblock_t a, free;
+	struct dmc_block *blk;
+	struct world w;
+	unsigned int i;
+	bool inc;
+
+	world_create(&w, 64);
+	CHECK_OK(dmc_tm_new_block(w.tm, &kind, &blk));
+	a = dmc_block_location(blk);
+	dmc_tm_unlock(w.tm, blk);
+	CHECK_OK(world_commit(&w));
+	CHECK_OK(dmc_tm_dec(w.tm, a));
+	CHECK_OK(world_commit(&w));
+	world_reopen(&w);
+	free = dmc_tm_nr_free(w.tm);
+	CHECK_EQ(dmc_tm_read_lock(w.tm, a, &kind, &blk), DMC_DAMAGED);
+	dmc_tm_take_back(w.tm, true);
+	CHECK_OK(dmc_tm_read_lock(w.tm, a, &kind, &blk));
+	dmc_tm_unlock(w.tm, blk);
+	dmc_tm_take_back(w.tm, false);
+	CHECK_EQ(dmc_tm_nr_free(w.tm), free - 1);
+	if (change) {
+		CHECK_OK(dmc_tm_shadow_block(w.tm, a, &kind, &blk, &inc));
+		CHECK(dmc_block_location(blk) != a && !inc);
+		dmc_tm_unlock(w.tm, blk);
+		CHECK_EQ(dmc_tm_nr_free(w.tm), free - 2);
+		for (i = 0; i < 40; i++) {
+			CHECK_OK(dmc_tm_new_block(w.tm, &kind, &blk));
+			CHECK(dmc_block_location(blk) != a);
+			dmc_tm_unlock(w.tm, blk);
+		}
+	}
+	CHECK_OK(world_commit(&w));
+	free = dmc_tm_nr_free(w.tm);
+	world_reopen(&w);
+	CHECK_EQ(dmc_tm_nr_free(w.tm), free);
+	CHECK_EQ(dmc_tm_read_lock(w.tm, a, &kind, &blk), change ? DMC_DAMAGED : 0);
+	if (!change)
+		dmc_tm_unlock(w.tm, blk);
+	world_close(&w);
+	disk_free(w.disk);
+}
+
+static void test_taken_back(void)
+{
+	taken_back(false);
+	taken_back(true);
+}
+
 static void test_spoiled(void)
 {
 	struct dmc_block *blk;
@@ -363,6 +418,7 @@ int main(int argc, char **argv)
 	static const struct unit_test tests[] = {
 		{ "nothing committed is overwritten, flushes where needed", test_write_order },
 		{ "shadows", test_shadows },
+		{ "a block that was taken back", test_taken_back },
 		{ "a spoiled transaction cannot be committed", test_spoiled },
 		{ "commits that are refused", test_refused_commits },
 		{ "commits that fail", test_failed_commit },
