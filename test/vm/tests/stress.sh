@@ -14,13 +14,13 @@ policies="smq cleaner default mq smq"
 # Two loads: one of mixed sizes, one of whole blocks; the third area is discarded and written
 # without verification.
 fio --thread --direct=1 --ioengine=libaio --verify=crc32c --verify_fatal=1 --do_verify=1 \
-	--time_based --loops=1000 --runtime=30 \
+	--time_based --loops=1000 --runtime=20 \
 	--filename=/dev/mapper/c --name=mixed --rw=randwrite --bsrange=4k-128k --blockalign=4k \
 	--iodepth=16 --size=12m \
 	--name=whole --rw=randwrite --bs=32k --iodepth=4 --offset=12m --size=8m --fsync=32 \
 	> /tmp/fio.out 2>&1 &
 fio=$!
-fio --thread --direct=1 --ioengine=libaio --time_based --runtime=30 --filename=/dev/mapper/c \
+fio --thread --direct=1 --ioengine=libaio --time_based --runtime=20 --filename=/dev/mapper/c \
 	--name=noise --rw=randrw --bs=16k --iodepth=8 \
 	--offset=20m --size=8m > /tmp/fio2.out 2>&1 &
 fio2=$!
