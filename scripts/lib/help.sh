@@ -43,7 +43,8 @@ usage: dmcache create NAME --origin DEV [--cache DEV [--metadata DEV]] [options]
   --block-size SIZE     a multiple of 32K; default 64K, larger for very large caches
   --metadata-size SIZE  size of that part
   --label-origin        also write a label on the origin, which loses all its data
-  --wipe                overwrite what is on the cache and metadata devices
+  --wipe                overwrite what is on the cache and metadata devices, and on the origin with
+                        --label-origin; without it they must be empty
   --no-tab              write no line to /etc/dmcachetab
   --dry-run             print what would be done, and change nothing
   --yes                 do not ask
