@@ -175,6 +175,13 @@ static int check_against_live(struct cache *c, struct cache *live, char **error)
 {
 	if (md_of(live) != md_of(c))
 		return 0;
+	/* In mode "fail" nothing is served any more: there another table may be the way back. */
+	if (cache_md_mode(live) == MD_READ_ONLY) {
+		DMERR("%s: metadata device %s: needs_check is set, so no other table can use it: remove the cache, then run cache_check, or dmcache settle if there are partial blocks",
+		      cache_name(c), c->metadata_dev->name);
+		*error = "The live table's metadata needs a check";
+		return -EPERM;
+	}
 	if (live->geo.block_sectors != c->geo.block_sectors) {
 		DMERR("%s: the cache has %u-sector blocks, the new table says %u", cache_name(c),
 		      live->geo.block_sectors, c->geo.block_sectors);

@@ -36,10 +36,16 @@ for format in 1 2; do
 	read_blocks c 64 64 400
 	assert_eq "$(st_promotions c)" "$promoted" "promotions on read-only metadata"
 
+	# Another table would need the metadata: it is refused while this one goes on.
+	expect_fail 'needs_check is set' dmsetup reload c \
+		--table "$(cache_table 64 "$features" mq)"
+
 	# Suspend and resume do not need the metadata; the table can be taken down.
 	dmsetup suspend c
 	dmsetup resume c
 	assert_eq "$(st_mode c)" ro "the mode after suspend and resume"
+	dd if=/tmp/more of=/tmp/data bs=1M seek=1 conv=notrunc 2> /dev/null
+	same /tmp/data /dev/mapper/c "data after a refused reload, suspend and resume"
 	dmsetup remove c
 
 	# It is not used again before a tool has checked it. The tool finds the leaks we made,
