@@ -166,6 +166,24 @@ static int check_smaller(struct cache *c, struct cache *live, char **error)
 	return 0;
 }
 
+/* Is there room in the metadata of the live cache for @c, which is larger? */
+static int check_larger(struct cache *c, struct cache *live, char **error)
+{
+	const u64 used = READ_ONCE(live->md_used), total = READ_ONCE(live->md_total);
+	u64 need;
+
+	if (c->geo.nr_cblocks <= live->geo.nr_cblocks || cache_md_mode(live) != MD_WRITE)
+		return 0;
+	need = dmc_md_growth(live->geo.nr_cblocks, c->geo.nr_cblocks, live->md_version == 2);
+	if (total - used >= need)
+		return 0;
+	DMERR("%s: metadata device %s has no room for %u cache blocks instead of %u, %llu KiB are lacking: set write_allocate to 0, wait for 0 partial blocks, remove the cache, then use cache_repair onto a larger metadata device",
+	      cache_name(c), c->metadata_dev->name, c->geo.nr_cblocks, live->geo.nr_cblocks,
+	      (need - (total - used)) * DMC_MD_BLOCK_SECTORS / 2);
+	*error = "The metadata device has no room for so many more cache blocks";
+	return DMC_NO_ROOM;
+}
+
 /*
  * If this table is to replace @live, what would fail after the switch is refused now (rule R10).
  * On another device nothing is checked: by the time this table is resumed, @live may have cleaned
@@ -173,6 +191,8 @@ static int check_smaller(struct cache *c, struct cache *live, char **error)
  */
 static int check_against_live(struct cache *c, struct cache *live, char **error)
 {
+	int r;
+
 	if (md_of(live) != md_of(c))
 		return 0;
 	/* In mode "fail" nothing is served any more: there another table may be the way back. */
@@ -194,7 +214,8 @@ static int check_against_live(struct cache *c, struct cache *live, char **error)
 		*error = "Cannot enter passthrough mode with dirty blocks";
 		return -EINVAL;
 	}
-	return check_smaller(c, live, error);
+	r = check_larger(c, live, error);
+	return r ? r : check_smaller(c, live, error);
 }
 
 /* *@stored: the policy that stored hints there. */

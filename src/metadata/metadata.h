@@ -93,6 +93,12 @@ int dmc_md_probe(const struct dmc_md_params *p, struct dmc_md_summary *out, dmc_
 u64 dmc_md_min_blocks(u64 nr_cblocks, u64 nr_dblocks, bool format2);
 
 /*
+ * Metadata blocks that @to instead of @from cache blocks take, hints included, with room to copy on
+ * write.  If fewer are free a resize fails with DMC_NO_ROOM.
+ */
+u64 dmc_md_growth(u32 from, u32 to, bool format2);
+
+/*
  * How many changes one commit has room for, with @nr_free of @nr_blocks metadata blocks free at the
  * last one: DMC_MD_COMMIT_MOST at most.  A change is that of a mapping and its dirty bit, or of
  * the dirty bits of a word.  The least is 1, which may then fail with DMC_NO_ROOM.

@@ -183,9 +183,6 @@ void dmc_sb_set_partial(struct dmc_superblock *sb, u64 root, u32 nr);
  */
 bool dmc_sb_arrays_fit(const struct dmc_superblock *sb, u64 nr_blocks);
 
-/* Metadata blocks that @to instead of @from cache blocks take, with room to copy on write. */
-u64 dmc_md_growth(u32 from, u32 to, bool format2);
-
 /* The mark: set last, for it depends on all other fields.  Neither @tracking nor @whole: none. */
 void dmc_sb_set_mark(struct dmc_superblock *sb, bool tracking, bool whole);
 /* Is the mark there, and right, and does it say so? */

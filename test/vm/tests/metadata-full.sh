@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # what: the metadata device gets full while the cache runs: read-only, said so, data right,
-#       repairable
+#       repairable; tables that it is too full or too damaged for do not end a live cache
 # needs: smp=1
 # timeout: 120
 # stock: no
@@ -9,6 +9,19 @@
 . /job/lib-cache.sh
 devices 1 16 48
 noise /tmp/data 16
+
+# A table for a larger cache, for which there is no room, is refused while the smaller one goes on.
+nb larger 1024 0
+warm 64 64 2 /tmp/data
+note "$(python3 -I /job/fill-metadata.py $META 60)"
+make_cache c 64 metadata2 mq
+expect_fail 'no room for 32768 cache blocks' dmsetup reload c \
+	--table "$(CACHE=/dev/larger; cache_table 64 metadata2 mq)"
+dmsetup suspend c
+dmsetup resume c
+assert_eq "$(st_mode c) $(st_used c)/$(st_total c)" "rw 64/512" "the smaller cache"
+same /tmp/data /dev/mapper/c "data of the smaller cache" 4
+dmsetup remove c
 
 for format in 1 2; do
 	features=$(features_of "$format")
