@@ -134,6 +134,21 @@ static void world_begin(struct world *w, u32 bs, u32 tail, bool format2, bool tr
 	expect_origin(w);
 }
 
+static void seal(struct shim_disk *d)
+{
+	struct dmc_superblock *sb = (struct dmc_superblock *)d->data;
+
+	sb->csum = dmc_sb_checksum(sb);
+}
+
+static void set_needs_check(struct world *w)
+{
+	struct dmc_superblock *sb = (struct dmc_superblock *)w->md->data;
+
+	sb->flags |= cpu_to_le32(DMC_SB_NEEDS_CHECK);
+	seal(w->md);
+}
+
 static void world_end(struct world *w)
 {
 	disk_free(w->md);
@@ -330,8 +345,23 @@ static void test_cuts(void)
 
 /*----- what fails -----*/
 
+/*
+ * After a run that failed: until all that names data was read, nothing of block 0 may change; from
+ * then on it is one without needs_check, and in order.
+ */
+static void check_block_0(struct world *w, struct shim_disk *md, const struct offline *o)
+{
+	const struct dmc_superblock *sb = (struct dmc_superblock *)md->data;
+
+	if (!o->nr_partial)
+		CHECK_MSG(!memcmp(sb, w->md->data, sizeof(*sb)), "block 0 has changed: %s", o->why);
+	else
+		CHECK_MSG(!(le32_to_cpu(sb->flags) & DMC_SB_NEEDS_CHECK) &&
+			  sb->csum == dmc_sb_checksum(sb), "block 0 is damaged: %s", o->why);
+}
+
 /* @op of @d fails, once or from then on, wherever in a run that is; then it is done again. */
-static void fault_sweep(bool on_md, bool on_cache, enum disk_op op, bool on)
+static void fault_sweep(bool on_md, bool on_cache, enum disk_op op, bool on, bool needs_check)
 {
 	struct shim_disk *d, *md, *origin;
 	struct offline o;
@@ -339,10 +369,13 @@ static void fault_sweep(bool on_md, bool on_cache, enum disk_op op, bool on)
 	unsigned long n;
 	int r;
 
-	world_begin(&w, 64, 0, true, true);
+	world_begin(&w, 64, 0, true, !needs_check);
+	if (needs_check)
+		set_needs_check(&w);
 	for (n = 1; ; n++) {
-		unit_note("%s: operation %d %lu%s", on_md ? "metadata" : on_cache ? "cache" :
-			  "origin", op, n, on ? " and all that follow" : "");
+		unit_note("%s: operation %d %lu%s%s", on_md ? "metadata" : on_cache ? "cache" :
+			  "origin", op, n, on ? " and all that follow" : "",
+			  needs_check ? ", needs_check" : "");
 		md = disk_clone(w.md);
 		origin = disk_clone(w.origin);
 		d = on_md ? md : on_cache ? w.cache : origin;
@@ -352,9 +385,11 @@ static void fault_sweep(bool on_md, bool on_cache, enum disk_op op, bool on)
 			break;
 		CHECK(r ? o.why[0] : o.nr_settled == o.nr_partial);
 		disk_fail(d, op, 0, false);
+		if (r && needs_check)
+			check_block_0(&w, md, &o);
 		check_cut(&w, md, origin);
 		CHECK_OK(settle(&w, md, origin, &o));
-		check_settled(&w, md, origin, true);
+		check_settled(&w, md, origin, !needs_check);
 		disk_free(md);
 		disk_free(origin);
 	}
@@ -368,15 +403,15 @@ static void fault_sweep(bool on_md, bool on_cache, enum disk_op op, bool on)
 
 static void test_faults(void)
 {
-	int on;
+	int i;
 
-	for (on = 0; on < 2; on++) {
-		fault_sweep(true, false, DISK_READ, on);
-		fault_sweep(true, false, DISK_WRITE, on);
-		fault_sweep(true, false, DISK_FLUSH, on);
-		fault_sweep(false, true, DISK_READ, on);
-		fault_sweep(false, false, DISK_WRITE, on);
-		fault_sweep(false, false, DISK_FLUSH, on);
+	for (i = 0; i < 4; i++) {
+		fault_sweep(true, false, DISK_READ, i & 1, i & 2);
+		fault_sweep(true, false, DISK_WRITE, i & 1, i & 2);
+		fault_sweep(true, false, DISK_FLUSH, i & 1, i & 2);
+		fault_sweep(false, true, DISK_READ, i & 1, i & 2);
+		fault_sweep(false, false, DISK_WRITE, i & 1, i & 2);
+		fault_sweep(false, false, DISK_FLUSH, i & 1, i & 2);
 	}
 }
 
@@ -417,13 +452,6 @@ static void refused(struct world *w, int error, const char *why)
 	CHECK(!md->count[DISK_WRITE] && !origin->count[DISK_WRITE]);
 	disk_free(md);
 	disk_free(origin);
-}
-
-static void seal(struct shim_disk *d)
-{
-	struct dmc_superblock *sb = (struct dmc_superblock *)d->data;
-
-	sb->csum = dmc_sb_checksum(sb);
 }
 
 static struct shim_disk *shorter(struct shim_disk *d, u64 sectors)
@@ -484,8 +512,7 @@ static void test_needs_check(void)
 	world_begin(&w, 64, 0, true, false);
 	good = disk_clone(w.md);
 	sb = (struct dmc_superblock *)w.md->data;
-	sb->flags |= cpu_to_le32(DMC_SB_NEEDS_CHECK);
-	seal(w.md);
+	set_needs_check(&w);
 	before = *sb;
 	memset(w.md->data + le64_to_cpu(sb->partial.root) * 4096 + 100, 0xff, 8);
 	CHECK(settle(&w, w.md, w.origin, &o));
@@ -497,8 +524,7 @@ static void test_needs_check(void)
 	check_settled(&w, w.md, w.origin, false);
 
 	/* Without partial blocks, that is for cache_check. */
-	sb->flags |= cpu_to_le32(DMC_SB_NEEDS_CHECK);
-	seal(w.md);
+	set_needs_check(&w);
 	refused(&w, -EPERM, "needs_check");
 	disk_free(good);
 	world_end(&w);

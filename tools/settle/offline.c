@@ -98,20 +98,23 @@ static int write_superblock(struct job *job, const struct dmc_superblock *sb)
 	return r ? r : disk_flush(d);
 }
 
-/* All blocks count as dirty from then on.  If loading fails, keep_needs_check() sets it again. */
+/*
+ * All blocks count as dirty from then on.  If loading fails, keep_needs_check() sets it again: from
+ * job->sb, which so must not be there before it holds what the disk has.
+ */
 static int clear_needs_check(struct job *job)
 {
 	struct dmc_superblock sb;
 	bool whole;
 	int r;
 
+	r = disk_read(job->o->metadata->disk, 0, DMC_MD_BLOCK_SECTORS, &sb);
+	if (r)
+		return r;
 	job->sb = malloc(sizeof(*job->sb));
 	if (!job->sb)
 		return -ENOMEM;
-	r = disk_read(job->o->metadata->disk, 0, DMC_MD_BLOCK_SECTORS, job->sb);
-	if (r)
-		return r;
-	sb = *job->sb;
+	*job->sb = sb;
 	whole = dmc_sb_is_whole(&sb);
 	sb.flags &= ~cpu_to_le32(DMC_SB_NEEDS_CHECK | DMC_SB_CLEAN);
 	dmc_sb_set_mark(&sb, false, whole);
@@ -122,7 +125,7 @@ static int clear_needs_check(struct job *job)
 static void keep_needs_check(struct job *job)
 {
 	if (job->sb && write_superblock(job, job->sb))
-		tell(job, "the superblock cannot be written: needs_check is not set any more");
+		tell(job, "the superblock cannot be written: needs_check may not be set any more");
 }
 
 static bool has_partial(struct job *job)
