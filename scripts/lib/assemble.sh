@@ -347,7 +347,7 @@ origin_complete() {
 
 # assemble_one NAME: R says what was wrong, or what was made
 assemble_one() {
-	FOUND= S_hint=
+	FOUND= S_hint= S_newid=
 	if name_ok "$1"; then
 		already "$1"
 		case $? in 0) R="already there"; return 0 ;; "$E_BUSY") return $E_BUSY ;; esac
@@ -360,6 +360,7 @@ assemble_one() {
 		return 0
 	fi
 	S_labelmode=${S_mode:-writeback}
+	[ -z "${GIVEN:-}" ] || [ -z "${S_origin:-}" ] || origin_changed || :
 	if [ $_st != 0 ]; then
 		[ $_st = $E_MISSING ] && [ -n "$S_origin" ] && [ -n "$DEGRADED$DROP" ] || {
 			R=$_why
@@ -382,6 +383,9 @@ assemble_one() {
 		R="assembled: $S_mode, policy $S_policy"
 	fi
 	undo_forget
+	_made=$R
+	origin_noted
+	R=$_made
 }
 
 # assemble_lone: makes the device without its cache, which is missing ($_why)
@@ -402,17 +406,22 @@ assemble_lone() {
 	[ -z "$DROP" ] || lone_for_good || return $?
 	assemble_without || return $?
 	undo_forget
+	origin_noted
 	R="made from the origin alone: $_why$_lost"
 }
 
 cmd_assemble() {
-	FORCE= DEGRADED= DROP= _what= _names=
+	FORCE= DEGRADED= DROP= GIVEN= _what= _names=
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--all) _what=all ;;
 		--device)
 			[ $# -gt 1 ] || usage_error "--device wants a device"
 			_what=device _device=$2
+			shift ;;
+		--origin)
+			[ $# -gt 1 ] || usage_error "--origin wants a device"
+			GIVEN=$2
 			shift ;;
 		--force) FORCE=1 ;;
 		--degraded) DEGRADED=1 ;;
@@ -425,8 +434,12 @@ cmd_assemble() {
 	[ -n "$_what$_names" ] || usage_error "assemble: name a set, or --all"
 	[ -z "$DROP" ] || [ -z "$_what" ] ||
 		usage_error "assemble: --drop-cache wants the name of one set"
+	[ -z "$GIVEN" ] || case $_what$_names in
+	' '*' '* | all* | device*) usage_error "assemble: --origin wants the name of one set" ;;
+	esac
 	lock
 	tab_check || die $E_USAGE "$R" "correct that line: NAME ORIGIN CACHE METADATA OPTIONS"
+	[ -z "$GIVEN" ] || { take_device "$GIVEN" "the origin"; GIVEN=$R; }
 	case $_what in
 	all) all_names auto; _names=$R ;;
 	device) take_device "$_device" "the device"; _device=$R

@@ -72,6 +72,7 @@ attach_plan() {
 }
 
 attach_do() {
+	origin_renew "$NAME"
 	for _d in $C_cache $C_meta; do
 		dm_create "$NAME-ctest" "DMCACHE-test-ctest" "0 8 linear $_d 0" ||
 			die $E_BUSY "$_d: ${R%%"$NL"*}" "fuser -v $_d"

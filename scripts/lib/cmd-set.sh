@@ -38,6 +38,7 @@ cmd_set() {
 			"$SET_CLEAN"
 	fi
 	set_running "$NAME"
+	origin_renew "$NAME"
 	if [ "$W_mode" = writeback ] && [ "$X_mode" != writeback ]; then set_known_first; fi
 	set_labels_first
 	set_live

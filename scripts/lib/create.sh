@@ -283,6 +283,7 @@ create_check() {
 	origin_best "$C_origin" ||
 		die $E_REFUSED "$COPY has the same $R as the origin, $C_origin" \
 			"take the copy away, or give it another UUID (tune2fs -U random $COPY)"
+	C_oid=$R
 	size_of "$C_origin"; C_osize=$R C_ostart=0
 	signature_of "$C_origin"
 	case $R in
@@ -323,6 +324,20 @@ create_plan() {
 		PLAN="$PLAN  no cache; dmcache attach gives it one, while it is in use$NL"
 	fi
 	[ -n "$NO_TAB" ] || PLAN="$PLAN  $TAB gets a line$NL"
+	plan_origin
+}
+
+# plan_origin: what to do when the id of the origin changes
+plan_origin() {
+	[ -z "$LABEL_ORIGIN" ] || return 0
+	case $C_oid in UUID=*) ;; *) return 0 ;; esac
+	PLAN="$PLAN  $C_origin is known by $C_oid only. After mkfs or pvcreate on$NL"
+	if [ -n "$C_cache" ]; then
+		_p="dmcache flush $C_name, which notes the new one"
+	else
+		_p="dmcache stop $C_name, which notes the new one; then assemble it again"
+	fi
+	PLAN="$PLAN  /dev/mapper/$C_name: $_p.$NL"
 }
 
 # label_words ROLE MEMBER SIZE START LENGTH: the label of a member of the set that is being made
@@ -372,29 +387,16 @@ member_uuids() {
 	[ -z "$C_meta" ] || { new_uuid; M_meta=$R; }
 }
 
-# origin_best DEV: its id for a label, in R, or die: the best that no other device has. A path is
-# not better than an id that a copy has, too: it may name the copy at the next boot. Status 1: a
-# copy has each; one of them is in COPY
+# origin_best DEV: its best id for a label, in R, or die. Status 1: a copy has each; one of them is
+# in COPY
 origin_best() {
-	COPY=
-	ids_of "$1"
-	_all=$R
-	[ -n "$R" ] ||
+	best_id "$1"
+	_st=$?
+	[ $_st != 2 ] ||
 		die $E_REFUSED \
 			"the origin $1 has no serial number, UUID or plain name for a label" \
 			"dmsetup rename it: letters, digits and _ . + : = @ -"
-	for _id in $_all; do
-		case $COPY$_id in ?*PATH=*) continue ;; esac
-		spec_devices "$_id"
-		case $R in *"$NL"?*) ;; *) R=$_id; return 0 ;; esac
-		while IFS= read -r _d; do
-			[ -z "$_d" ] || same_device "$_d" "$1" || COPY=$_d
-		done << END
-$R
-END
-	done
-	R=${_all%% *}
-	return 1
+	return $_st
 }
 
 # members_ours: does the kernel give each device to us alone? This finds users that sysfs does not

@@ -72,6 +72,7 @@ detach_gone() {
 	lock
 	set_running "$NAME"
 	_start=$S_ostart
+	origin_renew "$NAME"
 	if [ "$_start" != 0 ]; then
 		detach_gone_label
 	elif tab_find "$NAME" && [ "$T_cache" != none ]; then
@@ -96,6 +97,7 @@ detach_do() {
 	_start=0
 	[ -z "$S_members" ] || _start=$S_ostart
 	D_table="0 $X_sectors linear $L_origin $_start"
+	origin_renew "$NAME"
 	detach_tab
 	detach_labels
 	known_undo "$NAME" "dmcache detach $NAME"

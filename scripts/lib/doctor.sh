@@ -230,8 +230,17 @@ doctor_running() {
 		wrong "$NAME: its metadata are nearly full, $X_mused of $X_mtotal blocks" \
 			"dmcache detach $NAME, then dmcache attach with a larger --metadata-size"
 	set_labels "$NAME"
-	[ $? != $E_REFUSED ] || wrong "$NAME cannot be assembled at the next boot: $R" "$S_hint"
+	case $? in
+	0) ! set_from_labels || doctor_origin ;;
+	"$E_REFUSED") wrong "$NAME cannot be assembled at the next boot: $R" "$S_hint" ;;
+	esac
 	[ "$WRONG" != "$_was" ] || fine "$NAME runs, $X_mode, policy $X_policy"
+}
+
+doctor_origin() {
+	origin_changed || return 0
+	R="$NAME cannot be assembled at the next boot: $S_origin is known by an id that it had"
+	wrong "$R; it is $S_newid now" "dmcache flush $NAME"
 }
 
 doctor_stopped() {

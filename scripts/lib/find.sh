@@ -137,7 +137,7 @@ judge() {
 # set_from_labels: S_* from NEWEST and the members it names; a missing fast member gives 3, and
 # S_origin is known then
 set_from_labels() {
-	S_kind=label S_origin= S_cache= S_meta= S_ostart=0
+	S_kind=label S_origin= S_cache= S_meta= S_ostart=0 S_oid= S_newid=
 	newest_says
 	NEW_GEN=$S_gen
 	get dirty "$NEWEST"; S_dirty=$R
@@ -196,7 +196,7 @@ member_device() {
 
 # adopted_origin: the device that S_oid means, of the right size, in S_origin
 adopted_origin() {
-	member_device origin "$S_oid" || return $?
+	origin_device "$S_oid" || return $?
 	S_origin=$R
 	size_of "$S_origin" || {
 		R="the origin ($S_oid) is missing: $S_origin has just gone"
@@ -224,7 +224,7 @@ commas_of() {
 set_from_tab() {
 	S_kind=tab S_name=$1 S_uuid=tab-$1 S_members= S_state=closed S_dirty=unknown S_crc=- \
 		S_ostart=0 S_cstart=0 S_mstart=0
-	S_origin= S_cache= S_meta=
+	S_origin= S_cache= S_meta= S_oid= S_newid=
 	options_parse "$T_options" || { R="$TAB: $1: $R"; return $E_USAGE; }
 	S_mode=${O_mode:-writeback} S_policy=${O_policy:-default} S_args=$O_args \
 		S_bs=${O_block:-128} S_features=$O_features
@@ -248,7 +248,10 @@ set_from_tab() {
 }
 
 tab_member() {
-	member_device "$1" "$2" || return $?
+	case $1 in
+	origin) origin_device "$2" || return $? ;;
+	*) member_device "$1" "$2" || return $? ;;
+	esac
 	_dev=$R
 	# A label says which set it is of.
 	if label_read "$_dev"; then
@@ -310,7 +313,13 @@ next_for() {
 			return 0
 		fi
 		R="attach the device, then: dmcache assemble $2"
-		[ -n "$S_origin" ] || return 0
+		[ -n "$S_origin" ] || {
+			case ${S_oid:-${T_origin:-}} in UUID=* | LABEL=*)
+				R="$R; if a new file system was made on it"
+				R="$R since: dmcache assemble --origin DEVICE $2" ;;
+			esac
+			return 0
+		}
 		_next=$R
 		known_loss "$2"
 		case $K_dirty$K_copy in

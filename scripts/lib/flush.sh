@@ -147,5 +147,9 @@ cmd_flush() {
 	need_name "$1"
 	NAME=$1
 	flush_wait "$NAME"
+	# All is on the origin now, and so is the UUID of a new file system.
+	lock
+	set_running "$NAME"
+	origin_renew "$NAME"
 	say "$NAME: all dirty blocks are written back"
 }

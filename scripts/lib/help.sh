@@ -51,10 +51,12 @@ usage: dmcache create NAME --origin DEV [--cache DEV [--metadata DEV]] [options]
 Without --cache the device gets no cache; dmcache attach adds one while it is in use.
 END
 	assemble) cat << 'END' ;;
-usage: dmcache assemble NAME... | --all | --device DEV
+usage: dmcache assemble [--degraded | --drop-cache] NAME... | --all | --device DEV
+       dmcache assemble --origin DEV NAME
 
   --all          all sets of /etc/dmcachetab without noauto, and all sets that labels name
   --device DEV   the set that DEV belongs to
+  --origin DEV   DEV is the origin, whose UUID has changed (mkfs) and was not noted before a crash
   --degraded     without the cache, if it is missing and the origin is known to be complete
   --force        despite dmcache.assemble=off
   --drop-cache   discard the contents of the cache, dirty blocks too; if the cache is missing,

@@ -25,6 +25,7 @@ cmd_resize() {
 	[ -n "$Z_runs" ] || { X_sectors=$S_osize X_bs=$S_bs X_total=$((S_clen / S_bs)); }
 	# Nothing would count the blocks of a set of the tab again: its cache device is used whole.
 	[ "$S_kind" = label ] || S_cstart=0 S_ostart=0
+	[ -z "$Z_runs" ] || origin_renew "$NAME"
 	size_of "$S_origin"; Z_osize=$((R - S_ostart))
 	Z_live=$X_sectors
 	if [ "$Z_osize" -lt "$Z_live" ]; then

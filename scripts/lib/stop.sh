@@ -21,7 +21,9 @@ stop_one() {
 	fi
 	_table=$(dmsetup table "$1" 2> /dev/null)
 	case $_table in
-	*' linear '*) dm_remove "$1" || return 1
+	*' linear '*) stop_nameless "$1"
+		dm_remove "$1" || return 1
+		! origin_changed || origin_noted
 		R=stopped
 		stop_alone "$_u"
 		return ;;
@@ -29,6 +31,7 @@ stop_one() {
 	_have=
 	label_scan
 	set_labels "$_u" && set_from_labels && _have=1
+	[ -n "$_have" ] || stop_nameless "$1"
 	S_labelmode=${S_mode:-}
 	table_devices "$1"
 	hold_signals
@@ -38,6 +41,7 @@ stop_one() {
 	[ $_st = 0 ] || return 1
 	_kept=
 	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] && stop_settle "$1"
+	[ -n "$_have" ] || ! origin_changed || origin_noted
 	# A flush that was killed noted there what to put back.
 	rm -f "$RUN/flush.$1"
 	warn_duplicates "$1"
@@ -55,6 +59,12 @@ stop_one() {
 	*) R="stopped; $_dirty blocks are only in the cache" ;;
 	esac
 	R="$R$_kept"
+}
+
+# stop_nameless NAME: no label says what its origin is; the tab may
+stop_nameless() {
+	S_name=$1 S_kind=tab S_members= S_oid= S_ostart=0 S_origin=
+	! live_origin || S_origin=$R
 }
 
 # table_devices NAME: the devices in its table, in TD_meta TD_cache TD_origin
@@ -134,12 +144,8 @@ stop_labels() {
 	[ -z "$_wrong" ] || return 0
 	origin_sum; _crc=$R
 	# A filesystem that was made anew has another UUID.
-	case ${S_oid:-} in
-	UUID=*) ids_of "$S_origin"
-		for _x in $R; do case $_x in UUID=*) S_newid=$_x ;; esac; done ;;
-	esac
-	relabel closed $((S_gen + 1)) "$_dirty" "$_crc" || _wrong=$R
-	S_newid=
+	origin_changed || :
+	if relabel closed $((S_gen + 1)) "$_dirty" "$_crc"; then origin_noted; else _wrong=$R; fi
 	remember_origin
 	rm -f "$RUN/up/$_name"
 }

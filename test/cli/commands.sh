@@ -9,6 +9,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/fake.sh"
 . "$HERE/settle.sh"
 . "$HERE/metrics.sh"
+. "$HERE/origin.sh"
 export DMCACHE_TAB=$2/tab2 DMCACHE_RUN=$2/run DMCACHE_LIB=$W/lib TMPDIR=$2 DMCACHE_FLUSH_IDLE=20
 OUT=$2/said
 
