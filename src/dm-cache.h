@@ -43,11 +43,13 @@
  * work items of the cache's own workqueue, each running once at a time.  The mapping table is
  * changed by the engine alone (and by activation, when no bio can be there).
  *
- * Lock order, outermost first; the spin locks are taken with interrupts disabled
+ * Lock order, outermost first; the spin locks are taken with interrupts disabled, but for
+ * settle.lock, which no interrupt takes
  *
  *   live_caches.lock (activate.c)   mutex: which cache has which metadata device open
  *   sleepers.lock (pm.c)            mutex: the caches that run
  *   cache.md_mutex                  mutex: every use of cache.md
+ *   partials.making                 mutex: the table of partial blocks is being made
  *   cache.mg.lock                   the running migrations, their parked bios, the ready list
  *   partials.lock                   which granules of partial blocks are valid
  *   settle.lock                     which blocks are volatile

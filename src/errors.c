@@ -86,7 +86,7 @@ void errors_tell(struct cache *c)
 			continue;
 		news = true;
 		x->seen[e] = nr;
-		if (nr < 2 * x->said[e])
+		if (nr < 2ULL * x->said[e])
 			continue;
 		x->said[e] = nr;
 		say(c, e, nr);

@@ -7,7 +7,8 @@
  *   <policy tunable> <value>       also as: set_config <tunable> <value>
  *   invalidate_cblocks B|B-E ...   passthrough only; E is one past the end
  *
- * Called in process context; device-mapper serialises messages, not against bios.
+ * Called in process context, against bios, other messages and a resume at the same time.  A suspend
+ * waits for the message.
  */
 #include "block-lock.h"
 #include "migrate.h"
@@ -86,7 +87,8 @@ static bool start_invalidation(struct cache *c, cblock_t cb)
 
 /*
  * Each block is looked at until it is unmapped.  The pool of migrations may be exhausted for a
- * moment; the metadata may fail, and then nothing can be invalidated any more.
+ * moment; the metadata may fail, and then nothing can be invalidated any more.  A suspend has begun
+ * when it waits for this, and bios wait for it: so the rest of the range is left.
  */
 static int invalidate_range(struct cache *c, u32 begin, u32 end)
 {
@@ -103,6 +105,11 @@ static int invalidate_range(struct cache *c, u32 begin, u32 end)
 				return -EIO;
 			if (fatal_signal_pending(current))
 				return -EINTR;
+			if (READ_ONCE(c->quiescing)) {
+				DMERR("%s: invalidate_cblocks: stopped at block %u, since the cache is being suspended: send the message again when it is resumed",
+				      cache_name(c), b);
+				return -EAGAIN;
+			}
 			schedule_timeout_uninterruptible(1);
 		}
 	}

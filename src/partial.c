@@ -30,8 +30,8 @@
  * a *fill* reads the missing ones from the origin; or it is *dropped*: the valid granules are
  * copied to the origin, then the mapping goes.
  *
- * Contexts: as each part of partial.h says.  Locks: partials.lock, interrupts off; nothing is
- * called with it held.
+ * Contexts: as each part of partial.h says.  Locks: partials.making, while the table is made; then
+ * partials.lock, interrupts off; nothing is called with it held.
  */
 #include "block-lock.h"
 #include "partial.h"
@@ -53,6 +53,7 @@ int partial_init(struct cache *c)
 	if (!p)
 		return -ENOMEM;
 	spin_lock_init(&p->lock);
+	mutex_init(&p->making);
 	p->granule_sectors = dmc_granule_sectors(c->geo.block_sectors);
 	p->nr_granules = dmc_nr_granules(c->geo.block_sectors);
 	p->free = NONE;
@@ -86,28 +87,44 @@ static u32 percent_of(const struct cache *c, u32 percent)
 
 /*----- the table -----*/
 
-/* For as many blocks as may be partial at all, and at least @nr.  May sleep. */
+/* For as many blocks as may be partial at all, and at least @nr. */
+static int new_table(struct cache *c, u32 nr)
+{
+	struct partials *p = c->partials;
+	struct partial_block **chunks;
+	u32 *buckets, nr_buckets, i;
+
+	nr = max3(nr, percent_of(c, CACHE_MAX_WRITE_ALLOCATE), 1U);
+	nr_buckets = partial_buckets(nr);
+	buckets = kvmalloc_array(nr_buckets, sizeof(*buckets), GFP_KERNEL);
+	chunks = kvcalloc(partial_chunks(nr), sizeof(*chunks), GFP_KERNEL);
+	if (!buckets || !chunks) {
+		kvfree(buckets);
+		kvfree(chunks);
+		return -ENOMEM;
+	}
+	for (i = 0; i < nr_buckets; i++)
+		buckets[i] = NONE;
+	spin_lock_irq(&p->lock);
+	p->buckets = buckets;
+	p->nr_buckets = nr_buckets;
+	p->most_chunks = partial_chunks(nr);
+	p->chunks = chunks;
+	spin_unlock_irq(&p->lock);
+	return 0;
+}
+
+/* Once: two messages may want it, and the activation, all at the same time.  May sleep. */
 static int make_table(struct cache *c, u32 nr)
 {
 	struct partials *p = c->partials;
-	u32 i;
+	int r = 0;
 
-	if (p->chunks)
-		return 0;
-	nr = max3(nr, percent_of(c, CACHE_MAX_WRITE_ALLOCATE), 1U);
-	p->nr_buckets = partial_buckets(nr);
-	p->buckets = kvmalloc_array(p->nr_buckets, sizeof(u32), GFP_KERNEL);
-	if (!p->buckets)
-		return -ENOMEM;
-	for (i = 0; i < p->nr_buckets; i++)
-		p->buckets[i] = NONE;
-	p->most_chunks = partial_chunks(nr);
-	p->chunks = kvcalloc(p->most_chunks, sizeof(*p->chunks), GFP_KERNEL);
-	if (p->chunks)
-		return 0;
-	kvfree(p->buckets);
-	p->buckets = NULL;
-	return -ENOMEM;
+	mutex_lock(&p->making);
+	if (!p->chunks)
+		r = new_table(c, nr);
+	mutex_unlock(&p->making);
+	return r;
 }
 
 static struct partial_block *block_at(const struct partials *p, u32 i)

@@ -32,6 +32,7 @@ struct partial_change {
 };
 
 struct partials {
+	struct mutex making;		/* @chunks and @buckets are being made */
 	spinlock_t lock;		/* all that follows, but for the constants */
 	u32 granule_sectors;		/* constant */
 	u32 nr_granules;		/* of a block; constant */

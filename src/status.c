@@ -76,9 +76,9 @@ static unsigned int emit_core_args(struct cache *c, char *result, unsigned int m
 		{ "partial_unaligned", atomic64_read(&p->nr_refused[PARTIAL_UNALIGNED]) },
 		{ "partial_no_metadata", atomic64_read(&p->nr_refused[PARTIAL_NO_METADATA]) },
 		{ "partial_not_wanted", atomic64_read(&p->nr_refused[PARTIAL_NOT_WANTED]) },
-		{ "cache_errors", atomic_read(&c->errors.nr[ERR_CACHE]) },
-		{ "origin_errors", atomic_read(&c->errors.nr[ERR_ORIGIN]) },
-		{ "dirty_read_errors", atomic_read(&c->errors.nr[ERR_DIRTY]) },
+		{ "cache_errors", (u32)atomic_read(&c->errors.nr[ERR_CACHE]) },
+		{ "origin_errors", (u32)atomic_read(&c->errors.nr[ERR_ORIGIN]) },
+		{ "dirty_read_errors", (u32)atomic_read(&c->errors.nr[ERR_DIRTY]) },
 		{ "retired_blocks", READ_ONCE(c->free.retired.nr) },
 	};
 	unsigned int sz = 0, nr = 2, i;

@@ -101,3 +101,30 @@ for format in 1 2; do
 	same /tmp/old /dev/mapper/c "data in passthrough, once clean"
 	dmsetup remove c
 done
+
+# --- a suspend does not wait until a whole range is dropped: the rest stays ---
+if [ "$STOCK" = 0 ]; then
+	warm 64 256 2 /tmp/old
+	linear m "$META" 0 "$(sectors "$META")"
+	META=/dev/mapper/m
+	make_cache c 64 "$p" smq
+	# No commit ends.
+	dmsetup suspend --noflush --nolockfs m
+	rm -f /tmp/ended
+	dmesg_mark
+	{ rc=0; dmsetup message c 0 invalidate_cblocks 0-256 2> /dev/null || rc=1; echo $rc > /tmp/ended; } &
+	wait_for 'grep -qs cache_message /proc/[0-9]*/stack' 10
+	dmsetup suspend c &
+	suspend=$!
+	wait_for '[ -e /tmp/ended ]' 20
+	dmsetup resume m
+	wait $suspend || fail "a suspend while a range is being dropped"
+	assert_eq "$(cat /tmp/ended)" 1 "status of the message"
+	assert_dmesg 'invalidate_cblocks: stopped at block [0-9]*, since the cache is being suspended'
+	assert_num "$(st_used c)" -gt 100 "blocks in use after a message that a suspend ended"
+	dmsetup resume c
+	assert dmsetup message c 0 invalidate_cblocks 0-256
+	assert_num "$(st_used c)" -eq 0 "blocks in use after the same message again"
+	same /tmp/old /dev/mapper/c "reading after that"
+	dmsetup remove c
+fi
