@@ -39,9 +39,11 @@ int flush_map(struct cache *c, struct bio *bio)
 	}
 	if (!origin && posted_lost(c))
 		return bio_refuse(bio, BLK_STS_IOERR);
-	if (!origin && !bio_ctx(bio)->waited && partial_wait(c, bio)) {
+	if (!origin && !bio_ctx(bio)->waited) {
+		/* Once it waits it may be over at any time. */
 		bio_ctx(bio)->waited = true;
-		return DM_MAPIO_SUBMITTED;
+		if (partial_wait(c, bio))
+			return DM_MAPIO_SUBMITTED;
 	}
 	/* In passthrough mode nothing is written to the cache device, which may be gone. */
 	if ((!origin && c->io_mode == IO_PASSTHROUGH) || !flush_begin(f))

@@ -140,7 +140,7 @@ int partial_read(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32
 
 	valid = partial_look(c, cb, offset, bio_sectors(bio), &same);
 	if (same < bio_sectors(bio)) {
-		if (x->deferred)
+		if (x->deferred || !compat_can_cut())
 			return wait_for(c, bio, ob, cb, BL_READER, TRY_FILL);
 		dm_accept_partial_bio(bio, same);
 	}

@@ -95,6 +95,9 @@ int map_park_on_new(struct cache *c, struct bio *bio, enum mg_kind kind, oblock_
 	struct migration *mg = mg_alloc(c, kind, ob, cb);
 
 	if (!mg) {
+		/* That was no try (map-partial.c): all migrations are taken for the moment. */
+		if (bio_ctx(bio)->tries)
+			bio_ctx(bio)->tries--;
 		engine_defer(c, bio, true);
 		return DM_MAPIO_SUBMITTED;
 	}
@@ -140,13 +143,14 @@ static int map_passthrough_write(struct cache *c, struct bio *bio, oblock_t ob, 
 
 /*
  * The dirty bit has to be on disk before the first write is sent.  The write is posted, or else
- * waits for a commit.
+ * waits for a commit; one to a block that was written back, and not flushed yet, is not posted.
  */
-static int first_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset)
+static int first_write(struct cache *c, struct bio *bio, oblock_t ob, cblock_t cb, u32 offset,
+		       u32 state)
 {
 	int r;
 
-	if (posted_write(c, bio, ob, cb, offset, &r))
+	if (likely(!(state & BL_VOLATILE)) && posted_write(c, bio, ob, cb, offset, &r))
 		return r;
 	bio_ctx(bio)->held = HELD_NOTHING;
 	block_put(c, entry_of(c, cb), BL_WRITER);
@@ -165,7 +169,7 @@ static int map_write_hit(struct cache *c, struct bio *bio, oblock_t ob, cblock_t
 	/* An intent bit stays while a writer is counted. */
 	state = atomic_read(&entry_of(c, cb)->state);
 	if (unlikely(!(state & (BL_DIRTY | BL_INTENT))) && intent_needed(c))
-		return first_write(c, bio, ob, cb, offset);
+		return first_write(c, bio, ob, cb, offset, state);
 	discard_forget(&c->discards, ob);
 	/* A bio that waited for its block has been counted as a miss. */
 	if (likely(!bio_ctx(bio)->waited))

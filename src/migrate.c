@@ -307,6 +307,8 @@ void mg_drop_instead(struct migration *mg)
 
 	spin_lock_irq(&c->mg.lock);
 	mg->kind = MG_INVALIDATE;
+	/* If it cannot be dropped now, that is tried again. */
+	mg->drops = true;
 	mg->state = MG_DRAINING;
 	spin_unlock_irq(&c->mg.lock);
 	/* The writer's count that the bio left: it is not drained before. */

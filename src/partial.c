@@ -30,17 +30,16 @@
  * a *fill* reads the missing ones from the origin; or it is *dropped*: the valid granules are
  * copied to the origin, then the mapping goes.
  *
- * Contexts: as each part of partial.h says.  Locks: partials.making, while the table is made; then
- * partials.lock, interrupts off; nothing is called with it held.
+ * Contexts: as each part of partial.h says.  Locks: partials.lock, interrupts off; only
+ * partial-table.c is called with it held.
  */
 #include "block-lock.h"
 #include "partial.h"
-#include <linux/hash.h>
+#include "partial-table.h"
 #include <linux/mm.h>
 
 /* Changes that one round hands to one commit. */
 #define PARTIAL_BATCH 512U
-#define NONE 0x7fffffffU		/* no partial_block */
 /* Metadata blocks that stay free for commits, and pending maps that may need one more. */
 #define METADATA_RESERVE 64
 #define MAPS_PER_METADATA_BLOCK 16
@@ -56,7 +55,7 @@ int partial_init(struct cache *c)
 	mutex_init(&p->making);
 	p->granule_sectors = dmc_granule_sectors(c->geo.block_sectors);
 	p->nr_granules = dmc_nr_granules(c->geo.block_sectors);
-	p->free = NONE;
+	p->free = PARTIAL_NONE;
 	INIT_LIST_HEAD(&p->pending);
 	INIT_LIST_HEAD(&p->round);
 	bio_list_init(&p->waiting);
@@ -85,142 +84,21 @@ static u32 percent_of(const struct cache *c, u32 percent)
 	return mult_frac(c->geo.nr_cblocks, percent, 100);
 }
 
-/*----- the table -----*/
-
-/* For as many blocks as may be partial at all, and at least @nr. */
-static int new_table(struct cache *c, u32 nr)
-{
-	struct partials *p = c->partials;
-	struct partial_block **chunks;
-	u32 *buckets, nr_buckets, i;
-
-	nr = max3(nr, percent_of(c, CACHE_MAX_WRITE_ALLOCATE), 1U);
-	nr_buckets = partial_buckets(nr);
-	buckets = kvmalloc_array(nr_buckets, sizeof(*buckets), GFP_KERNEL);
-	chunks = kvcalloc(partial_chunks(nr), sizeof(*chunks), GFP_KERNEL);
-	if (!buckets || !chunks) {
-		kvfree(buckets);
-		kvfree(chunks);
-		return -ENOMEM;
-	}
-	for (i = 0; i < nr_buckets; i++)
-		buckets[i] = NONE;
-	spin_lock_irq(&p->lock);
-	p->buckets = buckets;
-	p->nr_buckets = nr_buckets;
-	p->most_chunks = partial_chunks(nr);
-	p->chunks = chunks;
-	spin_unlock_irq(&p->lock);
-	return 0;
-}
-
-/* Once: two messages may want it, and the activation, all at the same time.  May sleep. */
+/* For as many blocks as may be partial at all, and at least @nr.  May sleep. */
 static int make_table(struct cache *c, u32 nr)
 {
-	struct partials *p = c->partials;
-	int r = 0;
-
-	mutex_lock(&p->making);
-	if (!p->chunks)
-		r = new_table(c, nr);
-	mutex_unlock(&p->making);
-	return r;
+	return partial_table_make(c->partials,
+				  max3(nr, percent_of(c, CACHE_MAX_WRITE_ALLOCATE), 1U));
 }
 
-static struct partial_block *block_at(const struct partials *p, u32 i)
-{
-	return &p->chunks[i / PARTIAL_CHUNK][i % PARTIAL_CHUNK];
-}
-
-/* Activation, and the engine: may sleep. */
-static void add_chunk(struct partials *p)
-{
-	struct partial_block *chunk;
-	u32 i, first;
-
-	if (p->nr_chunks == p->most_chunks)
-		return;
-	chunk = kvcalloc(PARTIAL_CHUNK, sizeof(*chunk), GFP_NOIO | __GFP_NOWARN);
-	if (!chunk)
-		return;
-	first = p->nr_chunks * PARTIAL_CHUNK;
-	for (i = 0; i < PARTIAL_CHUNK; i++)
-		chunk[i].next = i + 1 < PARTIAL_CHUNK ? first + i + 1 : NONE;
-	spin_lock_irq(&p->lock);
-	p->chunks[p->nr_chunks] = chunk;
-	WRITE_ONCE(p->nr_chunks, p->nr_chunks + 1);
-	chunk[PARTIAL_CHUNK - 1].next = p->free;
-	p->free = first;
-	spin_unlock_irq(&p->lock);
-}
-
-/* Sees to it that add() finds a free one, if there is memory and no other adds beside. */
+/* Sees to it that one can be added, if there is memory and no other adds beside. */
 static void make_room(struct partials *p)
 {
-	if (p->free == NONE)
-		add_chunk(p);
+	if (p->free == PARTIAL_NONE)
+		partial_table_grow(p);
 }
 
-static u32 *chain_of(struct partials *p, u32 cblock)
-{
-	return &p->buckets[hash_32(cblock, 32) & (p->nr_buckets - 1)];
-}
-
-/* NULL: the block is full, or was when it was asked for. */
-static struct partial_block *find_partial(struct partials *p, u32 cblock)
-{
-	struct partial_block *b;
-	u32 i;
-
-	lockdep_assert_held(&p->lock);
-	if (!p->chunks)
-		return NULL;
-	for (i = *chain_of(p, cblock); i != NONE; i = b->next) {
-		b = block_at(p, i);
-		if (b->cblock == cblock)
-			return b;
-	}
-	return NULL;
-}
-
-static struct partial_block *add(struct partials *p, u32 cblock)
-{
-	u32 *chain = chain_of(p, cblock), i = p->free;
-	struct partial_block *b;
-
-	lockdep_assert_held(&p->lock);
-	if (i == NONE)
-		return NULL;
-	b = block_at(p, i);
-	p->free = b->next;
-	memset(b, 0, sizeof(*b));
-	INIT_LIST_HEAD(&b->pending);
-	b->cblock = cblock;
-	b->next = *chain;
-	*chain = i;
-	p->nr++;
-	return b;
-}
-
-static void remove(struct partials *p, struct partial_block *b)
-{
-	u32 *chain = chain_of(p, b->cblock), i = *chain;
-	struct partial_block *prev;
-
-	lockdep_assert_held(&p->lock);
-	if (block_at(p, i) == b) {
-		*chain = b->next;
-	} else {
-		do {
-			prev = block_at(p, i);
-			i = prev->next;
-		} while (block_at(p, i) != b);
-		prev->next = b->next;
-	}
-	b->next = p->free;
-	p->free = i;
-	p->nr--;
-}
+/*----- pending -----*/
 
 /* What becomes pending was sent when flush_lost() was @lost, or later. */
 static void note_sent(struct partials *p, u32 lost)
@@ -228,6 +106,9 @@ static void note_sent(struct partials *p, u32 lost)
 	lockdep_assert_held(&p->lock);
 	if (list_empty(&p->pending) || (s32)(lost - p->pending_lost) < 0)
 		p->pending_lost = lost;
+	/* It may be of a block that the round under way has not come to. */
+	if (!list_empty(&p->round) && (s32)(lost - p->round_lost) < 0)
+		p->round_lost = lost;
 }
 
 static void make_pending(struct partials *p, struct partial_block *b, u32 lost)
@@ -274,7 +155,7 @@ int partial_load(void *ctx, cblock_t cb, const u64 *valid)
 		return -EINVAL;
 	}
 	spin_lock_irq(&p->lock);
-	b = add(p, from_cblock(cb));
+	b = partial_insert(p, from_cblock(cb));
 	if (b)
 		memcpy(b->valid, valid, sizeof(b->valid));
 	spin_unlock_irq(&p->lock);
@@ -418,7 +299,7 @@ bool partial_look(struct cache *c, cblock_t cb, u32 offset, u32 sectors, u32 *sa
 	u32 run = end;
 
 	spin_lock_irqsave(&p->lock, flags);
-	b = find_partial(p, from_cblock(cb));
+	b = partial_find(p, from_cblock(cb));
 	if (b) {
 		run = end_of_run(b, first, end);
 		valid = granule_valid(b, first);
@@ -440,7 +321,7 @@ bool partial_can_write(struct cache *c, cblock_t cb, u32 offset, u32 sectors)
 	if (likely(whole_granules(c, offset, sectors)))
 		return true;
 	spin_lock_irqsave(&p->lock, flags);
-	b = find_partial(p, from_cblock(cb));
+	b = partial_find(p, from_cblock(cb));
 	if (b && offset % p->granule_sectors)
 		ok = granule_valid(b, first);
 	if (b && ok && !whole_granules(c, 0, offset + sectors))
@@ -469,7 +350,7 @@ void partial_written(struct cache *c, cblock_t cb, u32 offset, u32 sectors, u32 
 	unsigned long flags;
 
 	spin_lock_irqsave(&p->lock, flags);
-	b = find_partial(p, from_cblock(cb));
+	b = partial_find(p, from_cblock(cb));
 	if (b && set_valid(b, first_granule(p, offset), end_granule(p, offset, sectors)))
 		make_pending(p, b, lost);
 	spin_unlock_irqrestore(&p->lock, flags);
@@ -509,7 +390,7 @@ bool partial_missed(struct cache *c, cblock_t cb)
 	bool again = false;
 
 	spin_lock_irqsave(&p->lock, flags);
-	b = find_partial(p, from_cblock(cb));
+	b = partial_find(p, from_cblock(cb));
 	if (b) {
 		again = b->wanted;
 		b->wanted = true;
@@ -531,7 +412,7 @@ bool partial_next_run(struct cache *c, cblock_t cb, bool valid, u32 *offset, u32
 	unsigned long flags;
 
 	spin_lock_irqsave(&p->lock, flags);
-	b = find_partial(p, from_cblock(cb));
+	b = partial_find(p, from_cblock(cb));
 	while (b && i < p->nr_granules && granule_valid(b, i) != valid)
 		i++;
 	end = i;
@@ -561,13 +442,24 @@ bool partial_add(struct cache *c, cblock_t cb)
 
 	spin_lock_irqsave(&p->lock, flags);
 	if (p->nr < p->limit)
-		b = add(p, from_cblock(cb));
+		b = partial_insert(p, from_cblock(cb));
 	if (b)
 		b->fresh = true;
 	spin_unlock_irqrestore(&p->lock, flags);
 	if (!b)
 		return false;
-	atomic_or(BL_PARTIAL, &entry_of(c, cb)->state);
+	/*
+	 * A bio that looked up what the cblock held before may be counted for a moment.  If the
+	 * same block came to the same place meanwhile, it would take it for whole.
+	 */
+	if (unlikely(atomic_fetch_or(BL_PARTIAL, &entry_of(c, cb)->state) &
+		     (BL_READERS | BL_WRITERS))) {
+		spin_lock_irqsave(&p->lock, flags);
+		partial_remove(p, b);
+		spin_unlock_irqrestore(&p->lock, flags);
+		atomic_andnot(BL_PARTIAL, &entry_of(c, cb)->state);
+		return false;
+	}
 	atomic64_inc(&c->partials->nr_allocated);
 	return true;
 }
@@ -598,7 +490,7 @@ bool partial_is_short(const struct cache *c)
 void partial_prepare(struct cache *c)
 {
 	if (unlikely(partial_limit(c)) && partial_is_short(c))
-		add_chunk(c->partials);
+		partial_table_grow(c->partials);
 }
 
 /* The block has all its granules, or its mapping goes. */
@@ -608,10 +500,10 @@ static void forget_partial(struct cache *c, cblock_t cb)
 	struct partial_block *b;
 
 	spin_lock_irq(&p->lock);
-	b = find_partial(p, from_cblock(cb));
+	b = partial_find(p, from_cblock(cb));
 	if (b) {
 		take_pending(p, b);
-		remove(p, b);
+		partial_remove(p, b);
 	}
 	spin_unlock_irq(&p->lock);
 	atomic_andnot(BL_PARTIAL, &entry_of(c, cb)->state);
@@ -682,7 +574,7 @@ static void take_block(struct partials *p, struct partial_block *b, struct migra
 /* A partial block that is to go need not be stored first.  One that was filled is stored. */
 static void begin_migration(struct partials *p, struct migration *mg)
 {
-	struct partial_block *b = find_partial(p, from_cblock(mg->cblock));
+	struct partial_block *b = partial_find(p, from_cblock(mg->cblock));
 
 	if (!b)
 		return;
@@ -691,6 +583,8 @@ static void begin_migration(struct partials *p, struct migration *mg)
 		mg->given_up = take_pending(p, b);
 		p->in_round |= mg->given_up;
 	} else if (mg->kind == MG_FILL) {
+		/* What was pending in it is durable with this commit, and not before. */
+		p->in_round |= !list_empty(&b->pending);
 		take_block(p, b, mg);
 	}
 }
@@ -721,11 +615,13 @@ void partial_begin(struct cache *c, struct list_head *batch, u32 room)
 
 	p->nr_batch = 0;
 	p->flush_error = 0;
+	p->stores = true;
 	spin_lock_irq(&p->lock);
 	begin_round(p);
 	p->batch_lost = oldest_lost(c);
 	list_for_each_entry(mg, batch, list)
-		begin_migration(p, mg);
+		if (mg_removes(mg) || mg->kind == MG_FILL)
+			begin_migration(p, mg);
 	room = clamp(room, 1U, PARTIAL_BATCH);
 	list_for_each_entry_safe(b, next, &p->round, pending) {
 		if (!room--)
@@ -759,12 +655,9 @@ int partial_flushed(struct cache *c, int error)
 		DMERR_LIMIT("%s: cannot flush the cache device (%d): %u partial blocks are not durable",
 			    cache_name(c), error, p->nr_batch);
 	p->flush_error = error;
+	/* Decided here, once: what partial_change() does partial_committed() has to know. */
+	p->stores = !error || READ_ONCE(c->quiescing);
 	return error;
-}
-
-static bool stores(const struct cache *c)
-{
-	return !c->partials->flush_error || READ_ONCE(c->quiescing);
 }
 
 static bool is_empty(const struct partial_change *ch)
@@ -798,7 +691,7 @@ int partial_change(struct cache *c)
 	int r = 0;
 
 	lockdep_assert_held(&c->md_mutex);
-	if (!stores(c))
+	if (!p->stores)
 		return 0;
 	for (i = 0; i < p->nr_batch && !r; i++)
 		r = store_one(c, &p->batch[i]);
@@ -818,7 +711,7 @@ void partial_keep(struct migration *mg)
 		return;
 	mg->given_up = false;
 	spin_lock_irq(&p->lock);
-	b = find_partial(p, from_cblock(mg->cblock));
+	b = partial_find(p, from_cblock(mg->cblock));
 	if (b)
 		make_pending(p, b, p->batch_lost);
 	p->missed = true;
@@ -832,7 +725,7 @@ static void note_committed(struct cache *c, const struct partial_change *ch, boo
 	struct partial_block *b;
 
 	lockdep_assert_held(&p->lock);
-	b = find_partial(p, from_cblock(ch->cblock));
+	b = partial_find(p, from_cblock(ch->cblock));
 	if (!b)
 		return;
 	if (!ok) {
@@ -843,7 +736,7 @@ static void note_committed(struct cache *c, const struct partial_change *ch, boo
 	if (!ch->full)
 		return;
 	take_pending(p, b);
-	remove(p, b);
+	partial_remove(p, b);
 	atomic_andnot(BL_PARTIAL, &entry_of(c, ch->cblock)->state);
 }
 
@@ -897,7 +790,7 @@ bool partial_committed(struct cache *c, int error)
 	bio_list_init(&ended);
 	spin_lock_irq(&p->lock);
 	for (i = 0; i < p->nr_batch; i++)
-		note_committed(c, &p->batch[i], !error && stores(c));
+		note_committed(c, &p->batch[i], !error && p->stores);
 	end_round(c, error ? error : p->flush_error, &ended);
 	more = p->in_round || !bio_list_empty(&p->waiting);
 	spin_unlock_irq(&p->lock);

@@ -65,6 +65,7 @@ struct partials {
 	u32 nr_batch;
 	u32 batch_lost;
 	int flush_error;
+	bool stores;			/* what was taken is to be stored */
 
 	atomic64_t nr_allocated, nr_filled, nr_dropped;
 	atomic64_t nr_refused[NR_PARTIAL_REFUSALS];

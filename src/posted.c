@@ -115,21 +115,36 @@ static struct posted_write *write_alloc(struct cache *c, struct bio *bio, u32 of
 	return w;
 }
 
-/* Lets the FLUSHes go on that waited. */
+/*
+ * Nothing is posted: lets the FLUSHes go on that waited.  If anything was lost, it was posted
+ * before each of them.  A caller may come late, when more has been posted, and another FLUSH waits
+ * for that: so the number is looked at again.  When it gets to 0, uncount() sees that posting is
+ * closed.
+ */
 static void release(struct cache *c)
 {
 	struct posted *p = &c->posted;
 	struct bio_list waiting;
 	unsigned long flags;
 	struct bio *bio;
+	bool lost;
 
 	spin_lock_irqsave(&p->lock, flags);
+	if (atomic_read(&p->nr)) {
+		spin_unlock_irqrestore(&p->lock, flags);
+		return;
+	}
 	waiting = p->waiting;
 	bio_list_init(&p->waiting);
 	WRITE_ONCE(p->closed, false);
 	spin_unlock_irqrestore(&p->lock, flags);
-	while ((bio = bio_list_pop(&waiting)))
-		engine_defer(c, bio, false);
+	lost = !bio_list_empty(&waiting) && posted_lost(c);
+	while ((bio = bio_list_pop(&waiting))) {
+		if (unlikely(lost))
+			bio_refuse(bio, BLK_STS_IOERR);
+		else
+			engine_defer(c, bio, false);
+	}
 }
 
 static void uncount(struct cache *c)
@@ -280,8 +295,11 @@ bool posted_wait(struct cache *c, struct bio *bio)
 	struct posted *p = &c->posted;
 	unsigned long flags;
 
-	if (likely(!atomic_read(&p->nr)))
+	if (likely(!atomic_read(&p->nr))) {
+		/* Pairs with uncount(): what was written, or lost, is seen by the caller. */
+		smp_rmb();
 		return false;
+	}
 	spin_lock_irqsave(&p->lock, flags);
 	bio_list_add(&p->waiting, bio);
 	WRITE_ONCE(p->closed, true);

@@ -152,7 +152,7 @@ static inline void compat_copy_vec(char *to, const struct bio_vec *v)
 {
 	char *from = kmap_local_page(v->bv_page);
 
-	if (v->bv_len == PAGE_SIZE && IS_ALIGNED((unsigned long)to, PAGE_SIZE))
+	if (v->bv_len == PAGE_SIZE && !v->bv_offset && IS_ALIGNED((unsigned long)to, PAGE_SIZE))
 		copy_page(to, from);
 	else
 		memcpy(to, from + v->bv_offset, v->bv_len);

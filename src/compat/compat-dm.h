@@ -106,6 +106,16 @@ static inline int compat_ti_cut_bios(struct dm_target *ti, u32 sectors)
 #endif
 }
 
+/* Can a bio be cut anywhere?  Drop when RHEL 7 goes. */
+static inline bool compat_can_cut(void)
+{
+#ifdef HAVE_DM_ACCEPT_PARTIAL_BIO
+	return true;
+#else
+	return false;
+#endif
+}
+
 #ifndef HAVE_DM_ACCEPT_PARTIAL_BIO
 static inline void dm_accept_partial_bio(struct bio *bio, unsigned int sectors)
 {

@@ -29,6 +29,10 @@ put_some() {
 partials() { core_arg c partial_blocks; }
 # origin_ios: reads and writes of the origin so far
 origin_ios() { echo "$(dev_reads "$ORIGIN") $(dev_writes "$ORIGIN")"; }
+# waiting: requests that c has not ended
+waiting() { awk '{ print $1 + $2 }' "$(sysfs /dev/mapper/c)/inflight"; }
+# queued FLAGS: how many of these the trace shows by now
+queued() { grep -c "block_bio_queue: [0-9,]* $1" $TRACEFS/trace || :; }
 # stored: are there partial blocks in the metadata, on disk?
 stored() {
 	[ "$(dd if="$META" bs=4096 count=1 iflag=direct 2> /dev/null | tail -c +256 | head -c 1 |

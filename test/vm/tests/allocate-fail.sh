@@ -90,6 +90,28 @@ dmsetup remove c
 dmsetup create c --table "$table"
 same /tmp/want /dev/mapper/c "after a suspend with a cache device that cannot flush"
 
+# --- a FLUSH comes when a fill commits what was written before: it waits for that commit ---
+again
+# No commit ends.
+dmsetup suspend --noflush --nolockfs m
+trace_start "$(sysfs /dev/mapper/m)"
+put_at $((7 * 64)) 8
+put_at $((7 * 64 + 17)) 1 &
+write=$!
+wait_for '[ $(queued W) -gt 0 ]' 8
+trace_stop
+n=$(waiting)
+rm -f /tmp/ended
+{ rc=0; sync_of c || rc=1; echo $rc > /tmp/ended; } &
+flush=$!
+wait_for "[ \$(waiting) -gt $n ] || [ -e /tmp/ended ]" 20
+[ ! -e /tmp/ended ] || fail "a FLUSH did not wait for the commit of a fill"
+dmsetup resume m
+wait $write || fail "a part of a granule"
+wait $flush
+assert_eq "$(cat /tmp/ended)" 0 "status of a FLUSH beside a fill"
+same /tmp/want /dev/mapper/c "after a FLUSH beside a fill"
+
 # --- the origin cannot be read: a part of a granule is written all the same ---
 again
 put_at $((5 * 64)) 8

@@ -79,3 +79,26 @@ for format in 1 2; do
 	stored && fail "still stored after cleaning"
 	check_metadata $META
 done
+
+# --- many writes at once to partial blocks that have to go, more than there are migrations ---
+blank
+# shellcheck disable=SC2086 # words
+make_cache c 64 "metadata2 writeback" smq $tunables
+# many AT PATTERN: 4 KiB at this place of each of 200 blocks, to c and into /tmp/want
+many() {
+	for to in "/dev/mapper/c --direct=1 --ioengine=libaio --iodepth=256 --iodepth_batch=256" \
+		/tmp/want; do
+		# shellcheck disable=SC2086 # words
+		quiet_fio --name=m --filename=$to --rw=write:28k --bs=4k --offset=$((3200 + $1))k \
+			--size=6400k --number_ios=200 --buffer_pattern=$2 --allow_file_create=0
+	done
+}
+many 0 0x61
+assert_eq "$(partials)" 200 "partial blocks"
+# shellcheck disable=SC2086 # words
+reload_cache c 64 "metadata2 writethrough" smq $tunables
+many 4 0x62
+assert_eq "$(partials)" 0 "partial blocks that were written to in writethrough mode"
+same /tmp/want /dev/mapper/c "many writes at once to partial blocks"
+dmsetup remove c
+same /tmp/want $ORIGIN "the origin, many writes at once to partial blocks"

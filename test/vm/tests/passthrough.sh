@@ -112,7 +112,11 @@ if [ "$STOCK" = 0 ]; then
 	dmsetup suspend --noflush --nolockfs m
 	rm -f /tmp/ended
 	dmesg_mark
-	{ rc=0; dmsetup message c 0 invalidate_cblocks 0-256 2> /dev/null || rc=1; echo $rc > /tmp/ended; } &
+	{
+		rc=0
+		dmsetup message c 0 invalidate_cblocks 0-256 2> /dev/null || rc=1
+		echo $rc > /tmp/ended
+	} &
 	wait_for 'grep -qs cache_message /proc/[0-9]*/stack' 10
 	dmsetup suspend c &
 	suspend=$!

@@ -24,8 +24,6 @@ again() {
 hold() { dmsetup suspend --noflush --nolockfs m; }
 go_on() { dmsetup resume m; }
 trap '{ dmsetup resume f; go_on; } 2> /dev/null || :' EXIT
-# waiting: requests that c has not ended
-waiting() { awk '{ print $1 + $2 }' "$(sysfs /dev/mapper/c)/inflight"; }
 # waits WHAT COMMAND...: in the background; it does not end as long as the metadata is held
 waits() {
 	what=$1 before=$(waiting)
@@ -58,8 +56,6 @@ many() {
 in_suspend() { grep -qs postsuspend /proc/$job/stack; }
 # How often the superblock was written, says the trace.
 commits() { awk '$1 == "m0" && $2 ~ "W" && $3 == 0 && $4 > 0 { n++ } END { print n + 0 }' /tmp/trace; }
-# queued FLAGS: how many of these the trace shows by now
-queued() { grep -c "block_bio_queue: [0-9,]* $1" $TRACEFS/trace || :; }
 read_one() { granule_on /dev/mapper/c "$1" > /tmp/one; }
 
 # --- acknowledged, though nothing can be recorded; and nothing on the cache device has changed ---
@@ -240,7 +236,7 @@ same /tmp/want /dev/mapper/c "after a posted write that the cache refused"
 dmsetup remove c
 same /tmp/want $ORIGIN "the origin, after a posted write that the cache refused"
 
-# --- both refuse it: one FLUSH tells, and the cache goes on; what the origin took is not hidden ---
+# --- both refuse it: each FLUSH that waits tells, and the cache goes on; what the origin took is not hidden ---
 again 130
 hold
 put_at $((60 * 64 + 40)) 8 || fail "a first write"
@@ -248,8 +244,19 @@ put_at $((60 * 64 + 16)) 8 || fail "a second write"
 fails f $((60 * 64)) 64
 fails s $((60 * 64 + 16)) 8
 dmesg_mark
+jobs=
+for i in 1 2; do
+	n=$(waiting)
+	sync_of c &
+	jobs="$jobs $!"
+	wait_for "[ \$(waiting) -gt $n ]" 8
+done
 go_on
-refute sync_of c
+for job in $jobs; do
+	rc=0
+	wait "$job" || rc=1
+	assert_eq $rc 1 "status of one of two FLUSHes behind a write that is lost"
+done
 assert_dmesg 'a write to block 60 that was acknowledged is lost'
 back f
 back s
@@ -318,6 +325,10 @@ refute sync_of c
 assert_dmesg 'a write to block 64 that was acknowledged is lost'
 back f
 assert sync_of c
+# The block goes all the same, as soon as it can.
+wait_for '[ $(st_used c) = 64 ]' 20
+read_one $((64 * 64 + 16)) && holds $((64 * 64 + 16)) /tmp/want < /tmp/one ||
+	fail "a posted write that only the origin took, behind a FLUSH that failed"
 
 # --- neighbours that are marked along are in the same metadata block: 509 of them, in format 1 ---
 for b in 600 510; do
