@@ -25,10 +25,10 @@ change_at() {
 	dd if=/tmp/put of=/tmp/want bs=512 seek="$1" conv=notrunc 2> /dev/null
 	write_at /dev/mapper/c "$1" < /tmp/put
 }
-# fail_promotion: what the user wrote is not touched, but the flush for a promotion fails
+# fail_promotion: what the user wrote is not touched, but the flush for a promotion fails. The device
+# is unflushable() before the write: an idle cache flushes, too, and then nothing would be lost.
 fail_promotion() {
 	dmesg_mark
-	unflushable f
 	i=64
 	wait_for 'read_at /dev/mapper/c $((i * 64)) > /dev/null; i=$((i + 1))
 		dmesg_new | grep -q "cannot flush the cache device"' 60
@@ -36,7 +36,10 @@ fail_promotion() {
 
 # --- the cache device ---
 again writeback
+unflushable f
 change_at $((3 * 64))
+# Acknowledged at once; it is not on the device before.
+wait_for '[ $(st_dirty c) = 1 ]' 20
 fail_promotion
 back f
 refute sync_of c
@@ -44,6 +47,7 @@ assert sync_of c
 same /tmp/want /dev/mapper/c "after a flush for a promotion that failed"
 
 again writeback
+unflushable f
 fail_promotion
 back f
 assert sync_of c
@@ -75,6 +79,7 @@ assert sync_of c
 for how in sync_of shutdown; do
 	again writethrough
 	read_at /dev/mapper/f $((3 * 64)) > /tmp/before
+	unflushable f
 	change_at $((3 * 64))
 	fail_promotion
 	# The drive loses it.

@@ -236,7 +236,7 @@ same /tmp/want /dev/mapper/c "after a posted write that the cache refused"
 dmsetup remove c
 same /tmp/want $ORIGIN "the origin, after a posted write that the cache refused"
 
-# --- both refuse it: each FLUSH that waits tells, and the cache goes on; what the origin took is not hidden ---
+# --- both refuse it: each FLUSH that waits tells, and the cache goes on; nothing is hidden ---
 again 130
 hold
 put_at $((60 * 64 + 40)) 8 || fail "a first write"
