@@ -25,8 +25,8 @@ change_at() {
 	dd if=/tmp/put of=/tmp/want bs=512 seek="$1" conv=notrunc 2> /dev/null
 	write_at /dev/mapper/c "$1" < /tmp/put
 }
-# fail_promotion: what the user wrote is not touched, but the flush for a promotion fails. The device
-# is unflushable() before the write: an idle cache flushes, too, and then nothing would be lost.
+# fail_promotion: what the user wrote is not touched, but the flush for a promotion fails. The
+# device is unflushable() before the write: an idle cache flushes, too, and then nothing is lost.
 fail_promotion() {
 	dmesg_mark
 	i=64
