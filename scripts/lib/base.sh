@@ -308,18 +308,27 @@ dm_exists() { dmsetup info -c --noheadings -o name "$1" > /dev/null 2>&1; }
 dm_uuid() { R=$(dmsetup info -c --noheadings -o uuid "$1" 2> /dev/null); }
 dm_open_count() { R=$(dmsetup info -c --noheadings -o open "$1" 2> /dev/null); is_number "$R"; }
 
-# dm_create NAME UUID TABLE: if it fails, R = what dmsetup said
+# dm_whole ARGS...: in a subshell: dmsetup; a signal to all of us ends neither halfway. What it did
+# would not be known.
+dm_whole() { trap '' INT TERM HUP; dmsetup "$@"; }
+
+# dm_create NAME UUID TABLE: if it fails, R = what dmsetup said. No signal comes between the device
+# and what undoes it.
 dm_create() {
-	R=$(dmsetup create "$1" --uuid "$2" --table "$3" 2>&1) || return 1
-	undo_add "dm_remove '$1'" "/dev/mapper/$1 is left" "dmsetup remove $1"
+	hold_signals
+	R=$(dm_whole create "$1" --uuid "$2" --table "$3" 2>&1)
+	DM_st=$?
+	[ $DM_st != 0 ] || undo_add "dm_remove '$1'" "/dev/mapper/$1 is left" "dmsetup remove $1"
+	pass_signals
+	return $DM_st
 }
 
 # udev may have it open for a moment.
 dm_remove() {
-	R=$(dmsetup remove --retry "$1" 2>&1) || {
+	R=$(dm_whole remove --retry "$1" 2>&1) || {
 		# A failed load can leave it without a table, or suspended.
-		dmsetup resume "$1" > /dev/null 2>&1
-		R=$(dmsetup remove --retry "$1" 2>&1)
+		(dm_whole resume "$1") > /dev/null 2>&1
+		R=$(dm_whole remove --retry "$1" 2>&1)
 	}
 }
 
@@ -332,13 +341,15 @@ dm_reload() {
 		R="its table cannot be read: $DM_was"
 		return 1
 	}
-	R=$(dmsetup reload "$1" --table "$2" 2>&1) || {
-		dmsetup clear "$1" > /dev/null 2>&1
-		return 1
-	}
+	# A table that is left there would be started by the next resume.
 	hold_signals
-	dm_swap "$1"
-	DM_st=$?
+	if R=$(dm_whole reload "$1" --table "$2" 2>&1); then
+		dm_swap "$1"
+		DM_st=$?
+	else
+		(dm_whole clear "$1") > /dev/null 2>&1
+		DM_st=1
+	fi
 	pass_signals
 	return $DM_st
 }
@@ -360,6 +371,7 @@ dm_swap() {
 				R=$(dmsetup resume "$1" 2>&1) && break
 		done
 	else
+		trap '' INT TERM HUP
 		dmsetup clear "$1" > /dev/null 2>&1
 		dmsetup resume "$1" > /dev/null 2>&1
 	fi

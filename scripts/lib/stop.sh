@@ -34,11 +34,7 @@ stop_one() {
 	[ -n "$_have" ] || stop_nameless "$1"
 	S_labelmode=${S_mode:-}
 	table_devices "$1"
-	hold_signals
-	take_down "$1"
-	_st=$?
-	pass_signals
-	[ $_st = 0 ] || return 1
+	take_down "$1" || return 1
 	_kept=
 	[ "$_u" = "tab-$1" ] && [ -z "$_have" ] && stop_settle "$1"
 	[ -n "$_have" ] || ! origin_changed || origin_noted
@@ -97,7 +93,7 @@ take_down() {
 	# Nothing is dirtied or written back any more from here on: the count is the final one.
 	R=$(dmsetup suspend "$1" 2>&1) && { dirty_of "$1"; _dirty=$R; dm_remove "$1"; } && return 0
 	_why=$R
-	dmsetup resume "$1" > /dev/null 2>&1
+	(dm_whole resume "$1") > /dev/null 2>&1
 	dm_active "$1" || stuck_add "$1" "dmsetup resume $1"
 	R=$_why
 	return 1
@@ -180,6 +176,8 @@ cmd_stop() {
 	WORST=0
 	for NAME in $N_names; do
 		S_newid= STOP_next=
+		# Once the device is gone, its labels have to be closed.
+		hold_signals
 		stop_one "$NAME"
 		_st=$?
 		if [ $_st = 0 ]; then
@@ -192,6 +190,7 @@ cmd_stop() {
 			stuck_say
 			[ $_st -le $WORST ] || WORST=$_st
 		fi
+		pass_signals
 	done
 	exit $WORST
 }

@@ -4,18 +4,28 @@
 # fake-programs.sh - what answers for dmsetup, blkid and others in the world of fake.sh.
 
 # step WHAT: something is changed now. If $W/steps/count is there they are counted, and number
-# $W/steps/fail fails; with $W/steps/for-good the same WHAT from then on.
+# $W/steps/fail fails; with $W/steps/for-good the same WHAT from then on. With $W/steps/signal it
+# does not fail: once it is done, `hit` sends a signal to all, as Ctrl-C does.
 step() {
 	[ -e "$W/steps/count" ] || return 0
 	case $1 in dmsetup*) ;; *) awake "$1" ;; esac
 	read -r _step < "$W/steps/count"
 	_step=$((_step + 1))
 	echo $_step > "$W/steps/count"
+	echo "$1" >> "$W/steps/log"
 	read -r _fail < "$W/steps/fail"
-	if [ $_step = "$_fail" ]; then echo "$1" > "$W/steps/failed"; return 1; fi
+	if [ $_step = "$_fail" ]; then
+		echo "$1" > "$W/steps/failed"
+		[ -e "$W/steps/signal" ] || return 1
+		_sig=1
+	fi
 	[ -e "$W/steps/for-good" ] && [ -e "$W/steps/failed" ] &&
 		read -r _failed < "$W/steps/failed" && [ "$_failed" = "$1" ] && return 1
 	return 0
+}
+# Not INT: in the background that is ignored.
+hit() {
+	[ -z "${_sig-}" ] || { _sig= && kill -s TERM 0; }
 }
 # awake WHAT: is called while no device is suspended; what is called may be on it
 awake() {
@@ -250,4 +260,5 @@ dmsetup() {
 		fi ;;
 	ls) ls "$W/dm" ;;
 	esac
+	hit
 }

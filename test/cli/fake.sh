@@ -53,14 +53,14 @@ fake_world() {
 
 # fake_writes: functions that count what dd, mv and sync change, as a step of fake-programs.sh
 fake_writes() {
-	sed -n '/^step() {/,/^}/p; /^awake() {/,/^}/p' "$HERE/fake-programs.sh"
+	sed -n '/^step() {/,/^}/p; /^hit() {/,/^}/p; /^awake() {/,/^}/p' "$HERE/fake-programs.sh"
 	cat << END
 W=$W
 dd() {
 	_of=
 	for _a in "\$@"; do case \$_a in of=*) _of=\${_a#of=} ;; esac; done
 	[ -z "\$_of" ] || step "dd \$_of" || return 1
-	command dd "\$@"
+	command dd "\$@" && hit
 }
 mv() { if [ -e "\$W/read-only" ]; then case \$2 in *tab*.state/*) return 1 ;; esac; fi; step "mv \$2" && command mv "\$@"; }
 sync() { step "sync \${1-}"; }

@@ -6,7 +6,8 @@ steps.py LIB DIR SHELL [SCENARIO... | N/M]     N/M: every M-th of all, from the 
 
 A step is a call that changes something: dmsetup create, reload, suspend, resume, remove, message;
 dd to a device, wipefs, mv, sync. Number k fails, for every k: once, and then for good (the same
-step on the same thing, when it is tried again or undone). After it:
+step on the same thing, when it is tried again or undone). And all get a signal, as by Ctrl-C, when
+a call of dmsetup has done its work. After it:
   - the world is as it was before, or what is different is named in what dmcache said, with what to
     do next;
   - no device is left suspended; if it cannot be woken up, the command that helps is said;
@@ -79,7 +80,7 @@ class World:
 
     def run(self, words):
         cmd = [*self.shell, str(DMCACHE), *words.replace("D/", f"{self.w}/dev/").split()]
-        done = subprocess.run(cmd, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run(cmd, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
                               stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
         return done.returncode, done.stdout
 
@@ -113,13 +114,13 @@ class World:
             if (self.saved / p.name).exists():
                 subprocess.run(["cp", "-a", "--sparse=always", self.saved / p.name, p], check=True)
 
-    def fail(self, k, for_good):
+    def fail(self, k, how):
         steps = self.w / "steps"
         steps.mkdir(exist_ok=True)
         (steps / "count").write_text("0\n")
         (steps / "fail").write_text(f"{k}\n")
-        if for_good:
-            (steps / "for-good").touch()
+        if how:
+            (steps / how).touch()
 
     def failed(self):
         f = self.w / "steps/failed"
@@ -209,7 +210,7 @@ def wrong_after(world, before, good, words, rc, said, for_good):
     # What is stopped stays so: the labels are to be closed then.
     stopped = words.startswith("stop") and not now.get("c")
     want = good if rc == 0 or stopped else before
-    if rc and "; next: " not in said:
+    if rc and "; next: " not in said and "dmcache: interrupted" not in said:
         wrong.append("no next command is said")
     if re.search(r"not found$|[Ss]yntax error|parameter not set|unbound|bad number|Illegal number", said):
         wrong.append("an error of the shell")
@@ -254,25 +255,25 @@ def scenario(world, name):
         world.do(x)
     world.save()
     before, origin = world.look(), world.origin()
-    world.fail(0, False)
+    world.fail(0, "")
     rc, said = world.run(words)
     if rc:
         return 0, [f"without a fault: status {rc}: {said}"]
-    steps, good, found = int((world.w / "steps/count").read_text()), world.look(), []
-    for k in range(1, steps + 1):
-        for for_good in (False, True):
+    steps, good, found = (world.w / "steps/log").read_text().splitlines(), world.look(), []
+    for k, step in enumerate(steps, 1):
+        for how in ("", "for-good", "signal") if step.startswith("dmsetup") else ("", "for-good"):
             world.restore()
-            world.fail(k, for_good)
+            world.fail(k, how)
             rc, said = world.run(words)
             what = world.failed()
-            wrong = wrong_after(world, before, good, words, rc, said, for_good)
+            wrong = wrong_after(world, before, good, words, rc, said, how == "for-good")
             if rc:
                 wrong += again(world, good, words, said)
             if world.origin() != origin:
                 wrong.append("the origin has changed")
-            found += [f"step {k} of {steps} ({what.replace(str(world.w), '')}{', for good' if for_good else ''}), status {rc}: {x}\n"
+            found += [f"step {k} of {len(steps)} ({what.replace(str(world.w), '')} {how}), status {rc}: {x}\n"
                       f"      said: {said.strip()}" for x in wrong]
-    return steps, found
+    return len(steps), found
 
 
 def main():
