@@ -147,8 +147,24 @@ cmd_repair() {
 		say "All blocks count as dirty then, unless the damage left their state"
 	fi
 	confirm "Write them?"
-	dd if="$M_tmp" of="$MAP_meta" bs=1048576 conv=notrunc,fsync 2> /dev/null ||
-		die $E_FAIL "$S_meta cannot be written" "dmesg | tail"
+	repair_write
+}
+
+# repair_write: what is in M_tmp takes the place of the old metadata. Once that has begun, it may be
+# the only whole copy: no failure and no signal removes it.
+repair_write() {
+	sync "$M_tmp" 2> /dev/null || sync || die $E_FAIL "$M_tmp cannot be written" "df $M_tmp"
+	hold_signals
+	# The file was the last on the list.
+	UNDO=${UNDO#*"$NL"}
+	(trap '' INT TERM HUP
+		dd if="$M_tmp" of="$MAP_meta" bs=1048576 conv=notrunc,fsync 2> /dev/null) || {
+		R="dd if=$M_tmp of=$S_meta bs=512 seek=${S_mstart:-0} conv=notrunc,fsync"
+		die $E_FAIL "$S_meta cannot be written; the repaired metadata is in $M_tmp" \
+			"dmesg | tail; then $R"
+	}
+	rm -f "$M_tmp"
 	undo_all
 	say "$NAME: repaired; next: dmcache assemble $NAME"
+	pass_signals
 }
