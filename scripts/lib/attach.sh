@@ -73,11 +73,8 @@ attach_plan() {
 
 attach_do() {
 	origin_renew "$NAME"
-	for _d in $C_cache $C_meta; do
-		dm_create "$NAME-ctest" "DMCACHE-test-ctest" "0 8 linear $_d 0" ||
-			die $E_BUSY "$_d: ${R%%"$NL"*}" "fuser -v $_d"
-		undo_all
-	done
+	# shellcheck disable=SC2086 # paths are plain
+	members_ours "$NAME" $C_cache $C_meta
 	wipe_members
 	blank_metadata
 	C_gen=1 M_origin=-

@@ -90,6 +90,11 @@ signature_of() {
 	2 | 3) R="a damaged label of dmcache"; return ;;
 	esac
 	_x=$(blkid -p -o value -s TYPE "$1" 2> /dev/null)
+	case $? in
+	0) ;;
+	2) dd if="$1" bs=4096 count=1 > /dev/null 2>&1 || { R="what cannot be read"; return; } ;;
+	*) R="several signatures (wipefs $1 lists them)"; return ;;
+	esac
 	_y=$(blkid -p -o value -s PTTYPE "$1" 2> /dev/null)
 	R=${_x:-${_y:+a partition table ($_y)}}
 }
@@ -253,7 +258,7 @@ cmd_create() {
 	[ -z "$NO_TAB" ] || [ -n "$C_cache$LABEL_ORIGIN" ] ||
 		usage_error "create: --no-tab wants --cache or --label-origin, for a label"
 	name_ok "$C_name" || {
-		R="letters, digits, _ . + -, not -cdata, -cmeta or -corig at its end"
+		R="letters, digits, _ . + -, no -cdata, -cmeta, -corig, -ctest at its end"
 		usage_error "create: '$C_name' cannot be a name: $R"
 	}
 	allocate_default
@@ -399,14 +404,17 @@ origin_best() {
 	return $_st
 }
 
-# members_ours: does the kernel give each device to us alone? This finds users that sysfs does not
-# show, before anything is written.
+# members_ours NAME DEV...: does the kernel give each device to us alone, beside the others? This
+# finds users that sysfs does not show, and a disk beside its partition, before anything is written.
 members_ours() {
-	for _d in $C_origin $C_cache $C_meta; do
-		dm_create "$C_name-ctest" "DMCACHE-test-ctest" "0 8 linear $_d 0" ||
-			die $E_BUSY "$_d: ${R%%"$NL"*}" "fuser -v $_d"
-		undo_all
+	_n=$1 _i=0
+	shift
+	for _d in "$@"; do
+		_i=$((_i + 1))
+		dm_create "$_n-$_i-ctest" "DMCACHE-test$_i-ctest" "0 8 linear $_d 0" ||
+			die $E_BUSY "$_d: ${R%%"$NL"*}" "lsblk $_d; fuser -v $_d"
 	done
+	undo_all
 }
 
 # wipe_members: old signatures go, so that a member is not taken for what it was
@@ -430,7 +438,8 @@ create_do() {
 	member_uuids
 	origin_best "$C_origin"; C_oid=$R
 	[ -n "$C_bs" ] || C_bs=128
-	members_ours
+	# shellcheck disable=SC2086 # paths are plain
+	members_ours "$C_name" $C_origin $C_cache $C_meta
 	wipe_members
 	[ -z "$C_cache" ] || blank_metadata
 	write_labels
