@@ -69,7 +69,7 @@ probe_tab() {
 	unescape "${ID_FS_LABEL_ENC:-${ID_FS_LABEL:-?}}" x; plain "$R"; _ids="$_ids LABEL=$R"
 	unescape "${ID_PART_ENTRY_NAME:-?}" x; plain "$R"; _ids=" $_ids PARTLABEL=$R "
 	_dev=$1
-	while read -r _n _o _c _m _opt _rest; do
+	while read -r _n _o _c _m _opt _rest || [ -n "$_n" ]; do
 		case $_n in '' | \#*) continue ;; esac
 		_role=
 		for _pair in "origin $_o" "cache ${_c:--}" "metadata ${_m:--}"; do

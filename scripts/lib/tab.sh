@@ -3,11 +3,13 @@
 #
 # tab.sh - /etc/dmcachetab, and which device is meant by UUID=, PARTUUID= and the like.
 
+# A last line may lack its end.
+
 # tab_find NAME: T_origin T_cache T_metadata T_options; status 1: not there
 tab_find() {
 	T_origin= T_cache= T_metadata= T_options=
 	[ -e "$TAB" ] || return 1
-	while read -r _name _o _c _m _opt _rest; do
+	while read -r _name _o _c _m _opt _rest || [ -n "$_name" ]; do
 		case $_name in '' | \#*) continue ;; esac
 		[ "$_name" = "$1" ] || continue
 		T_origin=$_o T_cache=${_c:--} T_metadata=${_m:--} T_options=${_opt:--}
@@ -19,7 +21,7 @@ tab_find() {
 # tab_names: all, one a line in R
 tab_names() {
 	_names=
-	[ -e "$TAB" ] && while read -r _name _rest; do
+	[ -e "$TAB" ] && while read -r _name _rest || [ -n "$_name" ]; do
 		case $_name in '' | \#*) ;; *) _names="$_names$_name$NL" ;; esac
 	done < "$TAB"
 	R=$_names
@@ -29,7 +31,7 @@ tab_names() {
 tab_check() {
 	_n=0 _seen=' ' _specs="UUID=, PARTUUID=, LABEL=, PARTLABEL="
 	[ -e "$TAB" ] || return 0
-	while read -r _name _o _c _m _opt _rest; do
+	while read -r _name _o _c _m _opt _rest || [ -n "$_name" ]; do
 		_n=$((_n + 1))
 		case $_name in '' | \#*) continue ;; esac
 		R=
