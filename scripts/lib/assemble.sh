@@ -164,7 +164,7 @@ members_free() {
 our_leftover() {
 	for _x in $1; do
 		read_line "/sys/class/block/$_x/dm/uuid" || return 1
-		case $R in "DMCACHE-$S_uuid-c"*) ;; *) return 1 ;; esac
+		is_slice "$R" && [ "${R%-c????}" = "DMCACHE-$S_uuid" ] || return 1
 	done
 }
 
@@ -212,7 +212,13 @@ check_origin() {
 assemble_cache() {
 	members_free || return $?
 	check_origin || return $?
-	[ -z "$DROP" ] || COLD=1
+	if [ -n "$DROP" ]; then
+		COLD=1
+		known_loss "$S_name"
+		[ "$K_dirty" != 0 ] || [ "$S_kind" != label ] || [ "$S_dirty" = 0 ] ||
+			R="what only it has is lost (blocks by its label: $S_dirty)"
+		warn "$S_name: the cache starts empty: $R"
+	fi
 	_state=$S_state _dirty=$S_dirty _crc=$S_crc
 	may_be_dirty
 	known_open "$_may" || return $?

@@ -134,7 +134,7 @@ percent() {
 name_ok() {
 	case $1 in
 	'' | .* | -* | *[!A-Za-z0-9_.+-]*) return 1 ;;
-	control | *-cdata | *-cmeta | *-corig) return 1 ;;
+	control | *-cdata | *-cmeta | *-corig | *-ctest) return 1 ;;
 	esac
 	[ ${#1} -le 64 ]
 }
@@ -306,6 +306,13 @@ take_device() {
 
 dm_exists() { dmsetup info -c --noheadings -o name "$1" > /dev/null 2>&1; }
 dm_uuid() { R=$(dmsetup info -c --noheadings -o uuid "$1" 2> /dev/null); }
+# is_slice UUID: is it that of a part of a set, and not of the set?
+is_slice() {
+	case $1 in
+	DMCACHE-*-cdata | DMCACHE-*-cmeta | DMCACHE-*-corig | DMCACHE-*-ctest) ;;
+	*) return 1 ;;
+	esac
+}
 dm_open_count() { R=$(dmsetup info -c --noheadings -o open "$1" 2> /dev/null); is_number "$R"; }
 
 # dm_whole ARGS...: in a subshell: dmsetup; a signal to all of us ends neither halfway. What it did

@@ -348,10 +348,7 @@ set_need() {
 already() {
 	dm_exists "$1" || return 1
 	dm_uuid "$1"
-	case $R in
-	DMCACHE-*-c????) ;;
-	DMCACHE-*) return 0 ;;
-	esac
+	case $R in DMCACHE-*) is_slice "$R" || return 0 ;; esac
 	R="/dev/mapper/$1 exists, and was not made by dmcache"
 	return $E_BUSY
 }
@@ -369,10 +366,8 @@ running_names() {
 	_list=
 	for _sys in /sys/class/block/dm-*; do
 		[ -e "$_sys/dm/uuid" ] && read_line "$_sys/dm/uuid" || continue
-		case $R in
-		DMCACHE-*-cdata | DMCACHE-*-cmeta | DMCACHE-*-corig) ;;
-		DMCACHE-*) read_line "$_sys/dm/name"; _list="$_list $R" ;;
-		esac
+		case $R in DMCACHE-*) ! is_slice "$R" || continue ;; *) continue ;; esac
+		read_line "$_sys/dm/name"; _list="$_list $R"
 	done
 	R=${_list# }
 }

@@ -238,13 +238,10 @@ runs_on() {
 	holders_of "$1" || return 1
 	for _x in $R; do
 		read_line "/sys/class/block/$_x/dm/uuid" || continue
-		case $R in
-		DMCACHE-*-c????)
-			for _y in "/sys/class/block/$_x"/holders/*; do
-				[ ! -e "$_y" ] || return 0
-			done ;;
-		DMCACHE-*) return 0 ;;
-		esac
+		case $R in DMCACHE-*) is_slice "$R" || return 0 ;; *) continue ;; esac
+		for _y in "/sys/class/block/$_x"/holders/*; do
+			[ ! -e "$_y" ] || return 0
+		done
 	done
 	return 1
 }

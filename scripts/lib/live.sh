@@ -67,11 +67,8 @@ members_of() {
 # below MAJOR:MINOR: the device of that number, or what is under it if that is a slice
 below() {
 	_sys=/sys/dev/block/$1
-	if [ -e "$_sys/dm/uuid" ] && read_line "$_sys/dm/uuid"; then
-		case $R in
-		DMCACHE-*-c????)
-			for _x in "$_sys"/slaves/*; do _sys=/sys/class/block/${_x##*/}; done ;;
-		esac
+	if [ -e "$_sys/dm/uuid" ] && read_line "$_sys/dm/uuid" && is_slice "$R"; then
+		for _x in "$_sys"/slaves/*; do _sys=/sys/class/block/${_x##*/}; done
 	fi
 	node_of "$_sys" || R=${_sys##*/}
 }
