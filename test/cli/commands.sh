@@ -7,11 +7,14 @@ set -u
 LIB=$1 DIR=$2 W=$2/w SH=$3
 HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/fake.sh"
+. "$HERE/faults.sh"
 . "$HERE/settle.sh"
 . "$HERE/metrics.sh"
 . "$HERE/origin.sh"
 export DMCACHE_TAB=$2/tab2 DMCACHE_RUN=$2/run DMCACHE_LIB=$W/lib TMPDIR=$2 DMCACHE_FLUSH_IDLE=20
 OUT=$2/said
+NL='
+'
 
 bad() { echo "commands.sh: $*" >&2; exit 1; }
 run() { # STATUS ARGS...

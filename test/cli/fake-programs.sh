@@ -68,7 +68,9 @@ blkid() {
 	if [ -n "$spec" ]; then
 		for f in "$W"/ids/*; do ! grep -qxF -- "$spec" "$f" || echo "$W/dev/${f##*/}"; done
 	else
-		sed -n "s/^$tag=//p" "$W/ids/$(block_of "$dev")"
+		ids=$W/ids/$(block_of "$dev")
+		! grep -qx several "$ids" || exit 8
+		sed -n "s/^$tag=//p" "$ids" | grep . || exit 2
 	fi
 }
 
@@ -98,6 +100,20 @@ table_of() {
 		shift 6
 		echo "$s $n cache $a $b $c $*" ;;
 	esac
+}
+# claimed TABLE: is a device in it a partition of one that is in use, or has it such a partition?
+claimed() {
+	for x in $1; do
+		case $x in *:*) ;; *) continue ;; esac
+		d=$(readlink -f "$W/sys/dev/block/$x")
+		for p in "$d"/*/partition; do
+			[ ! -e "$p" ] || [ -z "$(ls "${p%/partition}/holders")" ] || return 0
+		done
+		for p in "$W"/sys/class/block/*/"${d##*/}"; do
+			[ ! -e "$p" ] || [ -z "$(ls "${p%/*}/holders")" ] || return 0
+		done
+	done
+	return 1
 }
 hold() { # NODE TABLE: it is the holder of what the table names
 	rm -f "$W"/sys/class/block/*/holders/"$1"
@@ -207,6 +223,7 @@ dmsetup() {
 		[ ! -d "$W/dm/$name" ] || { echo "Device or resource busy" >&2; exit 1; }
 		[ ! -e "$W/fail-$name" ] || { echo "it was told to fail" >&2; exit 1; }
 		t=$(table_of "$table") || exit 1
+		! claimed "$t" || { echo "Device or resource busy" >&2; exit 1; }
 		case $table in *' cache '*) [ ! -e "$W/refuse-cache" ] ||
 			{ echo "Invalid argument" >&2; exit 1; } ;; esac
 		read -r n < "$W/next"

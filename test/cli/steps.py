@@ -80,8 +80,9 @@ class World:
 
     def run(self, words):
         cmd = [*self.shell, str(DMCACHE), *words.replace("D/", f"{self.w}/dev/").split()]
-        done = subprocess.run(cmd, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
-                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        done = subprocess.run(cmd, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+                              start_new_session=True)
         return done.returncode, done.stdout
 
     def do(self, words):
