@@ -97,6 +97,8 @@ attach_do() {
 	slices || die $E_FAIL "$R" "dmesg | tail"
 	relabel open $((S_gen + 1)) unknown - || die $E_FAIL "$R" "dmesg | tail"
 	cache_table "$MAP_meta" "$MAP_cache" "$MAP_origin"
+	# Once the cache runs, nothing is undone, and the rest is done.
+	hold_signals
 	dm_reload "$NAME" "$R" || {
 		_why=$R
 		kernel_says
@@ -107,6 +109,7 @@ attach_do() {
 	remember_origin
 	[ "$S_mode" = writeback ] || clean_now "$NAME"
 	say "$NAME: has a cache now: $C_mode, policy $C_policy"
+	pass_signals
 }
 
 # A labelled origin keeps its set; its label learns of the new members.

@@ -38,6 +38,7 @@ cmd_detach() {
 		DM_suspend='--nolockfs --noflush'
 		detach_do
 		say "$NAME: has no cache any more; next: umount it; fsck /dev/mapper/$NAME"
+		pass_signals
 		exit 0
 	fi
 	need_cache "$NAME"
@@ -52,6 +53,7 @@ cmd_detach() {
 	detach_do
 	rm -f "$F_note"
 	say "$NAME: has no cache any more, $L_origin has everything"
+	pass_signals
 }
 
 # detach_loss: what is lost with its cache, in R: by its status, or, if its metadata has failed, by
@@ -90,6 +92,7 @@ detach_gone_label() {
 	relabel "$S_state" $((S_gen + 2)) 0 - || die $E_FAIL "$R" "dmesg | tail"
 }
 
+# detach_do: once it is done, signals are held
 detach_do() {
 	set_running "$NAME"
 	[ -n "$S_members" ] || detach_unlabelled
@@ -104,6 +107,8 @@ detach_do() {
 	known_change "$NAME" 0 || [ $? = 1 ] ||
 		die $E_FAIL "$STATE/$NAME cannot be written" "df $STATE"
 	warn_duplicates "$NAME"
+	# Once the origin is alone, nothing is undone, and the rest is done.
+	hold_signals
 	dm_reload "$NAME" "$D_table" || die $E_FAIL "$NAME: $R" "dmesg | tail"
 	undo_forget
 	# The content of the cache device is old, if it comes back.

@@ -41,11 +41,14 @@ cmd_resize() {
 		exit 0
 	fi
 	[ "$S_kind" != label ] || resize_labels
+	# Once the device is larger, nothing is undone.
+	hold_signals
 	[ -z "$Z_runs" ] || resize_do
 	undo_forget
 	human "$Z_osize"; _o=$R
 	human "$Z_clen"
 	say "$NAME: $_o, cache of $R; next, if it is larger: resize its file system"
+	pass_signals
 }
 
 # resize_cache: Z_clen, the length of the cache data from now on: whole blocks, no more than the
