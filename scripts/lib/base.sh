@@ -15,8 +15,9 @@ NL='
 
 dmcache_version() { echo "dmcache $VERSION"; }
 
-say() { echo "$*"; }
-warn() { echo "dmcache: $*" >&2; }
+# The echo of some shells takes \040 for a blank.
+say() { printf '%s\n' "$*"; }
+warn() { printf 'dmcache: %s\n' "$*" >&2; }
 
 # die STATUS WHAT [NEXT]: undo what was done, say why and what to do now
 die() {
@@ -84,7 +85,9 @@ lock() {
 	[ -z "$LOCKED" ] || return 0
 	need_root
 	mkdir -p "$RUN" || die $E_FAIL "$RUN cannot be made"
-	exec 9> "$RUN/lock" || die $E_FAIL "$RUN/lock cannot be opened"
+	# A shell whose exec fails ends.
+	{ true >> "$RUN/lock"; } 2> /dev/null || die $E_FAIL "$RUN/lock cannot be opened"
+	exec 9> "$RUN/lock"
 	flock -w "${DMCACHE_LOCK_WAIT:-60}" 9 2> /dev/null || flock -n 9 ||
 		die $E_LOCK "another dmcache has held $RUN/lock for a minute" "fuser -v $RUN/lock"
 	LOCKED=1

@@ -10,7 +10,9 @@
 # flush_note NAME: F_note, its file; status 1 if another flush has it at hand
 flush_note() {
 	F_note=$RUN/flush.$1
-	mkdir -p "$RUN" && exec 8>> "$F_note" || die $E_FAIL "$F_note cannot be written" "df $RUN"
+	mkdir -p "$RUN" && { true >> "$F_note"; } 2> /dev/null ||
+		die $E_FAIL "$F_note cannot be written" "df $RUN"
+	exec 8>> "$F_note"
 	flock -n 8
 }
 

@@ -22,6 +22,12 @@ repair_stops() {
 }
 
 faults() {
+	# ----- files that cannot be opened: that is said -----
+	mkdir -p "$DMCACHE_RUN/lock"
+	run 1 stop c
+	said 'run/lock cannot be opened'
+	rmdir "$DMCACHE_RUN/lock"
+
 	# ----- the tab: a last line without its end -----
 	printf 'c %s none - -' "$D/hdd" > $DMCACHE_TAB
 	run 0 assemble c

@@ -13,6 +13,9 @@ bad() { echo "shell.sh: $*" >&2; exit 1; }
 eq() { [ "$1" = "$2" ] || bad "$3: expected '$2', got '$1'"; }
 st() { _want=$1; shift; "$@"; _got=$?; [ $_got = "$_want" ] || bad "'$*' gave $_got, not $_want"; }
 
+eq "$(say 'a\040b')" 'a\040b' say
+eq "$(warn 'a\040b' 2>&1)" 'dmcache: a\040b' warn
+
 # ----- sizes -----
 for x in 64K:128 1M:2048 10G:20971520 1T:2147483648 4096:8 100s:100 010K:20; do
 	st 0 parse_size "${x%:*}"
