@@ -432,7 +432,8 @@ bool partial_next_run(struct cache *c, cblock_t cb, bool valid, u32 *offset, u32
 
 /*
  * A block for a mapping that is to be made: partial, with nothing valid.  It is pending from the
- * end of its first write on.  False: as many blocks as may be are partial.
+ * end of its first write on.  False: as many blocks as may be are partial, or a bio is still
+ * counted in what the cblock held before.
  */
 bool partial_add(struct cache *c, cblock_t cb)
 {
@@ -574,15 +575,19 @@ static void take_block(struct partials *p, struct partial_block *b, struct migra
 /* A partial block that is to go need not be stored first.  One that was filled is stored. */
 static void begin_migration(struct partials *p, struct migration *mg)
 {
-	struct partial_block *b = partial_find(p, from_cblock(mg->cblock));
+	const bool removes = mg_removes(mg);
+	struct partial_block *b;
 
+	if (!removes && mg->kind != MG_FILL)
+		return;
+	b = partial_find(p, from_cblock(mg->cblock));
 	if (!b)
 		return;
 	mg->fresh = b->fresh;
-	if (mg_removes(mg)) {
+	if (removes) {
 		mg->given_up = take_pending(p, b);
 		p->in_round |= mg->given_up;
-	} else if (mg->kind == MG_FILL) {
+	} else {
 		/* What was pending in it is durable with this commit, and not before. */
 		p->in_round |= !list_empty(&b->pending);
 		take_block(p, b, mg);
@@ -620,8 +625,7 @@ void partial_begin(struct cache *c, struct list_head *batch, u32 room)
 	begin_round(p);
 	p->batch_lost = oldest_lost(c);
 	list_for_each_entry(mg, batch, list)
-		if (mg_removes(mg) || mg->kind == MG_FILL)
-			begin_migration(p, mg);
+		begin_migration(p, mg);
 	room = clamp(room, 1U, PARTIAL_BATCH);
 	list_for_each_entry_safe(b, next, &p->round, pending) {
 		if (!room--)
