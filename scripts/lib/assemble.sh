@@ -11,25 +11,23 @@ NEW_LABELS=
 
 # relabel STATE GENERATION DIRTY CRC: on every member, one after the other
 relabel() {
-	labels_begin
-	while IFS= read -r _l; do
-		[ -n "$_l" ] || continue
-		put "$_l" state "$1"
-		put "$R" generation "$2"
-		put "$R" dirty "$3"
-		put "$R" origin_crc "$4"
-		put "$R" mode "$S_labelmode"
-		put "$R" policy "$S_policy"; _w=$R
-		commas_of "$S_args"
-		put "$_w" policy_args "$R"
-		[ -z "${S_newid:-}" ] || put "$R" origin_id "$S_newid"
-		[ -z "${S_nocache:-}" ] || { put "$R" cache_member -; put "$R" metadata_member -; }
-		labels_put "$R" || return 1
-	done << END
-$S_members
-END
-	S_members=$L_new S_gen=$2 S_state=$1
-	labels_end
+	labels_each relabel_words "$@"
+	L_st=$?
+	[ $L_st != 2 ] || return 1
+	S_gen=$2 S_state=$1
+	return $L_st
+}
+relabel_words() {
+	put "$_l" state "$1"
+	put "$R" generation "$2"
+	put "$R" dirty "$3"
+	put "$R" origin_crc "$4"
+	put "$R" mode "$S_labelmode"
+	put "$R" policy "$S_policy"; _w=$R
+	commas_of "$S_args"
+	put "$_w" policy_args "$R"
+	[ -z "${S_newid:-}" ] || put "$R" origin_id "$S_newid"
+	[ -z "${S_nocache:-}" ] || { put "$R" cache_member -; put "$R" metadata_member -; }
 }
 
 relabel_back() { relabel "$1" $((S_gen + 1)) "$2" "$3"; }

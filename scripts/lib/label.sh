@@ -176,6 +176,20 @@ label_over() {
 	labels_put "$R"
 }
 labels_end() { R=$L_failed; [ -z "$R" ]; }
+# labels_each COMMAND ARGS...: all of the set at hand; the command finds the words of one in _l, and
+# leaves the new ones in R. Status 2: it ended early, and S_members is as it was.
+labels_each() {
+	labels_begin
+	while IFS= read -r _l; do
+		[ -n "$_l" ] || continue
+		"$@"
+		labels_put "$R" || return 2
+	done << END
+$S_members
+END
+	S_members=$L_new
+	labels_end
+}
 
 # label_new DEV WORDS: both slots of a device that has no label, and zeroes behind them up to the
 # first slice

@@ -128,15 +128,9 @@ origin_renew() {
 }
 origin_relabel() {
 	S_gen=$((S_gen + 1))
-	labels_begin
-	while IFS= read -r _l; do
-		[ -n "$_l" ] || continue
-		put "$_l" origin_id "$S_newid"
-		put "$R" generation "$S_gen"
-		labels_put "$R" || return 1
-	done << END
-$S_members
-END
-	S_members=$L_new
-	labels_end
+	labels_each origin_words
+}
+origin_words() {
+	put "$_l" origin_id "$S_newid"
+	put "$R" generation "$S_gen"
 }

@@ -84,23 +84,15 @@ resize_labels() {
 	resize_write "$Z_osize" "$Z_clen" "$Z_csize" || die $E_FAIL "$R" "dmesg | tail"
 }
 # resize_write ORIGIN-SIZE CACHE-LENGTH CACHE-SIZE
-resize_write() {
-	labels_begin
-	while IFS= read -r _l; do
-		[ -n "$_l" ] || continue
-		put "$_l" origin_size "$1"; _lw=$R
-		get role "$_lw"
-		case $R in
-		cache) put "$_lw" length "$2"; [ -z "$3" ] || put "$R" size "$3" ;;
-		origin) put "$_lw" length "$1"; put "$R" size $(($1 + S_ostart)) ;;
-		*) R=$_lw ;;
-		esac
-		labels_put "$R" || return 1
-	done << END
-$S_members
-END
-	S_members=$L_new
-	labels_end
+resize_write() { labels_each resize_words "$@"; }
+resize_words() {
+	put "$_l" origin_size "$1"; _lw=$R
+	get role "$_lw"
+	case $R in
+	cache) put "$_lw" length "$2"; [ -z "$3" ] || put "$R" size "$3" ;;
+	origin) put "$_lw" length "$1"; put "$R" size $(($1 + S_ostart)) ;;
+	*) R=$_lw ;;
+	esac
 }
 
 # resize_do: slices first, which may be longer than what is used of them; then the cached device
