@@ -12,8 +12,10 @@ hidden() { # NAME
 	assert_match "$_p" '^SYSTEMD_READY=0$' "udev, $1"
 	refute_match "$_p" '^ID_FS_(UUID|LABEL)=' "udev, $1"
 	refute_match "$_p" 'by-(uuid|label)/' "udev, $1"
-	assert_match "$(systemctl is-active "$(systemd-escape -p --suffix=device "$D-$1")")" \
-		inactive "the device unit of $1"
+	# systemd hears of it after udev's database has it.
+	_unit=$(systemd-escape -p --suffix=device "$D-$1")
+	wait_for '[ "$(systemctl is-active "$_unit")" = inactive ]' 60
+	assert_match "$(systemctl is-active "$_unit")" inactive "the device unit of $1"
 }
 seen() { # LABEL: by that name there is the cached device, and nothing else
 	udevadm settle
