@@ -109,6 +109,7 @@ if [ "$STOCK" = 0 ]; then
 	META=/dev/mapper/m
 	make_cache c 64 "$p" smq
 	# No commit ends.
+	trap 'dmsetup resume m 2> /dev/null || :' EXIT
 	dmsetup suspend --noflush --nolockfs m
 	rm -f /tmp/ended
 	dmesg_mark
